@@ -1,0 +1,125 @@
+# vacancyd - see `make help`.  Everything a build writes is under build/.
+#
+# Layers (design: who may include whom) are folders; a new .c file in a known folder needs no line here.
+SAN     ?=
+VARIANT := $(or $(SAN),plain)
+BUILD   ?= build/$(VARIANT)
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CC      ?= cc
+CFLAGS  ?= -O2 -g
+# Our own flags stay apart from CPPFLAGS, CFLAGS and LDFLAGS, which belong to the person or package that builds.
+WARN    := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef \
+           -Wpointer-arith -Wwrite-strings -Werror
+PKGS    := libevent libevent_pthreads libnghttp2 openssl lmdb libprotobuf-c jansson inih libseccomp libsystemd
+
+san_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+san_tsan := -fsanitize=thread -fno-omit-frame-pointer
+SANFLAGS := $(san_$(SAN))
+$(if $(SAN),$(if $(SANFLAGS),,$(error SAN=$(SAN): use asan or tsan)))
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+PHONY := help deps all check check-long check-night demo demo-up demo-down bench bench-peers install uninstall clean format lint
+
+# The goals that need no compiler must work before `make deps` has run, so pkg-config is asked lazily.
+pkg_cflags = $(eval pkg_cflags := $(shell pkg-config --cflags $(PKGS)))$(pkg_cflags)
+pkg_libs   = $(eval pkg_libs := $(shell pkg-config --libs $(PKGS)) -lcsv)$(pkg_libs)
+OURFLAGS   = -D_GNU_SOURCE -I. -I$(BUILD)/gen $(pkg_cflags) $(SANFLAGS) -pthread -fPIC
+
+Q := $(if $(V),,@)
+
+# --- what there is to build ------------------------------------------------------------------------------------
+protos   := $(sort $(shell find proto -name '*.proto' 2>/dev/null))
+gen_c    := $(protos:proto/%.proto=$(BUILD)/gen/%.pb-c.c) $(BUILD)/gen/google/protobuf/any.pb-c.c
+gen_h    := $(gen_c:.c=.h)
+descset  := $(BUILD)/gen/vacancy.descriptors
+
+base_c   := $(sort $(wildcard daemon/base/*.c) $(wildcard proto/wire/*.c))
+hub_c    := $(sort $(filter-out daemon/base/%,$(wildcard daemon/*/*.c)))
+client_c := $(sort $(filter-out client/main.c,$(wildcard client/*.c)))
+unit_c   := $(sort $(wildcard tests/unit/test_*.c))
+sim_c    := $(sort $(wildcard tests/sim/*.c))
+oracle_c := $(sort $(wildcard tests/oracle/*.c))
+bench_c  := $(sort $(wildcard tests/bench/*.c))
+
+obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
+libvacancy := $(BUILD)/libvacancy.a
+libhub     := $(BUILD)/libhub.a
+libclient  := $(BUILD)/libclient.a
+units      := $(unit_c:tests/unit/%.c=$(BUILD)/tests/%)
+benches    := $(bench_c:tests/bench/%.c=$(BUILD)/bench/%)
+programs   := $(BUILD)/vacancyd $(BUILD)/vacancy
+checks     := $(units) $(if $(sim_c),$(BUILD)/tests/sim) $(if $(oracle_c),$(BUILD)/tests/oracle)
+
+all: $(programs) build/vacancyd build/vacancy   ## build the daemon and the client
+build/vacancyd build/vacancy: build/%: | build/plain/%
+	$(Q)ln -sfn plain/$* $@
+
+# --- rules -----------------------------------------------------------------------------------------------------
+$(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h &: proto/%.proto
+	$(Q)mkdir -p $(BUILD)/gen
+	$(Q)protoc-c --c_out=$(BUILD)/gen -Iproto -I/usr/include $<
+$(BUILD)/gen/google/protobuf/any.pb-c.c $(BUILD)/gen/google/protobuf/any.pb-c.h &:
+	$(Q)mkdir -p $(BUILD)/gen
+	$(Q)protoc-c --c_out=$(BUILD)/gen -I/usr/include /usr/include/google/protobuf/any.proto
+# What server reflection hands out: every .proto, with its comments.
+$(descset): $(protos)
+	$(Q)mkdir -p $(@D)
+	$(Q)protoc --include_imports --descriptor_set_out=$@ -Iproto -I/usr/include $^
+
+# Rewritten only when the compiler or its flags change, so `make CFLAGS=-O0` rebuilds and a plain `make` does not.
+$(BUILD)/flags: FORCE
+	$(Q)mkdir -p $(@D); echo '$(CC) $(WARN) $(OURFLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)' | cmp -s - $@ || \
+	  echo '$(CC) $(WARN) $(OURFLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)' > $@
+# Generated code is not held to our warnings.
+$(BUILD)/gen/%.o: $(BUILD)/gen/%.c $(BUILD)/flags | $(gen_h)
+	$(Q)$(CC) $(OURFLAGS) $(CPPFLAGS) $(CFLAGS) -w -MMD -MP -c -o $@ $<
+$(BUILD)/%.o: %.c $(BUILD)/flags | $(gen_h) $(descset)
+	$(Q)mkdir -p $(@D)
+	$(Q)echo "  CC   $<"
+	$(Q)$(CC) $(WARN) $(OURFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(libvacancy): $(call obj,$(base_c)) $(gen_c:.c=.o)
+$(libhub): $(call obj,$(hub_c))
+$(libclient): $(call obj,$(client_c))
+$(libvacancy) $(libhub) $(libclient):
+	$(Q)rm -f $@; $(AR) rcs $@ $^
+
+$(BUILD)/vacancyd: $(call obj,daemon/main.c) $(libhub) $(libvacancy)
+$(BUILD)/vacancy: $(call obj,client/main.c) $(libclient) $(libvacancy)
+$(units): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(libclient) $(libhub) $(libvacancy)
+$(BUILD)/tests/sim: $(call obj,$(sim_c)) $(libhub) $(libvacancy)
+$(BUILD)/tests/oracle: $(call obj,$(oracle_c)) $(libhub) $(libvacancy)
+$(benches): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(libclient) $(libhub) $(libvacancy)
+$(units): OURLIBS := -lcmocka
+$(programs) $(checks) $(benches):
+	$(Q)mkdir -p $(@D)
+	$(Q)echo "  LD   $@"
+	$(Q)$(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(pkg_libs) $(OURLIBS) -lm
+
+# --- people ----------------------------------------------------------------------------------------------------
+deps:                    ## install what is missing (Debian packages; root or sudo)
+	$(Q)tools/deps
+check: deps              ## the tests, at most 20 minutes on two cores
+	$(Q)$(MAKE) --no-print-directory check-build
+	$(Q)tests/run --tier check --build $(BUILD)
+check-long: deps         ## more seeds, more kills, sanitizer variants: at most 50 minutes
+	$(Q)tools/check-long
+check-night: deps        ## as check-long, for as long as CHECK_SCALE says
+	$(Q)CHECK_TIER=night tools/check-long
+check-build: $(programs) build/vacancyd build/vacancy $(checks)
+lint:                    ## format, layers, buf, clang-tidy and cppcheck
+	$(Q)tools/lint
+format:                  ## clang-format every C file in place
+	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+clean:                   ## remove build/
+	$(Q)rm -rf build
+help:                    ## this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+	@echo 'variables:    SAN=asan|tsan  PREFIX=dir  DESTDIR=dir  CHECK_SCALE=1.0  V=1'
+FORCE:
+.PHONY: FORCE check-build $(PHONY)
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
