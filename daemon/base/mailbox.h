@@ -25,6 +25,13 @@ struct mail {
     void *payload;  /* owned by the receiver once taken; see above */
 };
 
+/* Where a reply goes. Crosses threads by value. The sender of a request has reserved the place (mailbox_reserve). */
+struct reply_address {
+    struct mailbox *mailbox;
+    uint64_t to;
+    uint32_t kind;
+};
+
 /* Aborts when out of memory or descriptors (start-up only). */
 struct mailbox *mailbox_create(uint32_t capacity);
 /* NULL is fine. The mailbox must be empty of payloads: the owner drains it first. */

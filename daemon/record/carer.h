@@ -1,0 +1,129 @@
+/*
+ * carer.h - a fostering household and its vacancy as plain structs: what the agency stated, checked and resolved.
+ *
+ * Owns: the structs, their stored octets (proto home.proto: HomeCarer), and the pure functions that derive from them
+ * what others may see: the carer row and the offer (offer.h).
+ * Not here: who may push (access), in which order (register), where a postcode lies (gazetteer; service resolves it).
+ * Thread: any; no state. All arrays are bounded by the limits below, so every struct is of fixed size and copies plainly.
+ */
+#ifndef VACANCY_RECORD_CARER_H
+#define VACANCY_RECORD_CARER_H
+
+#include "daemon/base/arena.h"
+#include "daemon/base/clock.h"
+#include "daemon/base/digest.h"
+#include "daemon/base/error.h"
+#include "daemon/record/codes.h"
+
+#define AGENCY_ID_BYTES        41 /* with NUL, as the next ones */
+#define AGENCY_REFERENCE_BYTES 65
+#define GSS_BYTES              10
+#define LANGUAGE_TAG_BYTES     16
+#define AREA_BYTES             64
+#define POSTCODE_BYTES         9
+
+#define CHILDREN_MAX         12 /* placed; and own: each */
+#define LANGUAGES_MAX        8
+#define EXEMPTIONS_MAX       4
+#define FOSTERING_LIMIT      3 /* Children Act 1989 Sch 7 para 2; domain.md 2.5 */
+#define VACANCY_TTL_DEFAULT_MS   (7LL * 24 * 3600 * 1000) /* domain.md O1 */
+#define VACANCY_TTL_EMERGENCY_MS (24LL * 3600 * 1000)     /* offers EMERGENCY: 24 h */
+
+struct language {
+    char tag[LANGUAGE_TAG_BYTES];
+    uint8_t level; /* 1 conversational, 2 fluent */
+};
+
+struct placed_child {
+    uint8_t age_band, sex, sibling_group;
+    char responsible_authority[GSS_BYTES];
+};
+
+struct household_child {
+    uint8_t age_band, sex;
+};
+
+struct exemption {
+    char authority[GSS_BYTES];
+    date_days until; /* DATE_NONE: no end */
+    uint8_t children;
+};
+
+struct terms {
+    uint32_t max_children, max_children_if_siblings; /* the second is filled in: never 0 */
+    uint32_t age_from_months, age_below_months;
+    uint32_t care_types; /* mask */
+    uint8_t sex;
+    bool named_child_only;
+};
+
+/* The cell in which a home is known outside its hub (design 4.9). */
+struct home_cell {
+    char authority[GSS_BYTES];
+    uint32_t square_e_km, square_n_km, size_km; /* size 0: the whole authority */
+    uint32_t point_e_metres, point_n_metres;
+    char area[AREA_BYTES];
+};
+
+struct carer {
+    char agency[AGENCY_ID_BYTES];
+    char agency_reference[AGENCY_REFERENCE_BYTES];
+    int64_t observed_at_ms;
+    struct terms terms;
+    date_days approved_on, approval_ends_on; /* the second may be DATE_NONE */
+    uint32_t places, bedrooms;
+    uint8_t room_sharing, training_level;
+    char home_postcode[POSTCODE_BYTES]; /* normalised; private */
+    struct home_cell cell;              /* resolved by service when the postcode is new; kept until it moves */
+    uint32_t home_features, pets, cannot_take, skills; /* masks */
+    uint32_t placed_count, household_count, exemption_count, language_count;
+    struct placed_child placed[CHILDREN_MAX];
+    struct household_child household[CHILDREN_MAX];
+    struct exemption exemptions[EXEMPTIONS_MAX];
+    struct language languages[LANGUAGES_MAX];
+    uint8_t status;      /* enum carer_status */
+    char end_reason[4];  /* "AW1", empty while approved */
+    int64_t ended_observed_at_ms;
+};
+
+struct vacancy {
+    uint64_t vacancy_id; /* 0: no live vacancy */
+    int64_t observed_at_ms, confirmed_at_ms, valid_until_ms;
+    uint8_t state;  /* enum vacancy_state, LAPSED included */
+    uint8_t stated; /* the state the agency stated: VACANT, RESERVED, NOT_AVAILABLE */
+    uint8_t reason, sex;
+    uint32_t beds;
+    uint32_t care_types; /* 0: all approved */
+    date_days from, until, reserved_until;
+    uint32_t age_from_months, age_below_months; /* 0: as approved */
+    bool sibling_group_only, on_call;
+};
+
+/* How long a vacancy is believed after a confirmation, by what it offers. */
+int64_t vacancy_ttl_ms(const struct carer *carer, const struct vacancy *vacancy);
+
+/* Everything the home hub keeps of one carer: one record in one random-key table. */
+struct home_carer {
+    uint64_t national_reference;
+    struct carer carer;
+    struct vacancy vacancy;              /* vacancy_id 0: none live */
+    int64_t vacancy_observed_at_ms;      /* of the last accepted change or withdrawal; 0: never any */
+};
+
+/* Same stated content (everything the agency says; not when, not what the hub derived). Decides push or confirmation. */
+bool carer_same_content(const struct carer *a, const struct carer *b);
+bool vacancy_same_content(const struct vacancy *a, const struct vacancy *b);
+
+/*
+ * Rules between a vacancy and its carer, which need both: care types and ages within the approval, beds at most places
+ * less the children placed (ERR_PRECONDITION), approval not ended. Fields are named as in the Vacancy message,
+ * prefixed by "vacancy.".
+ */
+enum err vacancy_check(const struct carer *carer, const struct vacancy *vacancy, struct problem *problem);
+
+/* Stored octets (HomeCarer). Encode can't fail but for the arena's limit (ERR_LIMIT); decode refuses what it can't
+ * read with ERR_STORE_DAMAGED. */
+enum err home_carer_encode(const struct home_carer *carer, struct arena *arena, struct octets *out);
+enum err home_carer_decode(const struct octets *octets, uint64_t national_reference, struct home_carer *out);
+
+#endif

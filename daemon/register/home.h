@@ -1,0 +1,180 @@
+/*
+ * home.h - the register's logic for the region that is at home here: the only place where its records are decided.
+ *
+ * Owns: applying updates in one total order (one transaction a batch: records, log entries, audit rows, request ids,
+ * due times), reading them back, lapsing what nobody confirmed, and telling observers after each commit.
+ * Not here: threads (writer.h), what a request must look like (service), who may (access), disks (store.h).
+ * Time, randomness and disk outcomes come in as arguments or through the seam, so that the simulator runs this code.
+ * Thread: home_apply, home_lapse: the writer's. Reads: any.
+ * Invariant: an observer sees a change only after its commit is durable; a result is filled in only after that.
+ */
+#ifndef VACANCY_REGISTER_HOME_H
+#define VACANCY_REGISTER_HOME_H
+
+#include "daemon/base/clock.h"
+#include "daemon/base/randomness.h"
+#include "daemon/base/signer.h"
+#include "daemon/record/audit_entry.h"
+#include "daemon/record/carer.h"
+#include "daemon/record/ids.h"
+#include "daemon/record/log_entry.h"
+#include "daemon/record/offer.h"
+#include "daemon/register/store.h"
+
+#define OBSERVED_AHEAD_MAX_MS (5LL * 60 * 1000)
+#define REQUEST_ID_KEPT_MS    (7LL * 24 * 3600 * 1000)
+#define APPLY_BATCH_MAX       256
+
+enum update_kind {
+    UPDATE_PUT_CARER = 1,
+    UPDATE_END_CARER,
+    UPDATE_PUT_VACANCY,
+    UPDATE_CONFIRM,
+    UPDATE_WITHDRAW,
+    UPDATE_PUT_AGENCY,
+    UPDATE_SET_PRINCIPAL,
+};
+
+/* The numbers are those of proto Receipt.Outcome. */
+enum update_outcome { OUTCOME_NONE, OUTCOME_CREATED, OUTCOME_UPDATED, OUTCOME_CONFIRMED, OUTCOME_ENDED, OUTCOME_REPEATED };
+
+struct update_result {
+    struct problem problem; /* code ERR_NONE: done */
+    enum update_outcome outcome;
+    uint64_t epoch, sequence;
+    uint64_t national_reference, vacancy_id;
+    int64_t valid_until_ms;
+    uint32_t confirmed;        /* UPDATE_CONFIRM */
+    uint32_t not_found_count;  /* indexes into `references` that have no live vacancy */
+    uint32_t *not_found;       /* malloc'd with the update; freed by update_destroy */
+};
+
+/*
+ * One change asked for, already checked as far as it can be without the register. Made by service (update_create),
+ * owned by whoever holds it: service -> writer -> back to service with `result` filled in; freed by update_destroy.
+ */
+struct update {
+    enum update_kind kind;
+    char principal[PRINCIPAL_NAME_BYTES]; /* for the audit row */
+    const char *method;                   /* static text */
+    char agency[AGENCY_ID_BYTES];         /* whose; empty for operators' updates */
+    bool has_request_id;
+    uint8_t request_id[REQUEST_ID_BYTES];
+    uint8_t content_hash[DIGEST_BYTES];   /* of the request's content, for request ids */
+    char agency_reference[AGENCY_REFERENCE_BYTES];
+    int64_t observed_at_ms;
+    union {
+        struct carer carer;
+        struct vacancy vacancy;
+        struct agency agency_row;
+        struct {
+            date_days ends_on;
+            char reason[4];
+        } end;
+        struct {
+            bool all;
+            uint32_t count;
+            char (*references)[AGENCY_REFERENCE_BYTES]; /* malloc'd; freed by update_destroy */
+        } confirm;
+        struct {
+            char name[PRINCIPAL_NAME_BYTES];
+            bool suspended;
+        } standing;
+    } as;
+    uint64_t tag;                 /* service's own: Submit's tag */
+    int64_t expires_boot_ms;      /* a deadline passed before it is picked up: ERR_DEADLINE; 0: none */
+    struct reply_address reply;   /* writer.h; unused by home.c */
+    struct update_result result;
+};
+
+struct update *update_create(enum update_kind kind); /* zeroed; NULL when out of memory */
+void update_destroy(struct update *update);
+
+/* One record that a commit changed. Views live as long as the observer's call. */
+struct change {
+    enum log_table table;      /* or CHANGE_PRINCIPAL */
+    struct octets key;         /* national reference (8 octets), agency id, SPIFFE name */
+    bool deleted;
+    struct octets value;       /* CarerRow, Offer, AgencyRow, PrincipalRow octets */
+};
+#define CHANGE_PRINCIPAL ((enum log_table)64)
+
+struct commit {
+    const struct change *changes;
+    size_t count;
+    uint64_t epoch, sequence;  /* position after it */
+    int64_t time_ms;
+};
+
+struct commit_observer {
+    void (*committed)(void *ctx, const struct commit *commit);
+    void *ctx;
+};
+
+struct home_options {
+    char region[GSS_BYTES];
+    const struct clock_source *clock;
+    const struct randomness *randomness;
+    const struct signer *signer;
+    uint8_t reference_secret[32];
+};
+
+struct home;
+
+/*
+ * Opens the region's register in `store` (borrowed; must outlive it): opens epoch 1 with its entry when empty, checks
+ * schema, region and signing key against what is stored, every record's own check and the header chain.
+ * ERR_STORE_DAMAGED names the record.
+ */
+enum err home_open(const struct home_options *options, struct store *store, struct home **out, struct problem *problem)
+    __attribute__((warn_unused_result));
+void home_close(struct home *home);
+
+#define HOME_OBSERVERS_MAX 4
+/* Before the first apply. Feeds it everything that stands now (agencies, principals, carers, offers; in slices), then each commit. */
+enum err home_observe(struct home *home, const struct commit_observer *observer) __attribute__((warn_unused_result));
+
+/*
+ * Applies up to APPLY_BATCH_MAX updates in one transaction, in order. Each update's result is filled in: refused ones
+ * leave no trace but an audit row. If the commit fails every update of the batch has the commit's error, nothing was
+ * changed and no observer is told. After ERR_STORE_IO the register takes no more writes (D5).
+ */
+void home_apply(struct home *home, struct update **updates, size_t count);
+
+/* Lapses vacancies whose valid_until has passed, at most `max`; returns how many. next_due_ms (may be NULL): wall time
+ * of the next one, INT64_MAX: none. Also forgets request ids older than REQUEST_ID_KEPT_MS. */
+size_t home_lapse(struct home *home, size_t max, int64_t *next_due_ms);
+
+bool home_writable(const struct home *home);
+void home_position(const struct home *home, uint64_t *epoch, uint64_t *sequence);
+
+struct home_counts {
+    uint64_t agencies, carers, vacancies;
+    struct store_usage usage;
+};
+enum err home_counts(struct home *home, struct home_counts *out);
+
+/* Reads: begin, copy out, end. ERR_NOT_FOUND when there is none. */
+enum err home_get_carer(struct home *home, const char *agency, const char *agency_reference, struct home_carer *out);
+/* Up to `max` carers of the agency with a reference after `after` (empty: first), by reference. */
+enum err home_list_carers(struct home *home, const char *agency, const char *after, struct home_carer *out, size_t max,
+                          size_t *got);
+enum err home_get_agency(struct home *home, const char *id, struct agency *out);
+enum err home_list_agencies(struct home *home, const char *after_id, struct agency *out, size_t max, size_t *got);
+/* Copies audit records of the writes chain from `sequence` on into the arena. */
+struct audit_row {
+    uint64_t sequence;
+    struct octets octets;
+};
+enum err home_read_audit(struct home *home, uint64_t from_sequence, struct arena *arena, struct audit_row *out,
+                         size_t max, size_t *got);
+/* Where the writes chain ends, durably. */
+void home_audit_position(const struct home *home, struct audit_position *out);
+/* Copies log entries (header, salt || payload) from `sequence` on: tests, and later followers. */
+struct log_row {
+    struct octets header, salt, payload;
+};
+enum err home_read_log(struct home *home, uint64_t from_sequence, struct arena *arena, struct log_row *out, size_t max,
+                       size_t *got);
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * store.h - the storage seam: all that the register asks of a disk.
+ *
+ * Two implementations: store_lmdb.c (the only file that includes lmdb.h) and store_memory.c (for the simulator and
+ * tests: same order, same limits, and a plan of faults: fail or "crash" at the n-th call, full disk).
+ * Values are opaque here; their checks and meaning are table.h's. Keys are at most 511 octets, ordered by bytes.
+ *
+ * Thread: one write transaction at a time, on the writer's thread; read transactions on any thread, begun and ended
+ * within one function ("begin, copy out, end"): an octets view dies with its transaction.
+ */
+#ifndef VACANCY_REGISTER_STORE_H
+#define VACANCY_REGISTER_STORE_H
+
+#include "daemon/base/digest.h"
+#include "daemon/base/error.h"
+
+struct store;
+struct store_txn;
+
+/* The tables of the `home` environment; tables.h says key, value, owner and reader of each. */
+enum store_table {
+    STORE_META,
+    STORE_CARERS,
+    STORE_REFERENCES,
+    STORE_AGENCIES,
+    STORE_PRINCIPALS,
+    STORE_LOG,
+    STORE_AUDIT,
+    STORE_REQUESTS,
+    STORE_DUE,
+    STORE_TABLES
+};
+
+struct store_usage {
+    uint64_t used_bytes, limit_bytes;
+    uint64_t entries[STORE_TABLES];
+};
+
+struct store_ops {
+    enum err (*begin)(struct store *store, bool write, struct store_txn **out);
+    /* Durable when it returns ERR_NONE. Frees the transaction in every case. */
+    enum err (*commit)(struct store_txn *txn);
+    void (*abort)(struct store_txn *txn); /* NULL is fine; also ends a read transaction */
+    enum err (*get)(struct store_txn *txn, enum store_table table, const struct octets *key, struct octets *value);
+    enum err (*put)(struct store_txn *txn, enum store_table table, const struct octets *key,
+                    const struct octets *value);
+    enum err (*del)(struct store_txn *txn, enum store_table table, const struct octets *key);
+    /* First entry at or after *key (empty: first of all); the last entry with backwards and an empty key.
+     * ERR_NOT_FOUND past the end. Both outputs are views. */
+    enum err (*seek)(struct store_txn *txn, enum store_table table, const struct octets *from, bool backwards,
+                     struct octets *key, struct octets *value);
+    enum err (*usage)(struct store *store, struct store_usage *out);
+    /* Append-only segments beside the tables (disclosures): append hands the octets to the operating system before it
+     * returns; sync makes them durable; read copies out up to `size` octets from `offset`. One thread at a time. */
+    enum err (*segment_append)(struct store *store, const char *segment, const struct octets *octets);
+    enum err (*segment_sync)(struct store *store, const char *segment);
+    enum err (*segment_read)(struct store *store, const char *segment, uint64_t offset, uint8_t *out, size_t size,
+                             size_t *got);
+    /* For torn tails found at start: cut the segment to `bytes`. */
+    enum err (*segment_truncate)(struct store *store, const char *segment, uint64_t bytes);
+    void (*close)(struct store *store);
+};
+
+struct store {
+    const struct store_ops *ops;
+};
+
+struct store_lmdb_options {
+    const char *folder;
+    uint64_t map_bytes;         /* address space; set at start */
+    uint64_t limit_bytes;       /* own limit below it: past it puts answer ERR_STORE_FULL */
+    uint64_t reserve_bytes;     /* kept free for deletions and withdrawals */
+};
+
+/*
+ * Opens or creates (in a temporary folder, then renamed: D4). Refuses a folder in use by another process (D9), a
+ * truncated or damaged file (first look in a child process that may die: D6), another schema version (D13).
+ */
+enum err store_lmdb_open(const struct store_lmdb_options *options, struct store **out, struct problem *problem)
+    __attribute__((warn_unused_result));
+
+/* In memory. The plan may be changed at any time. Contents survive store_memory_crash as committed. */
+struct store_memory_plan {
+    int64_t calls_until_crash; /* < 0: never. At 0 every call answers ERR_STORE_IO until store_memory_crash. */
+    int64_t calls_until_full;  /* < 0: never. From 0 on puts answer ERR_STORE_FULL. */
+    uint64_t limit_bytes;      /* 0: none */
+};
+struct store *store_memory_create(void);
+void store_memory_set_plan(struct store *store, const struct store_memory_plan *plan);
+/* Drops uncommitted and unsynced state, as a power cut would; keep_unsynced keeps appended segment octets (kill -9). */
+void store_memory_crash(struct store *store, bool keep_unsynced);
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * writer.h - the home writer's thread.
+ *
+ * Its turn read aloud: take all that has queued up, at most APPLY_BATCH_MAX, never waiting to fill a batch; apply in
+ * one transaction; answer all; lapse what is due; report the end of the audit chain.
+ * Invariant: every update taken is answered once, to its reply address, with itself as payload.
+ * Thread: submit from any thread; start and stop from main.
+ */
+#ifndef VACANCY_REGISTER_WRITER_H
+#define VACANCY_REGISTER_WRITER_H
+
+#include "daemon/register/home.h"
+
+struct writer;
+
+/* `home` is borrowed. `queue` bounds what waits (ERR_LIMIT past it). */
+enum err writer_start(struct home *home, uint32_t queue, struct writer **out) __attribute__((warn_unused_result));
+/* Finishes what is queued, answers it, ends the thread. */
+void writer_stop(struct writer *writer);
+/* Takes the update on ERR_NONE; else it stays the caller's. update->reply's place must have been reserved. */
+enum err writer_submit(struct writer *writer, struct update *update) __attribute__((warn_unused_result));
+
+#endif
