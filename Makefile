@@ -35,7 +35,7 @@ Q := $(if $(V),,@)
 protos   := $(sort $(shell find proto -name '*.proto' 2>/dev/null))
 gen_c    := $(protos:proto/%.proto=$(BUILD)/gen/%.pb-c.c) $(BUILD)/gen/google/protobuf/any.pb-c.c
 gen_h    := $(gen_c:.c=.h)
-descset  := $(BUILD)/gen/vacancy.descriptors
+descset  := $(if $(protos),$(BUILD)/gen/vacancy.descriptors)
 
 base_c   := $(sort $(wildcard daemon/base/*.c) $(wildcard proto/wire/*.c))
 hub_c    := $(sort $(filter-out daemon/base/%,$(wildcard daemon/*/*.c)))
@@ -66,7 +66,7 @@ $(BUILD)/gen/google/protobuf/any.pb-c.c $(BUILD)/gen/google/protobuf/any.pb-c.h 
 	$(Q)mkdir -p $(BUILD)/gen
 	$(Q)protoc-c --c_out=$(BUILD)/gen -I/usr/include /usr/include/google/protobuf/any.proto
 # What server reflection hands out: every .proto, with its comments.
-$(descset): $(protos)
+$(BUILD)/gen/vacancy.descriptors: $(protos)
 	$(Q)mkdir -p $(@D)
 	$(Q)protoc --include_imports --descriptor_set_out=$@ -Iproto -I/usr/include $^
 

@@ -20,14 +20,17 @@ struct arena {
 
 /* Allocates nothing yet. */
 void arena_init(struct arena *arena, size_t limit_bytes);
-/* 16-byte aligned, not zeroed; NULL when the limit would be passed (or for 0 bytes over the limit). */
+/*
+ * 16-byte aligned, not zeroed; NULL when the limit would be passed. A piece counts as its size rounded up to 16; one of
+ * 0 bytes counts as 16.
+ */
 void *arena_alloc(struct arena *arena, size_t bytes) __attribute__((warn_unused_result));
 void *arena_zalloc(struct arena *arena, size_t bytes) __attribute__((warn_unused_result));
 /* A NUL-terminated copy of `bytes` octets. */
 char *arena_copy_text(struct arena *arena, const char *text, size_t bytes) __attribute__((warn_unused_result));
 /* Formats into the arena; NULL past the limit. */
 char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Frees everything and keeps the first block for reuse; the limit stays. */
+/* Frees everything and keeps the first block, if it is of the ordinary size, for reuse; the limit stays. */
 void arena_reset(struct arena *arena);
 /* Frees everything. The arena may be used again. */
 void arena_finish(struct arena *arena);

@@ -38,7 +38,7 @@ typedef int32_t date_days;
 /* Reads "YYYY-MM-DD", years 1900 to 2199, exactly 10 characters; false for anything else (2025-02-30 too). */
 bool date_parse(const char *text, date_days *out) __attribute__((warn_unused_result));
 #define DATE_TEXT_BYTES 11
-/* Writes "YYYY-MM-DD" and a NUL; DATE_NONE gives "". */
+/* Writes "YYYY-MM-DD" and a NUL; DATE_NONE gives "", a year past four digits "XXXX-XX-XX". */
 void date_format(date_days date, char out[DATE_TEXT_BYTES]);
 /* The UTC day in which a moment lies. */
 date_days date_of_wall_ms(int64_t wall_ms);

@@ -33,10 +33,10 @@ struct config_option {
     const char *section;
     const char *name;
     enum config_type type;
-    size_t offset;              /* in the struct that is filled */
-    const char *default_text;   /* as it would stand in the file; NULL: no default, and required unless optional */
+    size_t offset;            /* in the struct that is filled */
+    const char *default_text; /* as it would stand in the file; NULL: no default, and required unless optional */
     bool optional;
-    int64_t min, max;           /* CONFIG_INTEGER, CONFIG_DURATION (ms), CONFIG_SIZE; 0,0 = no bound */
+    int64_t min, max; /* CONFIG_INTEGER, CONFIG_DURATION (ms), CONFIG_SIZE; 0,0 = no bound */
     const char *help;
 };
 

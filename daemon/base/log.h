@@ -6,7 +6,8 @@
  * Personal data never enters a line: no postcode, no agency reference, no request reference.
  * Not here: the audit trail (access, register).
  * Thread: any. Invariant: a line is one write(2) of at most LOG_LINE_BYTES; control characters, non-ASCII bytes and
- * line ends in arguments are escaped, so that input can't forge a line.
+ * line ends in arguments are escaped, so that input can't forge a line. A line never blocks its caller: where the
+ * destination takes nothing (a full pipe), the line is dropped and counted.
  */
 #ifndef VACANCY_BASE_LOG_H
 #define VACANCY_BASE_LOG_H
@@ -27,6 +28,9 @@ void log_write(enum log_level level, const char *part, const char *format, ...) 
 #define log_warn(part, ...)  log_write(LOG_LEVEL_WARN, part, __VA_ARGS__)
 #define log_info(part, ...)  log_write(LOG_LEVEL_INFO, part, __VA_ARGS__)
 #define log_debug(part, ...) log_write(LOG_LEVEL_DEBUG, part, __VA_ARGS__)
+
+/* How many lines were dropped so far, for the metrics. */
+unsigned long long log_dropped(void);
 
 /* For states that the program itself has made impossible: logs and aborts. Input never gets here. */
 _Noreturn void log_fatal(const char *part, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -20,7 +20,8 @@ struct signer;
  * Reads a PKCS#8 PEM Ed25519 private key. The file must be a regular file that group and others can't read (0600),
  * else ERR_FORBIDDEN; ERR_NOT_FOUND, ERR_INVALID for another key type. *problem says what to do.
  */
-enum err signer_load(const char *path, struct signer **out, struct problem *problem) __attribute__((warn_unused_result));
+enum err signer_load(const char *path, struct signer **out, struct problem *problem)
+    __attribute__((warn_unused_result));
 /* From 32 seed bytes: tests and simulator. */
 struct signer *signer_from_seed(const uint8_t seed[32]);
 void signer_destroy(struct signer *signer);
