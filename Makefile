@@ -77,6 +77,8 @@ $(BUILD)/flags: FORCE
 # Generated code is not held to our warnings.
 $(BUILD)/gen/%.o: $(BUILD)/gen/%.c $(BUILD)/flags | $(gen_h)
 	$(Q)$(CC) $(OURFLAGS) $(CPPFLAGS) $(CFLAGS) -w -MMD -MP -c -o $@ $<
+# .incbin takes these in, which -MMD does not see.
+$(BUILD)/daemon/gazetteer/tables.o: $(wildcard daemon/gazetteer/data/NOTICE daemon/gazetteer/data/*.csv daemon/gazetteer/data/*/*.csv)
 $(BUILD)/%.o: %.c $(BUILD)/flags | $(gen_h) $(descset)
 	$(Q)mkdir -p $(@D)
 	$(Q)echo "  CC   $<"
