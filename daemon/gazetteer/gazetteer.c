@@ -172,8 +172,12 @@ static int compare_group(const void *key, const void *row)
     return strcmp(key, ((const struct group_row *)row)->key);
 }
 
+/* An older edition's code that one authority alone has replaced is read as that authority's. */
 static void set_authority(const struct gazetteer *g, struct place *place, const char *gss)
 {
+    const char *successor = gazetteer_successor(g, gss, 0);
+    if (successor && !gazetteer_successor(g, gss, 1))
+        gss = successor;
     const struct authority *authority = gazetteer_authority(g, gss);
     memcpy(place->authority, gss, sizeof place->authority); /* nine characters and a NUL, checked at load */
     if (authority)

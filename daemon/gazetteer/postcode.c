@@ -36,12 +36,15 @@ static bool is_inward(const char *text)
            !strchr("CIKMOV", text[2]);
 }
 
-/* Capitals without spaces; how many, or 0 when it can't be a postcode. *spaced: a space stands before the last one. */
-static size_t squeeze(const char *text, char out[8], bool *spaced)
+/* Where the last inner space was. */
+enum spacing { SPACED_NOWHERE, SPACED_BEFORE_LAST, SPACED_EARLIER };
+
+/* Capitals without spaces; how many, or 0 when it can't be a postcode. */
+static size_t squeeze(const char *text, char out[8], enum spacing *spacing)
 {
     size_t count = 0;
     bool space = false;
-    *spaced = false;
+    *spacing = SPACED_NOWHERE;
     for (size_t i = 0; text[i]; i++) {
         char c = text[i];
         if (i >= TYPED_MAX_BYTES)
@@ -54,7 +57,10 @@ static size_t squeeze(const char *text, char out[8], bool *spaced)
             c = (char)(c - 'a' + 'A');
         if ((!is_letter(c) && !is_digit(c)) || count == 7)
             return 0;
-        *spaced = space && count;
+        if (space && count)
+            *spacing = SPACED_BEFORE_LAST;
+        else if (*spacing != SPACED_NOWHERE)
+            *spacing = SPACED_EARLIER;
         space = false;
         out[count++] = c;
     }
@@ -76,12 +82,12 @@ static void canonical(struct postcode *out, enum postcode_kind kind, const char 
 enum err postcode_parse(const char *field, const char *text, struct postcode *out, struct problem *problem)
 {
     char typed[8];
-    bool spaced;
-    size_t count = squeeze(text ? text : "", typed, &spaced);
+    enum spacing spacing;
+    size_t count = squeeze(text ? text : "", typed, &spacing);
     if (count >= 5 && is_inward(typed + count - 3) && is_outward(typed, count - 3))
         canonical(out, POSTCODE_UNIT, typed, count - 3, 3);
     else if (count >= 3 && is_digit(typed[count - 1]) && is_outward(typed, count - 1) &&
-             (spaced || !is_outward(typed, count)))
+             (spacing == SPACED_BEFORE_LAST || (spacing == SPACED_NOWHERE && !is_outward(typed, count))))
         canonical(out, POSTCODE_SECTOR, typed, count - 1, 1);
     else if (is_outward(typed, count))
         canonical(out, POSTCODE_OUTCODE, typed, count, 0);
