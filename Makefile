@@ -113,6 +113,12 @@ check-long: deps         ## more seeds, more kills, sanitizer variants: at most 
 check-night: deps        ## as check-long, for as long as CHECK_SCALE says
 	$(Q)CHECK_TIER=night tools/check-long
 check-build: $(programs) build/vacancyd build/vacancy $(checks)
+demo: deps all           ## a hub, the nation's register pushed to it, a placement team's searches; then stops
+	$(Q)/usr/bin/python3 tests/demo/demo.py run
+demo-up: deps all        ## as demo, without the searches; keeps the hub running to play with
+	$(Q)/usr/bin/python3 tests/demo/demo.py up
+demo-down:               ## stop what demo-up started
+	$(Q)/usr/bin/python3 tests/demo/demo.py down
 lint:                    ## format, layers, buf, clang-tidy and cppcheck
 	$(Q)tools/lint
 format:                  ## clang-format every C file in place
