@@ -123,6 +123,20 @@ lint:                    ## format, layers, buf, clang-tidy and cppcheck
 	$(Q)tools/lint
 format:                  ## clang-format every C file in place
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+install: all             ## install under $(DESTDIR)$(PREFIX); the example configuration under /etc/vacancyd
+	install -D -m 0755 $(BUILD)/vacancyd $(DESTDIR)$(PREFIX)/sbin/vacancyd
+	install -D -m 0755 $(BUILD)/vacancy $(DESTDIR)$(PREFIX)/bin/vacancy
+	install -D -m 0755 certs/vacancy-ca $(DESTDIR)$(PREFIX)/bin/vacancy-ca
+	install -D -m 0644 daemon/vacancyd.8 $(DESTDIR)$(PREFIX)/share/man/man8/vacancyd.8
+	install -D -m 0644 daemon/vacancyd.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/vacancyd.conf.5
+	install -D -m 0644 client/vacancy.1 $(DESTDIR)$(PREFIX)/share/man/man1/vacancy.1
+	install -D -m 0644 daemon/vacancyd.conf.example $(DESTDIR)/etc/vacancyd/vacancyd.conf.example
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|' daemon/vacancyd.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/vacancyd.service
+uninstall:               ## undo install; configuration and data stay
+	$(RM) $(addprefix $(DESTDIR)$(PREFIX)/,sbin/vacancyd bin/vacancy bin/vacancy-ca share/man/man8/vacancyd.8 \
+	  share/man/man5/vacancyd.conf.5 share/man/man1/vacancy.1 lib/systemd/system/vacancyd.service)
+	$(RM) $(DESTDIR)/etc/vacancyd/vacancyd.conf.example
 clean:                   ## remove build/
 	$(Q)rm -rf build
 help:                    ## this list
