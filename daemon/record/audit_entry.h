@@ -1,5 +1,6 @@
 /*
- * audit_entry.h - a record of the audit trail, its chain and its signed head (design 4.8; proto AuditRecord, AuditHead).
+ * audit_entry.h - a record of the audit trail, its chain and its signed head (design 4.8; proto AuditRecord,
+ * AuditHead).
  *
  * hash(n) = SHA-256(hash(n-1) || octets(n)), hash(0) = 32 zero octets. Two chains: writes, disclosures.
  * Thread: any; no state.

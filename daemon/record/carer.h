@@ -4,7 +4,8 @@
  * Owns: the structs, their stored octets (proto home.proto: HomeCarer), and the pure functions that derive from them
  * what others may see: the carer row and the offer (offer.h).
  * Not here: who may push (access), in which order (register), where a postcode lies (gazetteer; service resolves it).
- * Thread: any; no state. All arrays are bounded by the limits below, so every struct is of fixed size and copies plainly.
+ * Thread: any; no state. All arrays are bounded by the limits below, so every struct is of fixed size and copies
+ * plainly.
  */
 #ifndef VACANCY_RECORD_CARER_H
 #define VACANCY_RECORD_CARER_H
@@ -22,10 +23,10 @@
 #define AREA_BYTES             64
 #define POSTCODE_BYTES         9
 
-#define CHILDREN_MAX         12 /* placed; and own: each */
-#define LANGUAGES_MAX        8
-#define EXEMPTIONS_MAX       4
-#define FOSTERING_LIMIT      3 /* Children Act 1989 Sch 7 para 2; domain.md 2.5 */
+#define CHILDREN_MAX             12 /* placed; and own: each */
+#define LANGUAGES_MAX            8
+#define EXEMPTIONS_MAX           4
+#define FOSTERING_LIMIT          3                        /* Children Act 1989 Sch 7 para 2; domain.md 2.5 */
 #define VACANCY_TTL_DEFAULT_MS   (7LL * 24 * 3600 * 1000) /* domain.md O1 */
 #define VACANCY_TTL_EMERGENCY_MS (24LL * 3600 * 1000)     /* offers EMERGENCY: 24 h */
 
@@ -81,8 +82,8 @@ struct carer {
     struct household_child household[CHILDREN_MAX];
     struct exemption exemptions[EXEMPTIONS_MAX];
     struct language languages[LANGUAGES_MAX];
-    uint8_t status;      /* enum carer_status */
-    char end_reason[4];  /* "AW1", empty while approved */
+    uint8_t status;     /* enum carer_status */
+    char end_reason[4]; /* "AW1", empty while approved */
     int64_t ended_observed_at_ms;
 };
 
@@ -106,11 +107,12 @@ int64_t vacancy_ttl_ms(const struct carer *carer, const struct vacancy *vacancy)
 struct home_carer {
     uint64_t national_reference;
     struct carer carer;
-    struct vacancy vacancy;              /* vacancy_id 0: none live */
-    int64_t vacancy_observed_at_ms;      /* of the last accepted change or withdrawal; 0: never any */
+    struct vacancy vacancy;         /* vacancy_id 0: none live */
+    int64_t vacancy_observed_at_ms; /* of the last accepted change or withdrawal; 0: never any */
 };
 
-/* Same stated content (everything the agency says; not when, not what the hub derived). Decides push or confirmation. */
+/* Same stated content (everything the agency says; not when, not what the hub derived). Decides push or confirmation.
+ */
 bool carer_same_content(const struct carer *a, const struct carer *b);
 bool vacancy_same_content(const struct vacancy *a, const struct vacancy *b);
 
@@ -121,9 +123,19 @@ bool vacancy_same_content(const struct vacancy *a, const struct vacancy *b);
  */
 enum err vacancy_check(const struct carer *carer, const struct vacancy *vacancy, struct problem *problem);
 
-/* Stored octets (HomeCarer). Encode can't fail but for the arena's limit (ERR_LIMIT); decode refuses what it can't
- * read with ERR_STORE_DAMAGED. */
-enum err home_carer_encode(const struct home_carer *carer, struct arena *arena, struct octets *out);
-enum err home_carer_decode(const struct octets *octets, uint64_t national_reference, struct home_carer *out);
+/* What was last logged of this carer, verbatim: relayed and snapshotted unchanged, and not logged again while equal. */
+struct home_carer_shared {
+    struct octets carer_row, offer; /* offer: empty when none is live */
+};
+
+/*
+ * Stored octets (HomeCarer). Encode fails only at the arena's limit (ERR_LIMIT); decode refuses what it can't read with
+ * ERR_STORE_DAMAGED. The cell and the carer's status are kept in carer_row alone. *shared (may be NULL) gets views into
+ * *octets.
+ */
+enum err home_carer_encode(const struct home_carer *carer, const struct home_carer_shared *shared, struct arena *arena,
+                           struct octets *out);
+enum err home_carer_decode(const struct octets *octets, uint64_t national_reference, struct home_carer *out,
+                           struct home_carer_shared *shared);
 
 #endif

@@ -25,11 +25,18 @@
 #include "daemon/base/error.h"
 #include "daemon/record/carer.h"
 
-#define LOG_HEADER_BYTES 109
-#define LOG_SALT_BYTES   32
+#define LOG_HEADER_BYTES      109
+#define LOG_SALT_BYTES        32
 #define LOG_PAYLOAD_MAX_BYTES (64 * 1024)
 
-enum log_table { LOG_TABLE_NONE = 0, LOG_TABLE_EPOCH, LOG_TABLE_AGENCY, LOG_TABLE_CARER, LOG_TABLE_OFFER, LOG_TABLE_END };
+enum log_table {
+    LOG_TABLE_NONE = 0,
+    LOG_TABLE_EPOCH,
+    LOG_TABLE_AGENCY,
+    LOG_TABLE_CARER,
+    LOG_TABLE_OFFER,
+    LOG_TABLE_END
+};
 
 struct log_header {
     char region[GSS_BYTES];
@@ -57,7 +64,10 @@ void log_payload_encode(const struct log_payload *payload, uint8_t *out);
 enum err log_payload_decode(const struct octets *octets, struct log_payload *out);
 void log_commitment(const uint8_t salt[LOG_SALT_BYTES], const struct octets *payload, uint8_t out[DIGEST_BYTES]);
 void log_header_hash(const uint8_t header[LOG_HEADER_BYTES], uint8_t out[DIGEST_BYTES]);
-/* Whether `next` follows the header whose octets hash to previous_hash: region, sequence + 1, hash, time, epoch. */
+/*
+ * Whether `next` follows the header whose octets hash to previous_hash: region, sequence + 1, hash, time, epoch.
+ * previous NULL and previous_hash zeros: whether it is the first. ERR_STORE_DAMAGED.
+ */
 enum err log_chain_check(const struct log_header *previous, const uint8_t previous_hash[DIGEST_BYTES],
                          const struct log_header *next, struct problem *problem);
 

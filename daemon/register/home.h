@@ -13,6 +13,7 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/randomness.h"
+#include "daemon/base/mailbox.h"
 #include "daemon/base/signer.h"
 #include "daemon/record/audit_entry.h"
 #include "daemon/record/carer.h"
@@ -83,7 +84,7 @@ struct update {
     } as;
     uint64_t tag;                 /* service's own: Submit's tag */
     int64_t expires_boot_ms;      /* a deadline passed before it is picked up: ERR_DEADLINE; 0: none */
-    struct reply_address reply;   /* writer.h; unused by home.c */
+    struct reply_address reply;   /* mailbox.h; unused by home.c */
     struct update_result result;
 };
 
