@@ -358,9 +358,9 @@ static enum err finish(struct importer *im, const char *out_path)
         return problem_set(
             im->problem, ERR_INVALID, "", "%llu of %llu rows are malformed, more than one in %d; first %s",
             (unsigned long long)s->malformed, (unsigned long long)s->rows, IMPORT_MALFORMED_ONE_IN, s->examples[0]);
-    sort_rows(im);
     if (!im->file.row_count)
         return problem_set(im->problem, ERR_INVALID, "", "there is no postcode with a place and an authority to keep");
+    sort_rows(im);
     enum err err = import_file_write(&im->file, out_path, im->problem);
     s->kept = im->file.row_count;
     memcpy(s->digest, im->file.digest, sizeof s->digest);

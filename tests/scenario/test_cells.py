@@ -1,4 +1,3 @@
-# tier: check
 """The cell map keeps design.md 4.9's promise, computed from every unit postcode of England.
 
 VACANCY_CODEPOINT is the unzipped OS Code-Point Open. Shares no code with tools/gazetteer, and goes the other way round:
@@ -78,8 +77,13 @@ def test_every_cell_is_stated_once_and_each_authority_has_one_for_the_rest(cells
 
 
 @whole_file
-def test_every_cell_leaves_at_least_20_postcodes(cells, members):
+def test_every_cell_leaves_at_least_20_postcodes(cells, members, postcodes):
     """Also what is shared beside the cell: its point and its name are computed from all of them."""
+    east, north = collections.defaultdict(set), collections.defaultdict(set)
+    for postcode, e, n, _, _ in postcodes:
+        east[postcode[:-3].strip()].add(e)
+        north[postcode[:-3].strip()].add(n)
+    one_spot = {o for o in east if max(east[o]) - min(east[o]) <= 300 and max(north[o]) - min(north[o]) <= 300}
     assert set(members) == set(cells)
     for cell, inside in members.items():
         assert len(inside) >= 20, cell
@@ -88,6 +92,8 @@ def test_every_cell_leaves_at_least_20_postcodes(cells, members):
         assert abs(cell.point_n - sum(r[2] for r in inside) / len(inside)) <= 0.5, cell
         if cell.size:
             tally = collections.Counter(r[0][:-3].strip() for r in inside)
+            if set(tally) - one_spot:
+                tally = {o: count for o, count in tally.items() if o not in one_spot}
             assert tally[cell.outcode] == max(tally.values()), cell
 
 

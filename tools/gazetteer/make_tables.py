@@ -25,6 +25,7 @@ from array import array
 from collections import Counter, defaultdict
 
 MINIMUM = 20
+ONE_SPOT_METRES = 300
 SIZES_KM = (1, 2, 4, 8, 16)
 ENGLAND = "E92000001"
 
@@ -46,16 +47,19 @@ class Authority:
 class Group:
     """A sector or an outcode: where its placed postcodes are, and whose they are."""
 
-    __slots__ = ("east", "north", "count", "countries", "authorities")
+    __slots__ = ("east", "north", "count", "countries", "authorities", "box")
 
     def __init__(self):
         self.east = self.north = self.count = 0
+        self.box = None
         self.countries, self.authorities = Counter(), Counter()
 
     def add(self, east, north, country, authority):
         self.east += east
         self.north += north
         self.count += 1
+        w, s, e, n = self.box or (east, north, east, north)
+        self.box = (min(w, east), min(s, north), max(e, east), max(n, north))
         self.countries[country] += 1
         if country == ENGLAND and authority:
             self.authorities[authority] += 1
@@ -63,6 +67,11 @@ class Group:
     def english(self):
         top = max(self.countries.values())
         return self.countries[ENGLAND] == top and bool(self.authorities)
+
+    def is_one_spot(self):
+        """A sorting office's or one large user's code: not what people call an area."""
+        w, s, e, n = self.box
+        return max(e - w, n - s) <= ONE_SPOT_METRES
 
     def authority(self):
         return min(self.authorities, key=lambda code: (-self.authorities[code], code))
@@ -124,13 +133,14 @@ def cells_of(at):
     return sorted(cells, key=lambda c: c[:3])
 
 
-def cell_rows(authorities, out_names):
+def cell_rows(authorities, outcodes, out_names):
+    spots = {name for name in out_names if outcodes[name].is_one_spot()}
     for code in sorted(authorities):
         at = authorities[code]
         for size, e, n, members, rest in cells_of(at):
             count = len(members)
             tally = Counter(out_names[at.out[i]] for i in members)
-            outcode = min(tally, key=lambda o: (-tally[o], o)) if size else ""
+            outcode = min(tally, key=lambda o: (o in spots, -tally[o], o)) if size else ""
             yield (code, size, e, n, mean(sum(at.east[i] for i in members), count),
                    mean(sum(at.north[i] for i in members), count), count, rest, outcode)
 
@@ -199,10 +209,10 @@ def main(codepoint, reference, out):
         "The cell map (design.md 4.9), edition 1. " + source,
         "size_km 0 is the whole authority. The point is the mean of the cell's postcodes, in metres. takes_rest: the "
         "authority's one cell for places in no other.",
-        "outcode, for the area's name, is the one most frequent in the cell: a function of the cell, the same for "
-        "every home in it, so it tells nothing that the cell doesn't."),
+        "outcode, for the area's name, is the one most frequent in the cell (sorting offices' apart): a function of "
+        "the cell, the same for every home in it, so it tells nothing that the cell doesn't."),
         ("authority", "size_km", "square_e_km", "square_n_km", "point_e_m", "point_n_m", "postcodes", "takes_rest",
-         "outcode"), cell_rows(authorities, out_names))
+         "outcode"), cell_rows(authorities, outcodes, out_names))
     write(path("authorities.csv"), ("The children's services authorities of England. " + codes,
                                     "The box (national grid km) holds all its postcodes. " + source),
           ("authority", "name", "dfe_number", "region", "west_km", "south_km", "east_km", "north_km"),
