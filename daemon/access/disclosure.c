@@ -1,0 +1,391 @@
+/*
+ * disclosure.c - see disclosure.h. The records are trail.c's; here are the lock, the signed heads and their thread.
+ *
+ * Signed heads go into two small segments in turn, "disclosure-heads-a" and "-b": when one is full the other is emptied
+ * and written, so the newest head is always on disk and the two never grow. A frame there:
+ *
+ *     length of the text 4 | first 8 octets of SHA-256 of what follows | signature 64 | public key 32 | text
+ *
+ * Thread: any; one lock. Invariant: no head is kept or given out that covers a record not yet synced.
+ */
+#include "daemon/access/disclosure.h"
+
+#include "daemon/access/trail.h"
+#include "daemon/base/log.h"
+#include "daemon/base/thread.h"
+#include "daemon/record/bytes.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEAD_PREFIX_BYTES   12
+#define HEAD_BODY_MAX_BYTES (SIGNATURE_BYTES + PUBLIC_KEY_BYTES + AUDIT_HEAD_TEXT_BYTES)
+#define HEAD_SEGMENT_BYTES  (64u * 1024)
+#define RECORD_ARENA_BYTES  (128u * 1024)
+
+static const char *const head_segments[2] = {"disclosure-heads-a", "disclosure-heads-b"};
+
+struct disclosures {
+    struct store *store;
+    struct home *home;
+    const struct clock_source *clock;
+    const struct signer *signer;
+    char region[GSS_BYTES];
+
+    pthread_mutex_t lock;
+    struct trail trail;
+    struct arena arena; /* one record being encoded */
+    bool refusing;      /* the last append failed: said once in the log */
+    struct signed_head last;
+    bool has_last;
+    unsigned head_segment;
+    uint64_t head_bytes[2];
+
+    pthread_cond_t wake;
+    pthread_t thread;
+    bool started, stopping;
+};
+
+/* --- signed heads ---------------------------------------------------------------------------------------------- */
+
+static size_t head_encode(const struct signed_head *head, uint8_t *out)
+{
+    size_t text = strlen(head->text);
+    uint8_t *body = out + HEAD_PREFIX_BYTES, hash[DIGEST_BYTES];
+    memcpy(body, head->signature, SIGNATURE_BYTES);
+    memcpy(body + SIGNATURE_BYTES, head->public_key, PUBLIC_KEY_BYTES);
+    memcpy(body + SIGNATURE_BYTES + PUBLIC_KEY_BYTES, head->text, text);
+    size_t size = SIGNATURE_BYTES + PUBLIC_KEY_BYTES + text;
+    digest_sha256(body, size, hash);
+    put_be32(out, (uint32_t)text);
+    memcpy(out + 4, hash, 8);
+    return HEAD_PREFIX_BYTES + size;
+}
+
+/* How many octets the head at `in` takes; 0: there is no whole one. */
+static size_t head_decode(const uint8_t *in, size_t size, struct signed_head *out)
+{
+    uint8_t hash[DIGEST_BYTES];
+    if (size < HEAD_PREFIX_BYTES)
+        return 0;
+    size_t text = get_be32(in);
+    size_t body = SIGNATURE_BYTES + PUBLIC_KEY_BYTES + text;
+    if (text >= AUDIT_HEAD_TEXT_BYTES || size - HEAD_PREFIX_BYTES < body)
+        return 0;
+    digest_sha256(in + HEAD_PREFIX_BYTES, body, hash);
+    if (memcmp(hash, in + 4, 8) != 0)
+        return 0;
+    memset(out, 0, sizeof *out);
+    memcpy(out->signature, in + HEAD_PREFIX_BYTES, SIGNATURE_BYTES);
+    memcpy(out->public_key, in + HEAD_PREFIX_BYTES + SIGNATURE_BYTES, PUBLIC_KEY_BYTES);
+    memcpy(out->text, in + HEAD_PREFIX_BYTES + SIGNATURE_BYTES + PUBLIC_KEY_BYTES, text);
+    return audit_head_parse(out->text, text, &out->head) == ERR_NONE ? HEAD_PREFIX_BYTES + body : 0;
+}
+
+static bool newer(const struct audit_head *a, const struct audit_head *b)
+{
+    if (a->disclosures.sequence != b->disclosures.sequence)
+        return a->disclosures.sequence > b->disclosures.sequence;
+    if (a->writes.sequence != b->writes.sequence)
+        return a->writes.sequence > b->writes.sequence;
+    return a->at_ms > b->at_ms;
+}
+
+/* Reads one segment of heads; keeps the newest whole one and cuts a torn tail. */
+static enum err heads_read(struct disclosures *d, unsigned which, uint8_t *buffer, size_t size, struct problem *problem)
+{
+    size_t got = 0, at = 0, taken;
+    enum err err = d->store->ops->segment_read(d->store, head_segments[which], 0, buffer, size, &got);
+    if (err != ERR_NONE && err != ERR_NOT_FOUND)
+        return problem_set(problem, err, "", "the audit trail's signed heads can't be read");
+    struct signed_head head;
+    while (at < got && (taken = head_decode(buffer + at, got - at, &head)) > 0) {
+        at += taken;
+        if (!d->has_last || newer(&head.head, &d->last.head)) {
+            d->last = head;
+            d->has_last = true;
+            d->head_segment = which;
+        }
+    }
+    if (at < got) {
+        log_warn("access", "cut a torn signed head off segment=%s offset=%zu", head_segments[which], at);
+        if ((err = d->store->ops->segment_truncate(d->store, head_segments[which], at)) != ERR_NONE)
+            return problem_set(problem, err, "", "a torn signed head can't be cut off");
+    }
+    d->head_bytes[which] = at;
+    return ERR_NONE;
+}
+
+static enum err heads_open(struct disclosures *d, struct problem *problem)
+{
+    size_t size = HEAD_SEGMENT_BYTES + HEAD_PREFIX_BYTES + HEAD_BODY_MAX_BYTES;
+    uint8_t *buffer = malloc(size), own[PUBLIC_KEY_BYTES];
+    if (buffer == NULL)
+        return problem_set(problem, ERR_LIMIT, "", "out of memory for the audit trail");
+    enum err err = heads_read(d, 0, buffer, size, problem);
+    if (err == ERR_NONE)
+        err = heads_read(d, 1, buffer, size, problem);
+    free(buffer);
+    if (err != ERR_NONE || !d->has_last)
+        return err;
+    signer_public_key(d->signer, own);
+    if (memcmp(own, d->last.public_key, PUBLIC_KEY_BYTES) != 0)
+        return problem_set(problem, ERR_PRECONDITION, "",
+                           "the audit trail's last head is signed by another key: give "
+                           "the hub the region's signing key that belongs to this data folder");
+    if (!signature_verify(own, d->last.text, strlen(d->last.text), d->last.signature) ||
+        strcmp(d->last.head.region, d->region) != 0)
+        return problem_set(problem, ERR_STORE_DAMAGED, "", "the audit trail's last signed head does not verify");
+    return ERR_NONE;
+}
+
+/* Appends to the segment in use, or to the other one, emptied, when that is full. */
+static enum err head_keep(struct disclosures *d, const struct signed_head *head)
+{
+    uint8_t frame[HEAD_PREFIX_BYTES + HEAD_BODY_MAX_BYTES];
+    size_t size = head_encode(head, frame);
+    unsigned which = d->head_segment;
+    enum err err;
+    if (d->head_bytes[which] + size > HEAD_SEGMENT_BYTES) {
+        which ^= 1;
+        if (d->head_bytes[which] > 0) {
+            if ((err = d->store->ops->segment_truncate(d->store, head_segments[which], 0)) != ERR_NONE)
+                return err;
+            d->head_bytes[which] = 0;
+        }
+    }
+    err = d->store->ops->segment_append(d->store, head_segments[which], &(struct octets){frame, size});
+    if (err != ERR_NONE) {
+        /* What was left of it would hide every later head; if this fails too, the next attempt's frame is not found at
+         * the next start and the trail is only proven up to the head before. */
+        if (d->store->ops->segment_truncate(d->store, head_segments[which], d->head_bytes[which]) != ERR_NONE)
+            d->trail.failed = true;
+        return err;
+    }
+    d->head_bytes[which] += size;
+    d->head_segment = which;
+    if ((err = d->store->ops->segment_sync(d->store, head_segments[which])) != ERR_NONE)
+        d->trail.failed = true;
+    return err;
+}
+
+static bool same_position(const struct audit_position *a, const struct audit_position *b)
+{
+    return a->sequence == b->sequence && memcmp(a->hash, b->hash, DIGEST_BYTES) == 0;
+}
+
+/* Lock held. */
+static enum err sign_head(struct disclosures *d)
+{
+    struct signed_head head = {0};
+    home_audit_position(d->home, &head.head.writes);
+    head.head.disclosures = d->trail.end;
+    if (d->has_last && !d->trail.failed && same_position(&head.head.writes, &d->last.head.writes) &&
+        same_position(&head.head.disclosures, &d->last.head.disclosures))
+        return ERR_NONE;
+    enum err err = trail_sync(&d->trail);
+    if (err != ERR_NONE)
+        return err;
+    memcpy(head.head.region, d->region, GSS_BYTES);
+    head.head.at_ms = clock_wall_ms(d->clock);
+    if (d->has_last && head.head.at_ms < d->last.head.at_ms)
+        head.head.at_ms = d->last.head.at_ms;
+    size_t text = audit_head_text(&head.head, head.text);
+    signer_sign(d->signer, head.text, text, head.signature);
+    signer_public_key(d->signer, head.public_key);
+    if ((err = head_keep(d, &head)) != ERR_NONE)
+        return err;
+    d->last = head;
+    d->has_last = true;
+    return ERR_NONE;
+}
+
+/* --- start: is everything there that was ever signed for? ------------------------------------------------------ */
+
+/* The writes chain from the head to its end leads to where the register says it ends. */
+static enum err check_writes(struct disclosures *d, struct problem *problem)
+{
+    struct audit_position at = d->last.head.writes, end;
+    home_audit_position(d->home, &end);
+    if (end.sequence < at.sequence)
+        return problem_set(problem, ERR_STORE_DAMAGED, "",
+                           "the register's audit chain ends at %" PRIu64 ", but the last "
+                           "signed head covers %" PRIu64 ": part of it is missing; restore the data folder whole",
+                           end.sequence, at.sequence);
+    struct arena arena;
+    arena_init(&arena, 1024 * 1024);
+    enum err err = ERR_NONE;
+    while (err == ERR_NONE && at.sequence < end.sequence) {
+        struct audit_row rows[64];
+        size_t got = 0;
+        err = home_read_audit(d->home, at.sequence + 1, &arena, rows, sizeof rows / sizeof rows[0], &got);
+        if (err == ERR_NONE && got == 0)
+            err = ERR_STORE_DAMAGED;
+        for (size_t i = 0; err == ERR_NONE && i < got && at.sequence < end.sequence; i++)
+            audit_chain_next(&at, &rows[i].octets);
+        arena_reset(&arena);
+    }
+    arena_finish(&arena);
+    if (err == ERR_NONE && memcmp(at.hash, end.hash, DIGEST_BYTES) != 0)
+        err = ERR_STORE_DAMAGED;
+    return err == ERR_NONE ? ERR_NONE
+                           : problem_set(problem, err, "",
+                                         "the register's audit chain does not continue the last signed "
+                                         "head at %" PRIu64 ": restore the data folder whole",
+                                         d->last.head.writes.sequence);
+}
+
+static enum err check_disclosures(struct disclosures *d, struct problem *problem)
+{
+    const struct audit_position *signed_end = &d->last.head.disclosures;
+    uint8_t hash[DIGEST_BYTES];
+    if (d->trail.end.sequence < signed_end->sequence)
+        return problem_set(problem, ERR_STORE_DAMAGED, "",
+                           "the disclosures trail ends at %" PRIu64 ", but the last "
+                           "signed head covers %" PRIu64 ": part of it is missing; restore the data folder whole",
+                           d->trail.end.sequence, signed_end->sequence);
+    enum err err = trail_hash_at(&d->trail, signed_end->sequence, hash, problem);
+    if (err == ERR_NONE && memcmp(hash, signed_end->hash, DIGEST_BYTES) != 0)
+        err = problem_set(problem, ERR_STORE_DAMAGED, "",
+                          "the disclosures trail is not the one that the last signed head "
+                          "covers at %" PRIu64 ": restore the data folder whole",
+                          signed_end->sequence);
+    return err;
+}
+
+/* --- the handle ------------------------------------------------------------------------------------------------ */
+
+enum err disclosures_open(struct store *store, struct home *home, const char *region, const struct clock_source *clock,
+                          const struct signer *signer, struct disclosures **out, struct problem *problem)
+{
+    struct disclosures *d = calloc(1, sizeof *d);
+    if (d == NULL)
+        return problem_set(problem, ERR_LIMIT, "", "out of memory for the audit trail");
+    *d = (struct disclosures){.store = store, .home = home, .clock = clock, .signer = signer};
+    strncpy(d->region, region, GSS_BYTES - 1);
+    arena_init(&d->arena, RECORD_ARENA_BYTES);
+    pthread_mutex_init(&d->lock, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&d->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+
+    enum err err = trail_open(&d->trail, store, TRAIL_SEGMENT_BYTES, problem);
+    if (err == ERR_NONE)
+        err = heads_open(d, problem);
+    if (err == ERR_NONE && d->has_last)
+        err = check_disclosures(d, problem);
+    if (err == ERR_NONE && d->has_last)
+        err = check_writes(d, problem);
+    if (err != ERR_NONE) {
+        disclosures_close(d);
+        return err;
+    }
+    *out = d;
+    return ERR_NONE;
+}
+
+void disclosures_close(struct disclosures *d)
+{
+    if (d == NULL)
+        return;
+    if (d->started) {
+        pthread_mutex_lock(&d->lock);
+        d->stopping = true;
+        pthread_cond_signal(&d->wake);
+        pthread_mutex_unlock(&d->lock);
+        pthread_join(d->thread, NULL);
+        if (disclosure_head(d) != ERR_NONE)
+            log_error("access", "the last head of the audit trail could not be signed");
+    }
+    trail_finish(&d->trail);
+    arena_finish(&d->arena);
+    pthread_cond_destroy(&d->wake);
+    pthread_mutex_destroy(&d->lock);
+    free(d);
+}
+
+enum err disclosure_record(struct disclosures *d, const struct audit_entry *entry)
+{
+    struct octets octets;
+    pthread_mutex_lock(&d->lock);
+    enum err err = audit_entry_encode(entry, &d->arena, &octets);
+    if (err == ERR_NONE)
+        err = trail_append(&d->trail, &octets);
+    arena_reset(&d->arena);
+    if (err != ERR_NONE && !d->refusing)
+        log_error("access", "the audit trail can't be written, so nothing is shown error=%s", err_name(err));
+    if (err == ERR_NONE && d->refusing)
+        log_info("access", "the audit trail is written again");
+    d->refusing = err != ERR_NONE;
+    pthread_mutex_unlock(&d->lock);
+    return err;
+}
+
+enum err disclosure_head(struct disclosures *d)
+{
+    pthread_mutex_lock(&d->lock);
+    enum err err = sign_head(d);
+    pthread_mutex_unlock(&d->lock);
+    return err;
+}
+
+enum err disclosures_last_head(struct disclosures *d, struct signed_head *out)
+{
+    pthread_mutex_lock(&d->lock);
+    enum err err = sign_head(d);
+    if (err == ERR_NONE)
+        *out = d->last;
+    pthread_mutex_unlock(&d->lock);
+    return err;
+}
+
+enum err disclosures_read(struct disclosures *d, uint64_t from_sequence, struct arena *arena, struct audit_row *out,
+                          size_t max, size_t *got)
+{
+    pthread_mutex_lock(&d->lock);
+    enum err err = trail_read(&d->trail, from_sequence, arena, out, max, got);
+    pthread_mutex_unlock(&d->lock);
+    return err;
+}
+
+/* --- the thread ------------------------------------------------------------------------------------------------ */
+
+static void wait_interval(struct disclosures *d)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += DISCLOSURE_HEAD_INTERVAL_MS / 2 * 1000000L; /* so that record and sync fit into the interval */
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
+    }
+    while (!d->stopping && pthread_cond_timedwait(&d->wake, &d->lock, &until) != ETIMEDOUT)
+        continue;
+}
+
+static void *head_thread(void *arg)
+{
+    struct disclosures *d = arg;
+    enum err said = ERR_NONE;
+    pthread_mutex_lock(&d->lock);
+    while (!d->stopping) {
+        enum err err = sign_head(d);
+        if (err != said && err != ERR_NONE)
+            log_error("access", "the audit trail's head could not be kept error=%s", err_name(err));
+        said = err;
+        wait_interval(d);
+    }
+    pthread_mutex_unlock(&d->lock);
+    return NULL;
+}
+
+enum err disclosures_start(struct disclosures *d)
+{
+    d->thread = thread_start("audit-head", head_thread, d);
+    d->started = true;
+    return ERR_NONE;
+}

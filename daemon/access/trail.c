@@ -1,0 +1,371 @@
+/*
+ * trail.c - see trail.h.
+ * Owns segments and frames. One thread at a time. Invariant: `end` moves only after a whole frame was appended.
+ */
+#include "daemon/access/trail.h"
+
+#include "daemon/base/log.h"
+#include "daemon/record/bytes.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEADER_BYTES       52
+#define CHECK_BYTES        8
+#define FRAME_HEAD_BYTES   (4 + CHECK_BYTES)
+#define SEGMENT_NAME_BYTES 40
+#define SEGMENTS_MAX       99999999u
+
+static const uint8_t magic[4] = {'V', 'D', 'T', '1'};
+
+static void segment_name(size_t index, char out[SEGMENT_NAME_BYTES])
+{
+    snprintf(out, SEGMENT_NAME_BYTES, "disclosures-%08zu", index + 1);
+}
+
+/* A segment that isn't there reads as empty. */
+static enum err read_at(struct trail *trail, size_t segment, uint64_t offset, uint8_t *out, size_t size, size_t *got)
+{
+    char name[SEGMENT_NAME_BYTES];
+    segment_name(segment, name);
+    *got = 0;
+    enum err err = trail->store->ops->segment_read(trail->store, name, offset, out, size, got);
+    if (err == ERR_NOT_FOUND) {
+        *got = 0;
+        return ERR_NONE;
+    }
+    return err;
+}
+
+static void header_encode(const struct audit_position *base, uint8_t out[HEADER_BYTES])
+{
+    uint8_t hash[DIGEST_BYTES];
+    memcpy(out, magic, sizeof magic);
+    put_be64(out + 4, base->sequence);
+    memcpy(out + 12, base->hash, DIGEST_BYTES);
+    digest_sha256(out, HEADER_BYTES - CHECK_BYTES, hash);
+    memcpy(out + HEADER_BYTES - CHECK_BYTES, hash, CHECK_BYTES);
+}
+
+static bool header_decode(const uint8_t in[HEADER_BYTES], struct audit_position *base)
+{
+    uint8_t hash[DIGEST_BYTES];
+    digest_sha256(in, HEADER_BYTES - CHECK_BYTES, hash);
+    if (memcmp(in, magic, sizeof magic) != 0 || memcmp(hash, in + HEADER_BYTES - CHECK_BYTES, CHECK_BYTES) != 0)
+        return false;
+    base->sequence = get_be64(in + 4);
+    memcpy(base->hash, in + 12, DIGEST_BYTES);
+    return true;
+}
+
+/*
+ * The next whole frame at *offset of a segment, checked against the chain at *position; moves both past it.
+ * ERR_NOT_FOUND: no octets there. ERR_STORE_DAMAGED: octets that are no such frame. *record is a view of the buffer.
+ */
+static enum err next_frame(struct trail *trail, size_t segment, uint64_t *offset, struct audit_position *position,
+                           struct octets *record)
+{
+    uint8_t *frame = trail->buffer;
+    size_t got;
+    enum err err = read_at(trail, segment, *offset, frame, FRAME_HEAD_BYTES, &got);
+    if (err != ERR_NONE)
+        return err;
+    if (got == 0)
+        return ERR_NOT_FOUND;
+    if (got < FRAME_HEAD_BYTES)
+        return ERR_STORE_DAMAGED;
+    uint32_t length = get_be32(frame);
+    if (length > TRAIL_RECORD_BYTES)
+        return ERR_STORE_DAMAGED;
+    err = read_at(trail, segment, *offset + FRAME_HEAD_BYTES, frame + FRAME_HEAD_BYTES, length, &got);
+    if (err != ERR_NONE)
+        return err;
+    if (got < length)
+        return ERR_STORE_DAMAGED;
+    struct audit_position next = *position;
+    *record = (struct octets){frame + FRAME_HEAD_BYTES, length};
+    audit_chain_next(&next, record);
+    if (memcmp(next.hash, frame + 4, CHECK_BYTES) != 0)
+        return ERR_STORE_DAMAGED;
+    *position = next;
+    *offset += FRAME_HEAD_BYTES + length;
+    return ERR_NONE;
+}
+
+static enum err segment_add(struct trail *trail, const struct audit_position *base, uint64_t bytes)
+{
+    if (trail->count == trail->capacity) {
+        size_t capacity = trail->capacity ? 2 * trail->capacity : 16;
+        struct trail_segment *grown = realloc(trail->segments, capacity * sizeof *grown);
+        if (grown == NULL)
+            return ERR_LIMIT;
+        trail->segments = grown;
+        trail->capacity = capacity;
+    }
+    trail->segments[trail->count++] = (struct trail_segment){.base = *base, .bytes = bytes};
+    return ERR_NONE;
+}
+
+static enum err cut(struct trail *trail, size_t segment, uint64_t bytes)
+{
+    char name[SEGMENT_NAME_BYTES];
+    segment_name(segment, name);
+    return trail->store->ops->segment_truncate(trail->store, name, bytes);
+}
+
+/* Finds the segments by their headers; a last one without a whole header is cut to nothing. */
+static enum err find_segments(struct trail *trail, struct problem *problem)
+{
+    for (size_t i = 0; i < SEGMENTS_MAX; i++) {
+        uint8_t header[HEADER_BYTES];
+        struct audit_position base;
+        size_t got;
+        enum err err = read_at(trail, i, 0, header, sizeof header, &got);
+        if (err != ERR_NONE)
+            return problem_set(problem, err, "", "segment %zu of the disclosures trail can't be read", i + 1);
+        if (got == 0)
+            return ERR_NONE;
+        if (got < sizeof header || !header_decode(header, &base)) {
+            log_warn("access", "cut a torn beginning of a segment off the disclosures trail segment=%zu", i + 1);
+            err = cut(trail, i, 0);
+            return err == ERR_NONE ? ERR_NONE
+                                   : problem_set(problem, err, "",
+                                                 "segment %zu of the disclosures trail is torn and "
+                                                 "can't be cut",
+                                                 i + 1);
+        }
+        if ((err = segment_add(trail, &base, HEADER_BYTES)) != ERR_NONE)
+            return problem_set(problem, err, "", "out of memory for the disclosures trail");
+    }
+    return problem_set(problem, ERR_LIMIT, "", "the disclosures trail has too many segments");
+}
+
+/* Reads the last segment to its end; cuts off what is no whole frame. */
+static enum err read_last(struct trail *trail, struct problem *problem)
+{
+    size_t last = trail->count - 1;
+    uint64_t offset = HEADER_BYTES;
+    struct audit_position position = trail->segments[last].base;
+    struct octets record;
+    enum err err;
+    while ((err = next_frame(trail, last, &offset, &position, &record)) == ERR_NONE)
+        continue;
+    if (err == ERR_STORE_DAMAGED) {
+        log_warn("access",
+                 "cut a torn tail off the disclosures trail segment=%zu offset=%" PRIu64 " last_sequence=%" PRIu64,
+                 last + 1, offset, position.sequence);
+        err = cut(trail, last, offset);
+    } else if (err == ERR_NOT_FOUND) {
+        err = ERR_NONE;
+    }
+    if (err != ERR_NONE)
+        return problem_set(problem, err, "", "the last segment of the disclosures trail can't be read or cut");
+    trail->segments[last].bytes = offset;
+    trail->end = position;
+    return ERR_NONE;
+}
+
+enum err trail_open(struct trail *trail, struct store *store, uint64_t segment_bytes, struct problem *problem)
+{
+    *trail = (struct trail){.store = store, .segment_bytes = segment_bytes};
+    trail->buffer = malloc(FRAME_HEAD_BYTES + TRAIL_RECORD_BYTES);
+    if (trail->buffer == NULL)
+        return problem_set(problem, ERR_LIMIT, "", "out of memory for the disclosures trail");
+    enum err err = find_segments(trail, problem);
+    if (err == ERR_NONE && trail->count > 0)
+        err = read_last(trail, problem);
+    if (err != ERR_NONE)
+        trail_finish(trail);
+    return err;
+}
+
+void trail_finish(struct trail *trail)
+{
+    free(trail->segments);
+    free(trail->buffer);
+    *trail = (struct trail){0};
+}
+
+/* After a failed append: takes away what it may have left, so that the next frame follows a whole one. */
+static enum err mend(struct trail *trail)
+{
+    if (!trail->torn)
+        return ERR_NONE;
+    struct trail_segment *last = &trail->segments[trail->count - 1];
+    enum err err = cut(trail, trail->count - 1, last->bytes);
+    if (err == ERR_NONE)
+        trail->torn = false;
+    return err;
+}
+
+static enum err append_octets(struct trail *trail, const struct octets *octets)
+{
+    struct trail_segment *last = &trail->segments[trail->count - 1];
+    char name[SEGMENT_NAME_BYTES];
+    segment_name(trail->count - 1, name);
+    enum err err = trail->store->ops->segment_append(trail->store, name, octets);
+    if (err != ERR_NONE) {
+        trail->torn = true;
+        return err;
+    }
+    last->bytes += octets->size;
+    trail->dirty = true;
+    return ERR_NONE;
+}
+
+/* The last segment has room, or a new one is begun after the last is on disk. A segment of 0 bytes needs its header. */
+static enum err make_room(struct trail *trail)
+{
+    enum err err;
+    if (trail->count == 0 || trail->segments[trail->count - 1].bytes >= trail->segment_bytes) {
+        if ((err = trail_sync(trail)) != ERR_NONE || (err = segment_add(trail, &trail->end, 0)) != ERR_NONE)
+            return err;
+    }
+    if (trail->segments[trail->count - 1].bytes > 0)
+        return ERR_NONE;
+    uint8_t header[HEADER_BYTES];
+    header_encode(&trail->end, header);
+    return append_octets(trail, &(struct octets){header, sizeof header});
+}
+
+enum err trail_append(struct trail *trail, const struct octets *record)
+{
+    enum err err;
+    if (trail->failed)
+        return ERR_STORE_IO;
+    if (record->size > TRAIL_RECORD_BYTES)
+        return ERR_LIMIT;
+    if ((err = mend(trail)) != ERR_NONE || (err = make_room(trail)) != ERR_NONE)
+        return err;
+    struct audit_position next = trail->end;
+    audit_chain_next(&next, record);
+    uint8_t *frame = trail->buffer;
+    put_be32(frame, (uint32_t)record->size);
+    memcpy(frame + 4, next.hash, CHECK_BYTES);
+    memcpy(frame + FRAME_HEAD_BYTES, record->data, record->size);
+    err = append_octets(trail, &(struct octets){frame, FRAME_HEAD_BYTES + record->size});
+    if (err == ERR_NONE)
+        trail->end = next;
+    return err;
+}
+
+enum err trail_sync(struct trail *trail)
+{
+    if (trail->failed)
+        return ERR_STORE_IO;
+    if (!trail->dirty)
+        return ERR_NONE;
+    char name[SEGMENT_NAME_BYTES];
+    segment_name(trail->count - 1, name);
+    enum err err = trail->store->ops->segment_sync(trail->store, name);
+    if (err == ERR_NONE)
+        trail->dirty = false;
+    else
+        trail->failed = true;
+    return err;
+}
+
+/* The segment that holds record `sequence`. There is one: sequence is at most the end's. */
+static size_t segment_of(const struct trail *trail, uint64_t sequence)
+{
+    size_t low = 0, high = trail->count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (trail->segments[middle].base.sequence < sequence)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Puts the cursor before record `sequence`, by the shortest way. */
+static enum err seek(struct trail *trail, uint64_t sequence)
+{
+    size_t segment = segment_of(trail, sequence);
+    struct octets record;
+    if (trail->cursor.offset == 0 || trail->cursor.segment != segment || trail->cursor.before.sequence >= sequence) {
+        trail->cursor.segment = segment;
+        trail->cursor.offset = HEADER_BYTES;
+        trail->cursor.before = trail->segments[segment].base;
+    }
+    enum err err = ERR_NONE;
+    while (err == ERR_NONE && trail->cursor.before.sequence + 1 < sequence)
+        err = next_frame(trail, segment, &trail->cursor.offset, &trail->cursor.before, &record);
+    return err;
+}
+
+/* The record after the cursor; crosses into the next segment, which must begin where this one ends. */
+static enum err step(struct trail *trail, struct octets *record)
+{
+    enum err err = next_frame(trail, trail->cursor.segment, &trail->cursor.offset, &trail->cursor.before, record);
+    if (err != ERR_NOT_FOUND || trail->cursor.segment + 1 >= trail->count)
+        return err;
+    const struct audit_position *base = &trail->segments[trail->cursor.segment + 1].base;
+    if (base->sequence != trail->cursor.before.sequence ||
+        memcmp(base->hash, trail->cursor.before.hash, DIGEST_BYTES) != 0)
+        return ERR_STORE_DAMAGED;
+    trail->cursor.segment++;
+    trail->cursor.offset = HEADER_BYTES;
+    return next_frame(trail, trail->cursor.segment, &trail->cursor.offset, &trail->cursor.before, record);
+}
+
+/* What a failed read of records that must be there means: octets that are missing are damage as well. */
+static enum err damaged(struct trail *trail, enum err err)
+{
+    trail->cursor.offset = 0;
+    return err == ERR_NOT_FOUND ? ERR_STORE_DAMAGED : err;
+}
+
+enum err trail_read(struct trail *trail, uint64_t from, struct arena *arena, struct audit_row *out, size_t max,
+                    size_t *got)
+{
+    *got = 0;
+    if (from == 0)
+        from = 1;
+    if (from > trail->end.sequence)
+        return ERR_NONE;
+    enum err err = seek(trail, from);
+    if (err != ERR_NONE)
+        return damaged(trail, err);
+    while (*got < max && from + *got <= trail->end.sequence) {
+        struct octets record;
+        if ((err = step(trail, &record)) != ERR_NONE)
+            return damaged(trail, err);
+        uint8_t *copy = arena_alloc(arena, record.size);
+        if (copy == NULL) {
+            trail->cursor.offset = 0; /* this record was passed but not given */
+            return *got > 0 ? ERR_NONE : ERR_LIMIT;
+        }
+        memcpy(copy, record.data, record.size);
+        out[*got] = (struct audit_row){.sequence = from + *got, .octets = {copy, record.size}};
+        (*got)++;
+    }
+    return ERR_NONE;
+}
+
+enum err trail_hash_at(struct trail *trail, uint64_t sequence, uint8_t out[DIGEST_BYTES], struct problem *problem)
+{
+    memset(out, 0, DIGEST_BYTES);
+    if (trail->end.sequence == 0 && sequence == 0)
+        return ERR_NONE;
+    if (sequence > trail->end.sequence)
+        return problem_set(problem, ERR_STORE_DAMAGED, "", "the disclosures trail ends before record %" PRIu64,
+                           sequence);
+    struct octets record;
+    enum err err = ERR_NONE;
+    if (sequence == trail->end.sequence) {
+        memcpy(out, trail->end.hash, DIGEST_BYTES);
+    } else {
+        if ((err = seek(trail, sequence + 1)) == ERR_NONE)
+            memcpy(out, trail->cursor.before.hash, DIGEST_BYTES);
+        while (err == ERR_NONE && trail->cursor.before.sequence < trail->end.sequence)
+            err = step(trail, &record);
+    }
+    if (err != ERR_NONE)
+        return problem_set(problem, damaged(trail, err), "", "the disclosures trail is damaged after record %" PRIu64,
+                           trail->cursor.before.sequence);
+    return ERR_NONE;
+}
