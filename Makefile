@@ -52,7 +52,7 @@ libclient  := $(BUILD)/libclient.a
 units      := $(unit_c:tests/unit/%.c=$(BUILD)/tests/%)
 benches    := $(bench_c:tests/bench/%.c=$(BUILD)/bench/%)
 programs   := $(BUILD)/vacancyd $(BUILD)/vacancy
-checks     := $(units) $(if $(sim_c),$(BUILD)/tests/sim) $(if $(oracle_c),$(BUILD)/tests/oracle)
+checks     := $(units) $(if $(sim_c),$(BUILD)/tests/run_sim) $(if $(oracle_c),$(BUILD)/tests/run_oracle)
 
 all: $(programs) build/vacancyd build/vacancy   ## build the daemon and the client
 build/vacancyd build/vacancy: build/%: | build/plain/%
@@ -93,8 +93,8 @@ $(libvacancy) $(libhub) $(libclient):
 $(BUILD)/vacancyd: $(call obj,daemon/main.c) $(libhub) $(libvacancy)
 $(BUILD)/vacancy: $(call obj,client/main.c) $(libclient) $(libvacancy)
 $(units): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(libclient) $(libhub) $(libvacancy)
-$(BUILD)/tests/sim: $(call obj,$(sim_c)) $(libhub) $(libvacancy)
-$(BUILD)/tests/oracle: $(call obj,$(oracle_c)) $(libhub) $(libvacancy)
+$(BUILD)/tests/run_sim: $(call obj,$(sim_c)) $(libhub) $(libvacancy)
+$(BUILD)/tests/run_oracle: $(call obj,$(oracle_c)) $(libhub) $(libvacancy)
 $(benches): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(libclient) $(libhub) $(libvacancy)
 $(units): OURLIBS := -lcmocka
 $(programs) $(checks) $(benches):

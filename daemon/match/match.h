@@ -93,7 +93,7 @@ struct reason {
 };
 
 struct option {
-    struct offer offer;   /* a copy: lives in the answer's arena */
+    struct offer offer; /* a copy: lives in the answer's arena */
     struct agency agency;
     uint64_t national_reference; /* for the audit; never shown */
     uint32_t distance_metres, children_taken;
@@ -109,7 +109,7 @@ struct rule_count {
 struct answer {
     struct option *options; /* in the arena */
     uint32_t option_count;
-    bool explained;         /* fewer options than the limit: removed and considered are filled in */
+    bool explained; /* fewer options than the limit: removed and considered are filled in */
     struct rule_count removed[RULE_END];
     uint32_t considered;
     uint64_t epoch, sequence; /* position of the version that was searched */
@@ -118,14 +118,20 @@ struct answer {
 struct match;
 struct match_version;
 
-/* `gazetteer` is borrowed. */
+/* `gazetteer` is borrowed: which box holds all homes of a cell (H10), names of authorities. NULL (tests): a cell's box
+ * is its square, and that of a whole authority is everywhere. */
 struct match *match_create(const struct gazetteer *gazetteer);
 void match_destroy(struct match *match); /* no reader may be left */
 /* The observer to give to home_observe. */
 struct commit_observer match_observer(struct match *match);
 
+/* Searches that may be unfinished at one time, and so pin what they need. */
+#define MATCH_SEARCHES_MAX 4096
+
 /*
- * Finds the nearest suitable vacancies. Everything in *answer lives in `arena`. ERR_LIMIT when the arena is too small.
+ * Finds the nearest suitable vacancies. Everything in *answer lives in `arena`. ERR_LIMIT when the arena is too small;
+ * ERR_UNAVAILABLE when MATCH_SEARCHES_MAX are unfinished; ERR_STORE_DAMAGED when an offer can't be read (then the
+ * program has damaged its own memory).
  * work: the search stops after about work_budget offers tested and leaves its place in *resume (NULL resume: runs
  * through); call again with the same arguments until *resume is NULL. match_search_abandon frees an unfinished one.
  */

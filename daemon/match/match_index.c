@@ -1,0 +1,483 @@
+/*
+ * match_index.c - see match_index.h.
+ *
+ * Readers announce themselves in a slot: the number of the last published version, then the pointer is read. The
+ * writer publishes the pointer, then the number, then looks at the slots. So (all in one order, seq_cst) either the
+ * writer sees the announcement, or the reader's pointer is at least the version just published. An announced number
+ * may be older than the version that is read: that keeps more, never less.
+ */
+#include "daemon/match/match_index.h"
+
+#include "daemon/base/log.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct garbage {
+    void *piece;
+    uint64_t tag; /* the first version that does not reach it */
+};
+
+/* Where an offer lies now. Open addressing; reference 0 is free. */
+struct place_row {
+    uint64_t national_reference;
+    const struct held_offer *held;
+    uint32_t east, north;
+};
+
+struct agency_number {
+    char id[AGENCY_ID_BYTES];
+    uint32_t number;
+};
+
+struct match {
+    const struct gazetteer *gazetteer;
+    _Atomic(struct match_version *) current;
+    _Atomic uint64_t published;
+    _Atomic uint32_t slots_used;                /* slots ever used: the writer looks no further */
+    _Atomic uint64_t slots[MATCH_SEARCHES_MAX]; /* 0: free, else the announced version's number */
+    /* The writer's own from here on. */
+    struct match_version *building;
+    struct garbage *garbage;
+    size_t garbage_first, garbage_count, garbage_capacity; /* a ring */
+    struct place_row *places;
+    size_t place_count, place_capacity; /* a power of two */
+    struct agency_number *numbers;      /* sorted by id */
+    uint32_t number_count, number_capacity;
+};
+
+static void *get_memory(size_t bytes)
+{
+    void *piece = malloc(bytes);
+    if (piece == NULL)
+        log_fatal("match", "out of memory for the index (%zu bytes)", bytes);
+    return piece;
+}
+
+/* --- readers --------------------------------------------------------------------------------------------------- */
+
+static void slots_used_at_least(struct match *match, uint32_t used)
+{
+    uint32_t known = atomic_load(&match->slots_used);
+    while (known < used && !atomic_compare_exchange_weak(&match->slots_used, &known, used))
+        continue;
+}
+
+const struct match_version *index_pin(struct match *match, uint32_t *slot)
+{
+    for (uint32_t i = 0; i < MATCH_SEARCHES_MAX; i++) {
+        uint64_t idle = 0;
+        if (atomic_load_explicit(&match->slots[i], memory_order_relaxed) != 0)
+            continue;
+        slots_used_at_least(match, i + 1);
+        if (atomic_compare_exchange_strong(&match->slots[i], &idle, atomic_load(&match->published))) {
+            *slot = i;
+            return atomic_load(&match->current);
+        }
+    }
+    return NULL;
+}
+
+void index_unpin(struct match *match, uint32_t slot)
+{
+    atomic_store_explicit(&match->slots[slot], 0, memory_order_release);
+}
+
+const struct gazetteer *index_gazetteer(const struct match *match)
+{
+    return match->gazetteer;
+}
+
+void match_stats(struct match *match, uint64_t *offers, uint64_t *bytes)
+{
+    uint32_t slot;
+    const struct match_version *version = index_pin(match, &slot);
+    *offers = *bytes = 0;
+    if (version == NULL)
+        return;
+    *offers = version->offers;
+    *bytes = version->bytes;
+    index_unpin(match, slot);
+}
+
+/* --- garbage --------------------------------------------------------------------------------------------------- */
+
+/* `piece` is not reached by the version being built. */
+static void retire(struct match *match, void *piece, size_t bytes)
+{
+    match->building->bytes -= bytes;
+    if (match->garbage_count == match->garbage_capacity) {
+        size_t capacity = match->garbage_capacity ? 2 * match->garbage_capacity : 64;
+        struct garbage *ring = get_memory(capacity * sizeof *ring);
+        for (size_t i = 0; i < match->garbage_count; i++)
+            ring[i] = match->garbage[(match->garbage_first + i) % match->garbage_capacity];
+        free(match->garbage);
+        match->garbage = ring;
+        match->garbage_capacity = capacity;
+        match->garbage_first = 0;
+    }
+    size_t last = (match->garbage_first + match->garbage_count++) % match->garbage_capacity;
+    match->garbage[last] = (struct garbage){piece, match->building->number};
+}
+
+static uint64_t oldest_announced(struct match *match)
+{
+    uint64_t oldest = UINT64_MAX;
+    uint32_t used = atomic_load(&match->slots_used);
+    for (uint32_t i = 0; i < used; i++) {
+        uint64_t announced = atomic_load(&match->slots[i]);
+        if (announced != 0 && announced < oldest)
+            oldest = announced;
+    }
+    return oldest;
+}
+
+static void free_garbage(struct match *match, uint64_t oldest)
+{
+    while (match->garbage_count > 0 && match->garbage[match->garbage_first].tag <= oldest) {
+        free(match->garbage[match->garbage_first].piece);
+        match->garbage_first = (match->garbage_first + 1) % match->garbage_capacity;
+        match->garbage_count--;
+    }
+}
+
+/* --- where offers lie ------------------------------------------------------------------------------------------ */
+
+/* References are random; a multiplication spreads those of tests as well. */
+static size_t place_home(const struct match *match, uint64_t reference)
+{
+    return (size_t)(reference * UINT64_C(0x9E3779B97F4A7C15) >> 20) & (match->place_capacity - 1);
+}
+
+/* The row of this reference, or the free one where it belongs. */
+static struct place_row *place_find(struct match *match, uint64_t reference)
+{
+    size_t at = place_home(match, reference);
+    while (match->places[at].national_reference != 0 && match->places[at].national_reference != reference)
+        at = (at + 1) & (match->place_capacity - 1);
+    return &match->places[at];
+}
+
+static void places_grow(struct match *match)
+{
+    struct place_row *old = match->places;
+    size_t old_capacity = match->place_capacity;
+    match->place_capacity = old_capacity ? 2 * old_capacity : 1024;
+    match->places = calloc(match->place_capacity, sizeof *match->places);
+    if (match->places == NULL)
+        log_fatal("match", "out of memory for %zu offers", match->place_capacity);
+    for (size_t i = 0; i < old_capacity; i++)
+        if (old[i].national_reference != 0)
+            *place_find(match, old[i].national_reference) = old[i];
+    free(old);
+}
+
+/* Closes the gap, so that no row needs a tombstone. */
+static void place_remove(struct match *match, struct place_row *row)
+{
+    size_t mask = match->place_capacity - 1, gap = (size_t)(row - match->places);
+    for (size_t at = (gap + 1) & mask; match->places[at].national_reference != 0; at = (at + 1) & mask) {
+        size_t home = place_home(match, match->places[at].national_reference);
+        if (((at - home) & mask) < ((at - gap) & mask))
+            continue;
+        match->places[gap] = match->places[at];
+        gap = at;
+    }
+    match->places[gap] = (struct place_row){0};
+    match->place_count--;
+}
+
+/* --- building a version ---------------------------------------------------------------------------------------- */
+
+static size_t bucket_bytes(uint32_t capacity)
+{
+    return sizeof(struct bucket) + capacity * sizeof(struct facts);
+}
+
+/* The bucket's place in the version being built, in a block that may be changed. */
+static struct bucket **bucket_slot(struct match *match, uint32_t east, uint32_t north)
+{
+    struct match_version *version = match->building;
+    struct block **slot = &version->blocks[north / BLOCK_CELLS * BLOCKS_EAST + east / BLOCK_CELLS], *old = *slot;
+    if (old == NULL || old->made != version->number) {
+        struct block *block = get_memory(sizeof *block);
+        if (old)
+            *block = *old;
+        else
+            memset(block, 0, sizeof *block);
+        block->made = version->number;
+        version->bytes += sizeof *block;
+        *slot = block;
+        if (old)
+            retire(match, old, sizeof *old);
+    }
+    return &(*slot)->buckets[north % BLOCK_CELLS * BLOCK_CELLS + east % BLOCK_CELLS];
+}
+
+/* A bucket that may be changed and has room for one more. */
+static struct bucket *bucket_for_change(struct match *match, uint32_t east, uint32_t north)
+{
+    struct match_version *version = match->building;
+    struct bucket **slot = bucket_slot(match, east, north), *old = *slot;
+    uint32_t count = old ? old->count : 0;
+    if (old && old->made == version->number && count < old->capacity)
+        return old;
+    uint32_t capacity = old && old->made == version->number ? 2 * count + 2 : count + 1;
+    struct bucket *bucket = get_memory(bucket_bytes(capacity));
+    *bucket = (struct bucket){.made = version->number, .count = count, .capacity = capacity};
+    if (count > 0)
+        memcpy(bucket->facts, old->facts, count * sizeof *old->facts);
+    version->bytes += bucket_bytes(capacity);
+    *slot = bucket;
+    if (old)
+        retire(match, old, bucket_bytes(old->capacity));
+    return bucket;
+}
+
+static size_t agency_list_bytes(uint32_t capacity)
+{
+    return sizeof(struct agency_list) + capacity * sizeof(struct agency_slot);
+}
+
+/* An agency list that may be changed and has `count` slots. */
+static struct agency_list *agencies_for_change(struct match *match, uint32_t count)
+{
+    struct match_version *version = match->building;
+    struct agency_list *old = version->agencies;
+    if (old->made != version->number || count > old->capacity) {
+        uint32_t capacity = count > old->capacity ? 2 * count : old->capacity;
+        struct agency_list *list = get_memory(agency_list_bytes(capacity));
+        memcpy(list, old, agency_list_bytes(old->count));
+        list->made = version->number;
+        list->capacity = capacity;
+        version->bytes += agency_list_bytes(capacity);
+        version->agencies = list;
+        retire(match, old, agency_list_bytes(old->capacity));
+    }
+    struct agency_list *list = version->agencies;
+    for (; list->count < count; list->count++)
+        list->slots[list->count] = (struct agency_slot){0};
+    return list;
+}
+
+/* The agency's number, a new one if it has none. */
+static uint32_t agency_number(struct match *match, const char *id)
+{
+    uint32_t low = 0, high = match->number_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = strcmp(match->numbers[middle].id, id);
+        if (order == 0)
+            return match->numbers[middle].number;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (match->number_count == match->number_capacity) {
+        match->number_capacity = match->number_capacity ? 2 * match->number_capacity : 64;
+        match->numbers = realloc(match->numbers, match->number_capacity * sizeof *match->numbers);
+        if (match->numbers == NULL)
+            log_fatal("match", "out of memory for %u agencies", match->number_capacity);
+    }
+    struct agency_number *row = &match->numbers[low];
+    memmove(row + 1, row, (match->number_count - low) * sizeof *row);
+    strncpy(row->id, id, sizeof row->id - 1);
+    row->id[sizeof row->id - 1] = '\0';
+    row->number = match->number_count++;
+    agencies_for_change(match, match->number_count);
+    return row->number;
+}
+
+static size_t held_bytes(const struct held_offer *held)
+{
+    return sizeof *held + held->size;
+}
+
+static void offer_remove(struct match *match, struct place_row *row)
+{
+    struct bucket *bucket = bucket_for_change(match, row->east, row->north);
+    uint32_t at = 0;
+    while (at < bucket->count && bucket->facts[at].held != row->held)
+        at++;
+    if (at == bucket->count)
+        log_fatal("match", "an offer is not where the index put it");
+    bucket->facts[at] = bucket->facts[--bucket->count];
+    match->building->offers--;
+    retire(match, (void *)row->held, held_bytes(row->held));
+}
+
+static struct box box_of_cell(const struct gazetteer *gazetteer, const struct home_cell *home)
+{
+    struct cell cell;
+    if (gazetteer && gazetteer_cell_get(gazetteer, home->authority, (int32_t)home->square_e_km,
+                                        (int32_t)home->square_n_km, (int32_t)home->size_km, &cell))
+        return (struct box){(uint16_t)cell.west_km, (uint16_t)cell.south_km, (uint16_t)cell.east_km,
+                            (uint16_t)cell.north_km};
+    if (home->size_km > 0) /* a cell of another edition: its square is in the record */
+        return (struct box){(uint16_t)home->square_e_km, (uint16_t)home->square_n_km,
+                            (uint16_t)(home->square_e_km + home->size_km),
+                            (uint16_t)(home->square_n_km + home->size_km)};
+    const struct authority *authority = gazetteer ? gazetteer_authority(gazetteer, home->authority) : NULL;
+    if (authority)
+        return (struct box){(uint16_t)authority->west_km, (uint16_t)authority->south_km, (uint16_t)authority->east_km,
+                            (uint16_t)authority->north_km};
+    return (struct box){0, 0, UINT16_MAX, UINT16_MAX}; /* not known where: near everything that is to be avoided */
+}
+
+static void offer_add(struct match *match, uint64_t reference, const struct octets *value)
+{
+    struct match_version *version = match->building;
+    struct offer offer;
+    if (offer_decode(value, &offer) != ERR_NONE)
+        log_fatal("match", "a committed offer can't be read");
+    struct held_offer *held = get_memory(sizeof *held + value->size);
+    held->national_reference = reference;
+    held->size = (uint32_t)value->size;
+    memcpy(held->octets, value->data, value->size);
+    version->bytes += held_bytes(held);
+
+    struct box box = box_of_cell(match->gazetteer, &offer.cell);
+    struct facts facts;
+    facts_of_offer(&offer, &box, &facts);
+    facts.held = held;
+    facts.agency = agency_number(match, offer.agency);
+
+    struct place_row row = {reference, held, cell_east(facts.point_e_metres), cell_north(facts.point_n_metres)};
+    struct bucket *bucket = bucket_for_change(match, row.east, row.north);
+    bucket->facts[bucket->count++] = facts;
+    version->offers++;
+    version->first_east = row.east < version->first_east ? row.east : version->first_east;
+    version->last_east = row.east > version->last_east ? row.east : version->last_east;
+    version->first_north = row.north < version->first_north ? row.north : version->first_north;
+    version->last_north = row.north > version->last_north ? row.north : version->last_north;
+    *place_find(match, reference) = row;
+}
+
+static void change_offer(struct match *match, const struct change *change)
+{
+    uint64_t reference = 0;
+    if (change->key.size != 8)
+        log_fatal("match", "an offer's key has %zu octets", change->key.size);
+    for (size_t i = 0; i < 8; i++)
+        reference = reference << 8 | change->key.data[i];
+    if (2 * (match->place_count + 1) > match->place_capacity)
+        places_grow(match);
+    struct place_row *row = place_find(match, reference);
+    bool known = row->national_reference != 0;
+    if (known)
+        offer_remove(match, row);
+    if (!change->deleted) {
+        offer_add(match, reference, &change->value);
+        match->place_count += !known;
+    } else if (known) {
+        place_remove(match, row);
+    }
+}
+
+static void change_agency(struct match *match, const struct change *change)
+{
+    char id[AGENCY_ID_BYTES] = "";
+    if (change->key.size >= sizeof id)
+        log_fatal("match", "an agency's key has %zu octets", change->key.size);
+    memcpy(id, change->key.data, change->key.size);
+    uint32_t number = agency_number(match, id);
+    struct agency_list *list = agencies_for_change(match, match->number_count);
+    struct agency_slot *slot = &list->slots[number];
+    if (slot->row)
+        retire(match, (void *)slot->row, sizeof *slot->row);
+    *slot = (struct agency_slot){0};
+    if (change->deleted)
+        return;
+    struct agency *row = get_memory(sizeof *row);
+    if (agency_decode(id, &change->value, row) != ERR_NONE)
+        log_fatal("match", "a committed agency can't be read");
+    match->building->bytes += sizeof *row;
+    *slot = (struct agency_slot){row, row->status != AGENCY_SUSPENDED};
+}
+
+static void begin(struct match *match)
+{
+    struct match_version *current = atomic_load_explicit(&match->current, memory_order_relaxed);
+    match->building = get_memory(sizeof *match->building);
+    *match->building = *current;
+    match->building->number++;
+    match->building->bytes += sizeof *current;
+    retire(match, current, sizeof *current);
+}
+
+static void publish(struct match *match)
+{
+    atomic_store(&match->current, match->building);
+    atomic_store(&match->published, match->building->number);
+    free_garbage(match, oldest_announced(match));
+    match->building = NULL;
+}
+
+static void match_committed(void *ctx, const struct commit *commit)
+{
+    struct match *match = ctx;
+    begin(match);
+    match->building->epoch = commit->epoch;
+    match->building->sequence = commit->sequence;
+    for (size_t i = 0; i < commit->count; i++) {
+        if (commit->changes[i].table == LOG_TABLE_OFFER)
+            change_offer(match, &commit->changes[i]);
+        else if (commit->changes[i].table == LOG_TABLE_AGENCY)
+            change_agency(match, &commit->changes[i]);
+    }
+    publish(match);
+}
+
+struct commit_observer match_observer(struct match *match)
+{
+    return (struct commit_observer){match_committed, match};
+}
+
+struct match *match_create(const struct gazetteer *gazetteer)
+{
+    struct match *match = calloc(1, sizeof *match);
+    struct match_version *version = calloc(1, sizeof *version);
+    struct agency_list *agencies = calloc(1, sizeof *agencies);
+    if (match == NULL || version == NULL || agencies == NULL)
+        log_fatal("match", "out of memory");
+    match->gazetteer = gazetteer;
+    version->number = 1;
+    version->agencies = agencies;
+    version->bytes = sizeof *version + sizeof *agencies;
+    version->first_east = CELLS_EAST;
+    version->first_north = CELLS_NORTH;
+    atomic_init(&match->current, version);
+    atomic_init(&match->published, 1);
+    return match;
+}
+
+static void free_block(struct block *block)
+{
+    for (size_t i = 0; block && i < BLOCK_CELLS * BLOCK_CELLS; i++) {
+        struct bucket *bucket = block->buckets[i];
+        for (uint32_t j = 0; bucket && j < bucket->count; j++)
+            free((void *)bucket->facts[j].held);
+        free(bucket);
+    }
+    free(block);
+}
+
+void match_destroy(struct match *match)
+{
+    if (match == NULL)
+        return;
+    struct match_version *version = atomic_load(&match->current);
+    free_garbage(match, UINT64_MAX);
+    for (size_t i = 0; i < BLOCKS_EAST * BLOCKS_NORTH; i++)
+        free_block(version->blocks[i]);
+    for (uint32_t i = 0; i < version->agencies->count; i++)
+        free((void *)version->agencies->slots[i].row);
+    free(version->agencies);
+    free(version);
+    free(match->garbage);
+    free(match->places);
+    free(match->numbers);
+    free(match);
+}

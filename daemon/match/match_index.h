@@ -1,0 +1,86 @@
+/*
+ * match_index.h - all offers as immutable versions. Private to daemon/match.
+ *
+ * A version is a persistent tree over the National Grid:
+ *
+ *     match_version -> block (16 x 16 cells, 64 km) -> bucket (one 4 km cell: facts side by side) -> held_offer
+ * (octets)
+ *
+ * Owns: the versions, who reads them, when their pieces are freed. A commit copies the pieces it changes (a root, and a
+ * block and a bucket per offer) and publishes the new root through an atomic pointer.
+ * Thread: index_pin, index_unpin: any; the commit observer: the writer's.
+ * Invariant: what a pinned version can reach is neither changed nor freed. A piece that version v no longer reaches is
+ * freed once no reader announces a version below v.
+ */
+#ifndef VACANCY_MATCH_MATCH_INDEX_H
+#define VACANCY_MATCH_MATCH_INDEX_H
+
+#include "daemon/match/match_rules.h"
+
+#define CELL_METRES  4000u
+#define CELLS_EAST   175u /* 700 km */
+#define CELLS_NORTH  325u /* 1,300 km */
+#define BLOCK_CELLS  16u
+#define BLOCKS_EAST  ((CELLS_EAST + BLOCK_CELLS - 1) / BLOCK_CELLS)
+#define BLOCKS_NORTH ((CELLS_NORTH + BLOCK_CELLS - 1) / BLOCK_CELLS)
+
+/* An offer as its home hub built it. */
+struct held_offer {
+    uint64_t national_reference;
+    uint32_t size;
+    uint8_t octets[];
+};
+
+struct bucket {
+    uint64_t made; /* the version it was made for: only that one's writer may change it */
+    uint32_t count, capacity;
+    struct facts facts[];
+};
+
+struct block {
+    uint64_t made;
+    struct bucket *buckets[BLOCK_CELLS * BLOCK_CELLS];
+};
+
+/* Numbers are given once and never used again for another agency. */
+struct agency_list {
+    uint64_t made;
+    uint32_t count, capacity;
+    struct agency_slot {
+        const struct agency *row; /* NULL: an offer names it, but it isn't known */
+        bool active;
+    } slots[];
+};
+
+struct match_version {
+    uint64_t number, epoch, sequence, offers, bytes;
+    struct agency_list *agencies;
+    /* Cells that may hold offers lie within these, inclusive. */
+    uint32_t first_east, last_east, first_north, last_north;
+    struct block *blocks[BLOCKS_EAST * BLOCKS_NORTH];
+};
+
+/* The current version, kept until index_unpin; NULL when MATCH_SEARCHES_MAX are pinned. */
+const struct match_version *index_pin(struct match *match, uint32_t *slot);
+void index_unpin(struct match *match, uint32_t slot);
+const struct gazetteer *index_gazetteer(const struct match *match);
+
+/* The cell of a point; points outside the grid belong to its nearest cell. */
+static inline uint32_t cell_east(uint32_t e_metres)
+{
+    return e_metres / CELL_METRES < CELLS_EAST ? e_metres / CELL_METRES : CELLS_EAST - 1;
+}
+
+static inline uint32_t cell_north(uint32_t n_metres)
+{
+    return n_metres / CELL_METRES < CELLS_NORTH ? n_metres / CELL_METRES : CELLS_NORTH - 1;
+}
+
+/* May be NULL. */
+static inline const struct bucket *version_bucket(const struct match_version *version, uint32_t east, uint32_t north)
+{
+    const struct block *block = version->blocks[north / BLOCK_CELLS * BLOCKS_EAST + east / BLOCK_CELLS];
+    return block ? block->buckets[north % BLOCK_CELLS * BLOCK_CELLS + east % BLOCK_CELLS] : NULL;
+}
+
+#endif

@@ -1,0 +1,295 @@
+/*
+ * match_search.c - the nearest suitable offers of one version, and what removed the others.
+ *
+ * Owns: walking the cells in rings round the asked point, nearest ring first, and the best options so far (a heap whose
+ * top is the worst). Offers are judged on packed facts; the octets of the few that are returned are decoded at the end.
+ * Not here: the rules (match_rules.c), the words (match_reasons.c), versions (match_index.c).
+ * Thread: any; a search belongs to its caller.
+ * Invariant: when ring r is begun, every offer not yet seen is at least ring_bound(r) metres away, so a full heap whose
+ * worst is nearer is final. If the heap never fills, every offer has been judged, and the counts are complete.
+ */
+#include "daemon/match/match_index.h"
+#include "daemon/match/match_reasons.h"
+
+#include "daemon/gazetteer/grid.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct candidate {
+    const struct facts *facts;
+    uint64_t vacancy_id;
+    uint32_t distance_metres, children_taken, overridden;
+};
+
+struct match_search {
+    struct match *match;
+    const struct match_version *version;
+    uint32_t slot;
+    struct asked asked;
+    int64_t centre_east, centre_north; /* the cell of the asked point */
+    uint32_t edge_metres;              /* from the point to the nearest side of its cell */
+    int64_t ring, row;                 /* where it goes on: row is north of the centre */
+    uint64_t seen;
+    uint32_t limit, count;
+    struct rule_count removed[RULE_END];
+    struct candidate heap[OPTIONS_MAX];
+};
+
+/* --- the best so far ------------------------------------------------------------------------------------------- */
+
+static bool after(const struct candidate *a, const struct candidate *b)
+{
+    if (a->distance_metres != b->distance_metres)
+        return a->distance_metres > b->distance_metres;
+    return a->vacancy_id > b->vacancy_id;
+}
+
+static void sift_down(struct candidate *heap, uint32_t count, uint32_t at)
+{
+    struct candidate moving = heap[at];
+    for (uint32_t child; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count && after(&heap[child + 1], &heap[child]))
+            child++;
+        if (!after(&heap[child], &moving))
+            break;
+        heap[at] = heap[child];
+    }
+    heap[at] = moving;
+}
+
+static void keep(struct match_search *s, const struct candidate *candidate)
+{
+    if (s->count == s->limit) {
+        if (after(&s->heap[0], candidate)) {
+            s->heap[0] = *candidate;
+            sift_down(s->heap, s->count, 0);
+        }
+        return;
+    }
+    uint32_t at = s->count++;
+    for (uint32_t parent; at > 0 && after(candidate, &s->heap[parent = (at - 1) / 2]); at = parent)
+        s->heap[at] = s->heap[parent];
+    s->heap[at] = *candidate;
+}
+
+/* The heap becomes a list, best first. */
+static void sort_kept(struct match_search *s)
+{
+    for (uint32_t left = s->count; left > 1; left--) {
+        struct candidate worst = s->heap[0];
+        s->heap[0] = s->heap[left - 1];
+        s->heap[left - 1] = worst;
+        sift_down(s->heap, left - 1, 0);
+    }
+}
+
+/* --- walking --------------------------------------------------------------------------------------------------- */
+
+static uint64_t squared(uint32_t a, uint32_t b)
+{
+    uint64_t gap = a > b ? a - b : b - a;
+    return gap * gap;
+}
+
+static void count_removed(struct match_search *s, uint32_t failed)
+{
+    bool alone = (failed & (failed - 1)) == 0;
+    for (; failed; failed &= failed - 1) {
+        struct rule_count *count = &s->removed[__builtin_ctz(failed)];
+        count->failed++;
+        count->failed_alone += alone;
+    }
+}
+
+static void look_at(struct match_search *s, const struct facts *facts)
+{
+    const struct criteria *criteria = s->asked.criteria;
+    uint64_t distance_squared = squared(facts->point_e_metres, criteria->near_e_metres) +
+                                squared(facts->point_n_metres, criteria->near_n_metres);
+    if (s->count == s->limit) {
+        uint64_t beyond = (uint64_t)s->heap[0].distance_metres + 1;
+        if (distance_squared >= beyond * beyond)
+            return;
+    }
+    struct verdict verdict;
+    rules_judge(facts, s->version->agencies->slots[facts->agency].active, &s->asked, distance_squared, &verdict);
+    if (verdict.failed) {
+        count_removed(s, verdict.failed);
+        return;
+    }
+    struct candidate candidate = {
+        .facts = facts,
+        .vacancy_id = facts->vacancy_id,
+        .distance_metres = grid_distance_metres((int32_t)facts->point_e_metres, (int32_t)facts->point_n_metres,
+                                                (int32_t)criteria->near_e_metres, (int32_t)criteria->near_n_metres),
+        .children_taken = verdict.children_taken,
+        .overridden = verdict.overridden,
+    };
+    keep(s, &candidate);
+}
+
+static void look_into(struct match_search *s, int64_t east, int64_t north)
+{
+    const struct match_version *version = s->version;
+    if (east < version->first_east || east > version->last_east)
+        return;
+    const struct bucket *bucket = version_bucket(version, (uint32_t)east, (uint32_t)north);
+    for (uint32_t i = 0; bucket && i < bucket->count; i++)
+        look_at(s, &bucket->facts[i]);
+    if (bucket)
+        s->seen += bucket->count;
+}
+
+/* No offer of this ring or a farther one is nearer than this. */
+static uint64_t ring_bound(const struct match_search *s)
+{
+    return s->ring == 0 ? 0 : (uint64_t)(s->ring - 1) * CELL_METRES + s->edge_metres;
+}
+
+static bool finished(const struct match_search *s)
+{
+    return s->seen == s->version->offers || (s->count == s->limit && s->heap[0].distance_metres < ring_bound(s));
+}
+
+/* The row of the ring that is next; a ring is one row of cells, pairs of cells, and one more row. */
+static void walk_row(struct match_search *s)
+{
+    const struct match_version *version = s->version;
+    int64_t north = s->centre_north + s->row;
+    if (north >= version->first_north && north <= version->last_north) {
+        if (s->row == -s->ring || s->row == s->ring) {
+            int64_t first = s->centre_east - s->ring, last = s->centre_east + s->ring;
+            first = first < version->first_east ? version->first_east : first;
+            last = last > version->last_east ? version->last_east : last;
+            for (int64_t east = first; east <= last; east++)
+                look_into(s, east, north);
+        } else {
+            look_into(s, s->centre_east - s->ring, north);
+            look_into(s, s->centre_east + s->ring, north);
+        }
+    }
+    if (s->row < s->ring) {
+        s->row++;
+        if (s->centre_north + s->row < version->first_north && s->row < s->ring) /* straight to the first that counts */
+            s->row =
+                version->first_north - s->centre_north < s->ring ? version->first_north - s->centre_north : s->ring;
+        return;
+    }
+    s->ring++;
+    s->row = -s->ring;
+}
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static enum err search_begin(struct match_search *s, struct match *match, const struct criteria *criteria)
+{
+    s->match = match;
+    s->version = index_pin(match, &s->slot);
+    if (s->version == NULL)
+        return ERR_UNAVAILABLE;
+    s->limit = criteria->limit < 1 ? 1 : least(criteria->limit, OPTIONS_MAX);
+    s->centre_east = cell_east(criteria->near_e_metres);
+    s->centre_north = cell_north(criteria->near_n_metres);
+    /* A point off the grid is moved to its edge for the bounds: that brings no offer farther away. */
+    uint32_t e = least(criteria->near_e_metres, CELLS_EAST * CELL_METRES - 1) % CELL_METRES;
+    uint32_t n = least(criteria->near_n_metres, CELLS_NORTH * CELL_METRES - 1) % CELL_METRES;
+    s->edge_metres = least(least(e, CELL_METRES - e), least(n, CELL_METRES - n));
+    s->ring = s->row = 0;
+    s->seen = 0;
+    s->count = 0;
+    memset(s->removed, 0, sizeof s->removed);
+    return ERR_NONE;
+}
+
+/* True when the answer is known; false when the budget ran out before. */
+static bool search_run(struct match_search *s, const struct criteria *criteria, uint32_t work_budget, bool may_stop)
+{
+    uint64_t stop_at = s->seen + work_budget;
+    asked_prepare(criteria, &s->asked);
+    while (!finished(s)) {
+        walk_row(s);
+        if (may_stop && s->seen >= stop_at && !finished(s))
+            return false;
+    }
+    return true;
+}
+
+static enum err option_fill(const struct match_search *s, const struct candidate *candidate, struct option *option)
+{
+    const struct held_offer *held = candidate->facts->held;
+    const struct octets octets = {held->octets, held->size};
+    if (offer_decode(&octets, &option->offer) != ERR_NONE)
+        return ERR_STORE_DAMAGED;
+    /* An active agency is a known one. */
+    option->agency = *s->version->agencies->slots[candidate->facts->agency].row;
+    option->national_reference = held->national_reference;
+    option->distance_metres = candidate->distance_metres;
+    option->children_taken = candidate->children_taken;
+    option->unconfirmed = facts_unconfirmed(candidate->facts, s->asked.criteria->as_of_ms);
+    reasons_fill(&s->asked, candidate->overridden, index_gazetteer(s->match), option);
+    return ERR_NONE;
+}
+
+static enum err search_answer(struct match_search *s, struct arena *arena, struct answer *answer)
+{
+    answer->epoch = s->version->epoch;
+    answer->sequence = s->version->sequence;
+    if (s->count < s->limit) {
+        answer->explained = true;
+        answer->considered = (uint32_t)s->seen;
+        memcpy(answer->removed, s->removed, sizeof answer->removed);
+    }
+    sort_kept(s);
+    answer->options = arena_alloc(arena, s->count * sizeof *answer->options);
+    if (answer->options == NULL)
+        return ERR_LIMIT;
+    for (; answer->option_count < s->count; answer->option_count++) {
+        enum err err = option_fill(s, &s->heap[answer->option_count], &answer->options[answer->option_count]);
+        if (err)
+            return err;
+    }
+    return ERR_NONE;
+}
+
+void match_search_abandon(struct match_search *search)
+{
+    if (search == NULL)
+        return;
+    index_unpin(search->match, search->slot);
+    free(search);
+}
+
+enum err match_find(struct match *match, const struct criteria *criteria, uint32_t work_budget, struct arena *arena,
+                    struct answer *answer, struct match_search **resume)
+{
+    struct match_search fresh, *s = resume && *resume ? *resume : &fresh;
+    *answer = (struct answer){0};
+    if (s == &fresh) {
+        enum err err = search_begin(s, match, criteria);
+        if (err)
+            return err;
+    }
+    if (!search_run(s, criteria, work_budget, resume != NULL)) {
+        if (s == &fresh) {
+            struct match_search *left = malloc(sizeof *left);
+            if (left == NULL) {
+                index_unpin(match, s->slot);
+                return ERR_LIMIT;
+            }
+            *left = *s;
+            *resume = left;
+        }
+        return ERR_NONE;
+    }
+    enum err err = search_answer(s, arena, answer);
+    index_unpin(match, s->slot);
+    if (s != &fresh) {
+        free(s);
+        *resume = NULL;
+    }
+    return err;
+}

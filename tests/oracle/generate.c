@@ -1,0 +1,246 @@
+/* generate.c - random registers and questions, so made that every rule decides often (driver.c holds it to quotas). */
+#include "tests/oracle/oracle.h"
+
+#include <stdio.h>
+#include <string.h>
+
+u64 chance_next(struct chance *chance)
+{
+    /* splitmix64 */
+    u64 z = chance->state += 0x9E3779B97F4A7C15ULL;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9ULL;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBULL;
+    return z ^ z >> 31;
+}
+
+int chance_below(struct chance *chance, int below)
+{
+    return (int)(chance_next(chance) % (unsigned)below);
+}
+
+bool chance_percent(struct chance *chance, int percent)
+{
+    return chance_below(chance, 100) < percent;
+}
+
+/* 2026-06-01 plus so many days, at most a few years on either side. */
+static void day_text(int days, char out[11])
+{
+    static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int year = 2026, month = 5;
+    for (;;) {
+        int length = lengths[month] + (month == 1 && year % 4 == 0);
+        if (days < 0) {
+            month--;
+            if (month < 0) {
+                month = 11;
+                year--;
+            }
+            days += lengths[month] + (month == 1 && year % 4 == 0);
+        } else if (days >= length) {
+            days -= length;
+            if (++month == 12) {
+                month = 0;
+                year++;
+            }
+        } else {
+            break;
+        }
+    }
+    snprintf(out, 11, "%04u-%02u-%02u", (unsigned)year % 10000, (unsigned)(month + 1) % 100,
+             (unsigned)(days + 1) % 100);
+}
+
+static const long long day_zero_ms = 1780272000000LL; /* 2026-06-01T00:00Z */
+
+void generate_country(struct chance *c, struct country *out)
+{
+    static const long widths[] = {3000, 12000, 40000, 90000, 250000};
+    out->width = widths[chance_below(c, 5)];
+    out->west = 80000 + chance_below(c, 300) * 1000;
+    out->south = 5000 + chance_below(c, 400) * 1000;
+    out->agencies = 1 + chance_below(c, 12);
+}
+
+/* Often on a corner or a side of the index's cells, often twice the same. */
+static void random_point(struct chance *c, const struct country *country, long *e, long *n)
+{
+    *e = country->west + chance_below(c, (int)country->width);
+    *n = country->south + chance_below(c, (int)country->width);
+    switch (chance_below(c, 6)) {
+    case 0:
+        *e -= *e % 4000;
+        *n -= *n % 4000;
+        break;
+    case 1:
+        *e = *e - *e % 4000 + 3999;
+        break;
+    case 2:
+        *e -= *e % 1000;
+        *n -= *n % 1000;
+        break;
+    default:
+        break;
+    }
+}
+
+static char random_sex(struct chance *c)
+{
+    return chance_percent(c, 4) ? 'U' : chance_percent(c, 55) ? 'M' : 'F';
+}
+
+static void random_set(struct chance *c, bool *set, int count, int percent)
+{
+    for (int i = 1; i < count; i++)
+        set[i] = chance_percent(c, percent);
+}
+
+static const char *const tags[] = {"pl", "ur", "bfi", "ar", "art-x-makaton", "ckb"};
+
+static void random_children(struct chance *c, struct home_fact *h)
+{
+    int placed = chance_percent(c, 45) ? 0 : 1 + chance_below(c, chance_percent(c, 80) ? 2 : 5);
+    int own = chance_percent(c, 70) ? 0 : 1 + chance_below(c, 2);
+    bool siblings = chance_percent(c, 50);
+    h->child_count = placed + own;
+    for (int i = 0; i < h->child_count; i++) {
+        struct child_fact *child = &h->children[i];
+        child->years_from = 3 * chance_below(c, 6);
+        child->years_below = child->years_from + 3;
+        child->sex = random_sex(c);
+        child->placed = i < placed;
+        if (child->placed && siblings)
+            child->sibling_group = chance_percent(c, 80) ? 1 : 2;
+    }
+}
+
+void generate_home(struct chance *c, const struct country *country, u64 reference, struct home_fact *h)
+{
+    memset(h, 0, sizeof *h);
+    h->reference = reference;
+    h->agency = chance_below(c, country->agencies);
+    day_text(chance_percent(c, 90) ? -1 - chance_below(c, 1500) : chance_below(c, 60), h->approved_on);
+    if (chance_percent(c, 20))
+        day_text(chance_below(c, 60), h->approval_ends_on);
+    h->ended = chance_percent(c, 3);
+    h->named_child_only = chance_percent(c, 8);
+    random_children(c, h);
+    h->places = 1 + chance_below(c, 4);
+    for (int i = 0; i < h->child_count; i++)
+        h->places += h->children[i].placed && h->places < MANY;
+    h->max_children = chance_percent(c, 60) ? h->places : 1 + chance_below(c, 5);
+    h->max_if_siblings = chance_percent(c, 50) ? 0 : h->max_children + chance_below(c, 3);
+    h->bedrooms = chance_percent(c, 50) ? h->places : 1 + chance_below(c, 4);
+    h->sharing = chance_below(c, 4);
+    h->from_months = chance_percent(c, 60) ? 0 : 12 * chance_below(c, 14);
+    h->below_months = chance_percent(c, 60) ? 216 : h->from_months + 12 + 12 * chance_below(c, 10);
+    random_set(c, h->care, CARE_TYPES, 65);
+    h->care[SHORT_TERM] |= chance_percent(c, 70);
+    if (h->care[STAYING_PUT] && chance_percent(c, 70))
+        h->below_months = 252;
+    if (h->below_months > 252)
+        h->below_months = 252;
+    h->sex = chance_percent(c, 75) ? '-' : chance_percent(c, 50) ? 'M' : 'F';
+    random_set(c, h->features, FEATURES, 70);
+    random_set(c, h->pets, PETS, 15);
+    random_set(c, h->cannot_take, RISKS, 15);
+    random_set(c, h->skills, SKILLS, chance_percent(c, 25) ? 0 : 50);
+    h->language_count = chance_below(c, 4);
+    int first = chance_below(c, 6);
+    for (int i = 0; i < h->language_count; i++)
+        snprintf(h->languages[i], sizeof h->languages[i], "%s", tags[(first + i) % 6]);
+    random_point(c, country, &h->point_e, &h->point_n);
+    h->size_km = chance_percent(c, 3) ? 0 : 1 << chance_below(c, 5);
+    if (h->size_km) {
+        h->square_e_km = (int)(h->point_e / 1000) / h->size_km * h->size_km;
+        h->square_n_km = (int)(h->point_n / 1000) / h->size_km * h->size_km;
+    }
+    generate_vacancy(c, h);
+}
+
+void generate_vacancy(struct chance *c, struct home_fact *h)
+{
+    h->live = chance_percent(c, 94);
+    h->vacancy = chance_next(c) >> 9 | 1;
+    h->state = chance_percent(c, 88) ? 'V' : chance_percent(c, 50) ? 'R' : 'N';
+    h->lapsed = chance_percent(c, 5);
+    h->reason = h->state == 'N' ? 1 + chance_below(c, 12) : 0;
+    h->reserved_until[0] = '\0';
+    if (h->state == 'R')
+        day_text(chance_below(c, 90), h->reserved_until);
+    h->beds = 1 + chance_below(c, chance_percent(c, 70) ? 3 : 6);
+    h->narrows_care = chance_percent(c, 25);
+    random_set(c, h->narrowed_care, CARE_TYPES, 60);
+    h->narrowed_care[LONG_TERM] |= h->narrows_care;
+    h->from[0] = h->until[0] = '\0';
+    if (chance_percent(c, 30))
+        day_text(chance_below(c, 60) - 20, h->from);
+    if (chance_percent(c, 30))
+        day_text(chance_below(c, 120), h->until);
+    h->narrowed_from_months = chance_percent(c, 85) ? 0 : 12 * chance_below(c, 15);
+    h->narrowed_below_months = chance_percent(c, 85) ? 0 : h->narrowed_from_months + 12 + 12 * chance_below(c, 10);
+    h->narrowed_sex = chance_percent(c, 92) ? '-' : chance_percent(c, 50) ? 'M' : 'F';
+    h->sibling_group_only = chance_percent(c, 6);
+    h->confirmed_ms = day_zero_ms - chance_below(c, 30) * 3600000LL * (chance_percent(c, 20) ? 8 : 1);
+}
+
+static void random_asked_children(struct chance *c, struct question *q)
+{
+    int dice = chance_below(c, 100);
+    q->child_count = dice < 45   ? 1
+                     : dice < 72 ? 2
+                     : dice < 88 ? 3
+                     : dice < 98 ? 4 + chance_below(c, 2)
+                                 : 6 + chance_below(c, 3);
+    for (int i = 0; i < q->child_count; i++) {
+        struct asked_child *child = &q->children[i];
+        child->months = chance_percent(c, 10) ? chance_below(c, 12) : 12 * (1 + chance_below(c, 17));
+        if (q->care == STAYING_PUT && chance_percent(c, 90))
+            child->months = 216 + 12 * chance_below(c, 3);
+        child->sex = random_sex(c);
+    }
+}
+
+void generate_question(struct chance *c, const struct country *country, struct question *q)
+{
+    memset(q, 0, sizeof *q);
+    random_point(c, country, &q->near_e, &q->near_n);
+    if (chance_percent(c, 5))
+        q->near_e = 0; /* far outside */
+    q->care = chance_percent(c, 65) ? SHORT_TERM + chance_below(c, 2) : 1 + chance_below(c, CARE_TYPES - 1);
+    random_asked_children(c, q);
+    q->split = chance_percent(c, 35);
+    day_text(chance_below(c, 45), q->starts_on);
+    q->beside = chance_percent(c, 65) ? chance_below(c, 2) : 2 + chance_below(c, 4);
+    q->limit = chance_percent(c, 40) ? 3 : chance_percent(c, 50) ? 100 : 1 + chance_below(c, 100);
+    if (chance_percent(c, 40))
+        q->within = 1 + chance_below(c, (int)country->width);
+    if (chance_percent(c, 40))
+        q->features[1 + chance_below(c, FEATURES - 1)] = true;
+    if (chance_percent(c, 15))
+        random_set(c, q->features, FEATURES, 30);
+    if (chance_percent(c, 40))
+        q->risks[1 + chance_below(c, RISKS - 1)] = true;
+    if (chance_percent(c, 40))
+        q->no_pets[1 + chance_below(c, PETS - 1)] = true;
+    if (chance_percent(c, 50))
+        random_set(c, q->skills, SKILLS, 15);
+    if (chance_percent(c, 50))
+        q->language_count = 1 + chance_below(c, 2);
+    int first = chance_below(c, 6);
+    for (int i = 0; i < q->language_count; i++)
+        snprintf(q->languages[i], sizeof q->languages[i], "%s", tags[(first + i) % 6]);
+    if (chance_percent(c, 40))
+        q->avoided_count = 1 + chance_below(c, 3);
+    for (int i = 0; i < q->avoided_count; i++) {
+        random_point(c, country, &q->avoided[i].e, &q->avoided[i].n);
+        q->avoided[i].radius = chance_percent(c, 20) ? 0 : chance_below(c, (int)country->width / 3 + 1);
+        if (chance_percent(c, 30))
+            q->avoided[i].radius -= q->avoided[i].radius % 1000; /* so that a side is just touched */
+        if (q->avoided[i].radius > 50000)
+            q->avoided[i].radius = 50000;
+    }
+    for (int lift = 1; lift < LIFTS; lift++)
+        q->lifts[lift] = chance_percent(c, 25);
+    q->as_of_ms = day_zero_ms + chance_below(c, 24) * 3600000LL;
+}
