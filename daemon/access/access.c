@@ -325,3 +325,12 @@ enum err access_identify(struct access *access, const struct tls_peer *peer, uns
     *out = who;
     return ERR_NONE;
 }
+
+enum err access_check_name(const struct access *access, const char *name, struct problem *problem)
+{
+    struct spiffe_name parsed;
+    size_t size = strlen(name);
+    if (size >= PRINCIPAL_NAME_BYTES)
+        return problem_set(problem, ERR_UNAUTHENTICATED, "", "the name is too long");
+    return spiffe_parse(name, size, access->trust_domain, &parsed, problem);
+}

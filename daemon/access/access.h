@@ -1,11 +1,10 @@
 /*
  * access.h - certificate -> principal -> what it may do and see.
  *
- * Owns: the SPIFFE name's check against the issuer (row A11), the standing of agencies and principals (an immutable set,
- * fed by register's commit observer), roles. Disclosure audit: disclosure.h.
- * Not here: TLS itself (wire), which fields a caller sees (service).
- * Thread: access_identify any; the observer runs on the writer's thread.
- * Invariant: a principal comes only from a verified client certificate; nothing a client sends beside it counts (A8).
+ * Owns: the SPIFFE name's check against the issuer (row A11), the standing of agencies and principals (an immutable
+ * set, fed by register's commit observer), roles. Disclosure audit: disclosure.h. Not here: TLS itself (wire), which
+ * fields a caller sees (service). Thread: access_identify any; the observer runs on the writer's thread. Invariant: a
+ * principal comes only from a verified client certificate; nothing a client sends beside it counts (A8).
  */
 #ifndef VACANCY_ACCESS_ACCESS_H
 #define VACANCY_ACCESS_ACCESS_H
@@ -29,8 +28,8 @@ struct principal {
     enum role role;
     char name[PRINCIPAL_NAME_BYTES]; /* the SPIFFE name */
     char region[GSS_BYTES];
-    char authority[GSS_BYTES];       /* teams */
-    char id[AGENCY_ID_BYTES];        /* agency, team, auditor, operator id */
+    char authority[GSS_BYTES]; /* teams */
+    char id[AGENCY_ID_BYTES];  /* agency, team, auditor, operator id */
 };
 
 struct issuer_binding {
@@ -53,10 +52,14 @@ struct commit_observer access_observer(struct access *access);
 
 /*
  * Who calls, and whether one of `roles` (ROLE_BIT mask) may. ERR_UNAUTHENTICATED: no acceptable name (A1 to A4, A11),
- * expired while connected (T20). ERR_FORBIDDEN: another role is needed (A5, A9), the principal is suspended, the agency is
- * not registered, or the principal belongs to another region (the text names the right hub's region).
+ * expired while connected (T20). ERR_FORBIDDEN: another role is needed (A5, A9), the principal is suspended, the agency
+ * is not registered, or the principal belongs to another region (the text names the right hub's region).
  */
 enum err access_identify(struct access *access, const struct tls_peer *peer, unsigned roles, struct principal *out,
                          struct problem *problem) __attribute__((warn_unused_result));
+
+/* Whether a certificate of this federation could bear this SPIFFE name, in any region. ERR_UNAUTHENTICATED. */
+enum err access_check_name(const struct access *access, const char *name, struct problem *problem)
+    __attribute__((warn_unused_result));
 
 #endif

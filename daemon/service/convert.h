@@ -1,0 +1,49 @@
+/*
+ * convert.h - between the contract's messages and the records' plain structs. Private to daemon/service.
+ *
+ * Owns: every promise that the comments of carer.proto, hub_service.proto and placement_service.proto make about a
+ * field, as a check; and what the answers' messages hold. What needs the register (does the carer exist, is the vacancy
+ * within its approval) is register's.
+ * Thread: any; no state. Messages that come out live in the arena given and may point into their input.
+ */
+#ifndef VACANCY_SERVICE_CONVERT_H
+#define VACANCY_SERVICE_CONVERT_H
+
+#include "daemon/base/arena.h"
+#include "daemon/service/service.h"
+#include "vacancy/v1/agency_service.pb-c.h"
+#include "vacancy/v1/hub_service.pb-c.h"
+#include "vacancy/v1/placement_service.pb-c.h"
+
+/* --- in: ERR_INVALID with the field named, or *out filled whole ------------------------------------------------ */
+
+enum err carer_from(const struct service_context *ctx, const Vacancy__V1__Carer *in, int64_t now_ms, struct carer *out,
+                    struct problem *problem) __attribute__((warn_unused_result));
+enum err vacancy_from(const Vacancy__V1__Vacancy *in, int64_t now_ms, struct vacancy *out,
+                      char reference[AGENCY_REFERENCE_BYTES], struct problem *problem)
+    __attribute__((warn_unused_result));
+enum err agency_from(const struct service_context *ctx, const Vacancy__V1__Agency *in, struct agency *out,
+                     struct problem *problem) __attribute__((warn_unused_result));
+
+/* What a search was asked with beside the criteria. */
+struct search_frame {
+    const char *request_reference; /* the message's */
+    uint32_t purpose;
+    enum place_precision near_precision;
+};
+/* ERR_FORBIDDEN when the asking authority is not one of today's. */
+enum err criteria_from(const struct service_context *ctx, const struct principal *team,
+                       const Vacancy__V1__FindVacanciesRequest *in, int64_t now_ms, struct criteria *out,
+                       struct search_frame *frame, struct problem *problem) __attribute__((warn_unused_result));
+
+/* --- out: NULL when the arena's limit is reached --------------------------------------------------------------- */
+
+Vacancy__V1__CarerView *carer_view(const struct home_carer *home, struct arena *arena);
+/* There must be a live vacancy. */
+Vacancy__V1__VacancyView *vacancy_view(const struct home_carer *home, struct arena *arena);
+Vacancy__V1__Agency *agency_view(const struct agency *agency, struct arena *arena);
+Vacancy__V1__FindVacanciesResponse *answer_view(const struct service_context *ctx, const struct principal *team,
+                                                const struct criteria *criteria, const struct search_frame *frame,
+                                                const struct answer *answer, struct arena *arena);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * handlers.h - the handlers of each file in this folder, for service.c's table. Private to daemon/service.
+ */
+#ifndef VACANCY_SERVICE_HANDLERS_H
+#define VACANCY_SERVICE_HANDLERS_H
+
+#include "daemon/rpc/call.h"
+
+/* agency_put.c */
+extern const struct call_handler put_carer_handler, end_carer_handler, put_vacancy_handler, withdraw_vacancy_handler;
+/* agency_confirm.c */
+extern const struct call_handler confirm_vacancies_handler;
+/* agency_read.c */
+extern const struct call_handler get_carer_handler, list_carers_handler, list_vacancies_handler;
+/* agency_submit.c */
+extern const struct call_handler submit_handler;
+/* placement.c */
+extern const struct call_handler find_vacancies_handler;
+/* hub.c */
+extern const struct call_handler put_agency_handler, list_agencies_handler, suspend_principal_handler,
+    get_status_handler;
+/* hub_audit.c */
+extern const struct call_handler read_audit_handler;
+
+#endif

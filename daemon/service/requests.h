@@ -1,0 +1,34 @@
+/*
+ * requests.h - what every handler begins and ends with. Private to daemon/service.
+ * Thread: the call's worker.
+ */
+#ifndef VACANCY_SERVICE_REQUESTS_H
+#define VACANCY_SERVICE_REQUESTS_H
+
+#include "daemon/service/service.h"
+
+static inline struct service_context *call_context(const struct call *call)
+{
+    return call->context;
+}
+
+/* Who calls, if one of `roles` (ROLE_BIT mask) may; else ends the call and returns false. */
+bool call_identify(struct call *call, unsigned roles, struct principal *out) __attribute__((warn_unused_result));
+/* Ends the call. The handler's state may be gone when it returns. */
+void call_fail(struct call *call, enum err code, const char *field, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Sends one message and ends the call; NULL (the arena's limit was reached) ends it with ERR_LIMIT. */
+void call_answer(struct call *call, const ProtobufCMessage *message);
+
+/* What is about to be shown, beside who and by which method. */
+struct shown {
+    const char *request_reference; /* NULL: none */
+    uint32_t purpose;
+    const uint64_t *subjects;
+    size_t subject_count; /* any number: written in pieces */
+};
+/* Writes it to the trail. False: it could not be written, the call was ended (UNAVAILABLE) and nothing may be shown. */
+bool call_disclose(struct call *call, const struct principal *who, const struct shown *shown)
+    __attribute__((warn_unused_result));
+
+#endif

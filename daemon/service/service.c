@@ -1,0 +1,41 @@
+/*
+ * service.c - the method table. A new method is one row here and one handler in its file.
+ * Any thread; constant.
+ */
+#include "daemon/service/service.h"
+
+#include "daemon/service/handlers.h"
+#include "vacancy/v1/agency_service.pb-c.h"
+#include "vacancy/v1/hub_service.pb-c.h"
+#include "vacancy/v1/placement_service.pb-c.h"
+
+#define METHOD(service, name, kind_, message, handler_)                                                                \
+    {                                                                                                                  \
+        .path = "/vacancy.v1." service "/" name, .kind = (kind_),                                                      \
+        .request = &vacancy__v1__##message##_request__descriptor,                                                      \
+        .response = &vacancy__v1__##message##_response__descriptor, .handler = &(handler_)                             \
+    }
+
+static const struct rpc_method methods[] = {
+    METHOD("AgencyService", "PutCarer", CALL_UNARY, put_carer, put_carer_handler),
+    METHOD("AgencyService", "EndCarer", CALL_UNARY, end_carer, end_carer_handler),
+    METHOD("AgencyService", "GetCarer", CALL_UNARY, get_carer, get_carer_handler),
+    METHOD("AgencyService", "ListCarers", CALL_SERVER_STREAM, list_carers, list_carers_handler),
+    METHOD("AgencyService", "PutVacancy", CALL_UNARY, put_vacancy, put_vacancy_handler),
+    METHOD("AgencyService", "ConfirmVacancies", CALL_UNARY, confirm_vacancies, confirm_vacancies_handler),
+    METHOD("AgencyService", "WithdrawVacancy", CALL_UNARY, withdraw_vacancy, withdraw_vacancy_handler),
+    METHOD("AgencyService", "ListVacancies", CALL_SERVER_STREAM, list_vacancies, list_vacancies_handler),
+    METHOD("AgencyService", "Submit", CALL_BIDI, submit, submit_handler),
+    METHOD("PlacementService", "FindVacancies", CALL_UNARY, find_vacancies, find_vacancies_handler),
+    METHOD("HubService", "PutAgency", CALL_UNARY, put_agency, put_agency_handler),
+    METHOD("HubService", "ListAgencies", CALL_SERVER_STREAM, list_agencies, list_agencies_handler),
+    METHOD("HubService", "SuspendPrincipal", CALL_UNARY, suspend_principal, suspend_principal_handler),
+    METHOD("HubService", "GetStatus", CALL_UNARY, get_status, get_status_handler),
+    METHOD("HubService", "ReadAudit", CALL_SERVER_STREAM, read_audit, read_audit_handler),
+};
+
+const struct rpc_method *service_methods(size_t *count)
+{
+    *count = sizeof methods / sizeof methods[0];
+    return methods;
+}

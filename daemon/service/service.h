@@ -1,0 +1,54 @@
+/*
+ * service.h - the hub's services as one table of methods, and what their handlers share.
+ *
+ * Owns: the method table and the shared context's shape. One file per group of methods checks the request, calls the
+ * parts and shapes the answer. Not here: identity (access), decisions and order (register), suitability (match), calls
+ * themselves (rpc).
+ * Thread: handlers run on their call's worker; the context is constant after start, but for its counter.
+ * Invariant: nothing that shows a record is sent before its disclosure was recorded.
+ */
+#ifndef VACANCY_SERVICE_SERVICE_H
+#define VACANCY_SERVICE_SERVICE_H
+
+#include "daemon/access/access.h"
+#include "daemon/access/disclosure.h"
+#include "daemon/gazetteer/gazetteer.h"
+#include "daemon/match/match.h"
+#include "daemon/register/home.h"
+#include "daemon/rpc/call.h"
+
+#include <stdatomic.h>
+
+/* Where updates go: the home writer's queue (writer_submit), or the simulator's own. Takes the update on ERR_NONE. */
+struct update_port {
+    enum err (*submit)(void *ctx, struct update *update);
+    void *ctx;
+};
+
+/* What only rpc and net know, for GetStatus. */
+struct service_counters {
+    uint32_t connections;
+    uint64_t calls;
+};
+
+struct service_context {
+    struct home *home;
+    struct update_port updates;
+    struct match *match;
+    const struct gazetteer *gazetteer;
+    struct access *access;
+    struct disclosures *disclosures;
+    void (*counters)(void *ctx, struct service_counters *out); /* NULL: zeros */
+    void *counters_ctx;
+    const struct clock_source *clock;
+    char region[GSS_BYTES];
+    bool allow_sector;   /* take carers whose home is known to a sector only */
+    const char *version; /* static text */
+    int64_t started_boot_ms;
+    atomic_uint_fast64_t searches; /* answered */
+};
+
+/* Every method of the hub. call->context of each is a struct service_context. Static storage. */
+const struct rpc_method *service_methods(size_t *count);
+
+#endif
