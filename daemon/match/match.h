@@ -56,7 +56,7 @@ enum rule_outcome { RULE_OUTCOME_NONE, RULE_MET, RULE_NOT_MET, RULE_NOT_KNOWN, R
 #define AVOIDED_MAX          8
 #define WANTED_LANGUAGES_MAX 4
 #define OPTIONS_MAX          100
-#define REASON_TEXT_BYTES    80
+#define REASON_TEXT_BYTES    120
 
 struct child_sought {
     uint32_t age_months;

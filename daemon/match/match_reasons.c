@@ -222,11 +222,11 @@ static void add_numbers(struct builder *b, const struct gazetteer *gazetteer)
 
     struct reason *bedroom = add(b, RULE_H7);
     say(bedroom->asked, "%u over 3 of %u", b->asked->over_three, criteria->child_count);
-    say(bedroom->found, "%u bedrooms for %u placed and %u more, sharing: %s", offer->bedrooms, there, taken,
+    say(bedroom->found, "bedrooms: %u for %u placed and %u more, sharing: %s", offer->bedrooms, there, taken,
         sharing_words[offer->room_sharing < ROOM_SHARING_END ? offer->room_sharing : 0]);
     if (bedroom->outcome == RULE_OVERRIDDEN) {
         bedroom->found[0] = '\0';
-        say(bedroom->found, "%u bedrooms, sharing: %s; needs agreement of each authority", offer->bedrooms,
+        say(bedroom->found, "bedrooms: %u, sharing: %s; needs agreement of each authority", offer->bedrooms,
             sharing_words[offer->room_sharing < ROOM_SHARING_END ? offer->room_sharing : 0]);
     }
 }
@@ -254,10 +254,12 @@ static void add_home(struct builder *b)
     if (criteria->risks) {
         reason = add(b, RULE_H11);
         say_codes(reason->asked, criteria->risks, risk_words, RISK_END);
-        say(reason->found, "can't take: ");
-        say_codes(reason->found, offer->cannot_take & criteria->risks, risk_words, RISK_END);
-        if (reason->outcome == RULE_OVERRIDDEN)
-            say(reason->found, "; social worker and agency must agree");
+        if (reason->outcome == RULE_OVERRIDDEN) {
+            say(reason->found, "social worker and agency must agree; can't take: ");
+            say_codes(reason->found, offer->cannot_take & criteria->risks, risk_words, RISK_END);
+        } else {
+            say(reason->found, "none that the home can't take");
+        }
     }
     if (criteria->no_pets) {
         reason = add(b, RULE_H12);

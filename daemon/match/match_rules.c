@@ -386,5 +386,4 @@ void rules_judge(const struct facts *f, bool agency_active, const struct asked *
         fail(v, RULE_H12);
     if (distance_squared >= a->too_far_squared)
         fail(v, RULE_DISTANCE);
-    v->overridden &= ~v->failed;
 }

@@ -50,7 +50,8 @@ struct asked {
 };
 void asked_prepare(const struct criteria *criteria, struct asked *out);
 
-/* Sets of enum rule, bit n for rule n. `overridden`: failed, but the request allows that. */
+/* Sets of enum rule, bit n for rule n. `overridden`: failed, but the request allows that; read only if nothing failed.
+ */
 struct verdict {
     uint32_t failed, overridden, children_taken;
 };

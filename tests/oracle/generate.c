@@ -128,6 +128,8 @@ void generate_home(struct chance *c, const struct country *country, u64 referenc
     h->places = 1 + chance_below(c, 4);
     for (int i = 0; i < h->child_count; i++)
         h->places += h->children[i].placed && h->places < MANY;
+    if (h->child_count > 0 && h->children[0].placed && chance_percent(c, 10))
+        h->places = 1; /* children came since the vacancy was stated: no bed is free */
     h->max_children = chance_percent(c, 60) ? h->places : 1 + chance_below(c, 5);
     h->max_if_siblings = chance_percent(c, 50) ? 0 : h->max_children + chance_below(c, 3);
     h->bedrooms = chance_percent(c, 50) ? h->places : 1 + chance_below(c, 4);
