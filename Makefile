@@ -40,6 +40,7 @@ descset  := $(if $(protos),$(BUILD)/gen/vacancy.descriptors)
 base_c   := $(sort $(wildcard daemon/base/*.c) $(wildcard proto/wire/*.c))
 hub_c    := $(sort $(filter-out daemon/base/%,$(wildcard daemon/*/*.c)))
 client_c := $(sort $(filter-out client/main.c,$(wildcard client/*.c)))
+lib_c    := $(sort $(wildcard tests/lib/*.c))
 unit_c   := $(sort $(wildcard tests/unit/test_*.c))
 sim_c    := $(sort $(wildcard tests/sim/*.c))
 oracle_c := $(sort $(wildcard tests/oracle/*.c))
@@ -49,6 +50,7 @@ obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 libvacancy := $(BUILD)/libvacancy.a
 libhub     := $(BUILD)/libhub.a
 libclient  := $(BUILD)/libclient.a
+libtest    := $(BUILD)/libtest.a
 units      := $(unit_c:tests/unit/%.c=$(BUILD)/tests/%)
 benches    := $(bench_c:tests/bench/%.c=$(BUILD)/bench/%)
 programs   := $(BUILD)/vacancyd $(BUILD)/vacancy
@@ -87,12 +89,13 @@ $(BUILD)/%.o: %.c $(BUILD)/flags | $(gen_h) $(descset)
 $(libvacancy): $(call obj,$(base_c)) $(gen_c:.c=.o)
 $(libhub): $(call obj,$(hub_c))
 $(libclient): $(call obj,$(client_c))
-$(libvacancy) $(libhub) $(libclient):
+$(libtest): $(call obj,$(lib_c))
+$(libvacancy) $(libhub) $(libclient) $(libtest):
 	$(Q)rm -f $@; $(AR) rcs $@ $^
 
 $(BUILD)/vacancyd: $(call obj,daemon/main.c) $(libhub) $(libvacancy)
 $(BUILD)/vacancy: $(call obj,client/main.c) $(libclient) $(libvacancy)
-$(units): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(libclient) $(libhub) $(libvacancy)
+$(units): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(libtest) $(libclient) $(libhub) $(libvacancy)
 $(BUILD)/tests/run_sim: $(call obj,$(sim_c)) $(libhub) $(libvacancy)
 $(BUILD)/tests/run_oracle: $(call obj,$(oracle_c)) $(libhub) $(libvacancy)
 $(benches): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(libclient) $(libhub) $(libvacancy)
