@@ -33,7 +33,7 @@ Q := $(if $(V),,@)
 
 # --- what there is to build ------------------------------------------------------------------------------------
 protos   := $(sort $(shell find proto -name '*.proto' 2>/dev/null))
-gen_c    := $(protos:proto/%.proto=$(BUILD)/gen/%.pb-c.c) $(BUILD)/gen/google/protobuf/any.pb-c.c
+gen_c    := $(protos:proto/%.proto=$(BUILD)/gen/%.pb-c.c) $(addprefix $(BUILD)/gen/google/protobuf/,any.pb-c.c duration.pb-c.c)
 gen_h    := $(gen_c:.c=.h)
 descset  := $(if $(protos),$(BUILD)/gen/vacancy.descriptors)
 
@@ -64,9 +64,9 @@ build/vacancyd build/vacancy: build/%: | build/plain/%
 $(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h &: proto/%.proto
 	$(Q)mkdir -p $(BUILD)/gen
 	$(Q)protoc-c --c_out=$(BUILD)/gen -Iproto -I/usr/include $<
-$(BUILD)/gen/google/protobuf/any.pb-c.c $(BUILD)/gen/google/protobuf/any.pb-c.h &:
+$(BUILD)/gen/google/protobuf/%.pb-c.c $(BUILD)/gen/google/protobuf/%.pb-c.h &: /usr/include/google/protobuf/%.proto
 	$(Q)mkdir -p $(BUILD)/gen
-	$(Q)protoc-c --c_out=$(BUILD)/gen -I/usr/include /usr/include/google/protobuf/any.proto
+	$(Q)protoc-c --c_out=$(BUILD)/gen -I/usr/include $<
 # What server reflection hands out: every .proto, with its comments.
 $(BUILD)/gen/vacancy.descriptors: $(protos)
 	$(Q)mkdir -p $(@D)

@@ -1,0 +1,178 @@
+/*
+ * status.c - the table, and google.rpc.Status made and read with the generated code. No state.
+ */
+#include "proto/wire/status.h"
+
+#include "daemon/base/text.h"
+#include "google/rpc/error_details.pb-c.h"
+#include "google/rpc/status.pb-c.h"
+#include "proto/wire/message.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DOMAIN           "vacancy"
+#define TYPE_URL         "type.googleapis.com/"
+#define TYPE_BAD_REQUEST TYPE_URL "google.rpc.BadRequest"
+#define TYPE_ERROR_INFO  TYPE_URL "google.rpc.ErrorInfo"
+
+static const enum grpc_code codes[ERR_COUNT] = {
+    [ERR_NONE] = GRPC_OK,
+    [ERR_INVALID] = GRPC_INVALID_ARGUMENT,
+    [ERR_OUT_OF_RANGE] = GRPC_OUT_OF_RANGE,
+    [ERR_NOT_FOUND] = GRPC_NOT_FOUND,
+    [ERR_EXISTS] = GRPC_ALREADY_EXISTS,
+    [ERR_UNAUTHENTICATED] = GRPC_UNAUTHENTICATED,
+    [ERR_FORBIDDEN] = GRPC_PERMISSION_DENIED,
+    [ERR_PRECONDITION] = GRPC_FAILED_PRECONDITION,
+    [ERR_STALE] = GRPC_ABORTED,
+    [ERR_LIMIT] = GRPC_RESOURCE_EXHAUSTED,
+    [ERR_STORE_FULL] = GRPC_RESOURCE_EXHAUSTED,
+    [ERR_STORE_IO] = GRPC_INTERNAL,
+    [ERR_STORE_DAMAGED] = GRPC_DATA_LOSS,
+    [ERR_UNAVAILABLE] = GRPC_UNAVAILABLE,
+    [ERR_DEADLINE] = GRPC_DEADLINE_EXCEEDED,
+    [ERR_CANCELLED] = GRPC_CANCELLED,
+    [ERR_UNIMPLEMENTED] = GRPC_UNIMPLEMENTED,
+    [ERR_INTERNAL] = GRPC_INTERNAL,
+};
+
+enum grpc_code grpc_code_of_err(enum err err)
+{
+    return err < ERR_COUNT ? codes[err] : GRPC_INTERNAL;
+}
+
+enum err err_of_grpc_code(enum grpc_code code)
+{
+    if (code == GRPC_INTERNAL)
+        return ERR_INTERNAL; /* the table's first is the disk's */
+    for (int err = 0; err < ERR_COUNT; err++) {
+        if (codes[err] == code)
+            return (enum err)err;
+    }
+    return ERR_INTERNAL;
+}
+
+const char *grpc_code_name(enum grpc_code code)
+{
+    static const char *const names[GRPC_CODE_COUNT] = {
+        "OK",        "CANCELLED",       "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+        "NOT_FOUND", "ALREADY_EXISTS",  "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+        "ABORTED",   "OUT_OF_RANGE",    "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+        "DATA_LOSS", "UNAUTHENTICATED",
+    };
+    return (unsigned)code < GRPC_CODE_COUNT ? names[code] : "UNKNOWN";
+}
+
+enum grpc_code grpc_code_of_http(unsigned http_status)
+{
+    switch (http_status) {
+    case 400:
+        return GRPC_INTERNAL;
+    case 401:
+        return GRPC_UNAUTHENTICATED;
+    case 403:
+        return GRPC_PERMISSION_DENIED;
+    case 404:
+        return GRPC_UNIMPLEMENTED;
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+        return GRPC_UNAVAILABLE;
+    default:
+        return GRPC_UNKNOWN;
+    }
+}
+
+size_t status_details_encode(const struct problem *problem, uint8_t out[STATUS_DETAILS_BYTES])
+{
+    uint8_t info_octets[128], bad_octets[PROBLEM_FIELD_BYTES + PROBLEM_TEXT_BYTES + 16];
+    Google__Rpc__ErrorInfo info = GOOGLE__RPC__ERROR_INFO__INIT;
+    info.reason = (char *)err_name(problem->code);
+    info.domain = (char *)DOMAIN;
+    Google__Protobuf__Any any_info = GOOGLE__PROTOBUF__ANY__INIT;
+    any_info.type_url = (char *)TYPE_ERROR_INFO;
+    any_info.value = (ProtobufCBinaryData){google__rpc__error_info__pack(&info, info_octets), info_octets};
+    Google__Protobuf__Any *details[2] = {&any_info, NULL};
+    size_t count = 1;
+
+    Google__Rpc__BadRequest__FieldViolation violation = GOOGLE__RPC__BAD_REQUEST__FIELD_VIOLATION__INIT;
+    violation.field = (char *)problem->field;
+    violation.description = (char *)problem->text;
+    Google__Rpc__BadRequest__FieldViolation *violations[1] = {&violation};
+    Google__Rpc__BadRequest bad = GOOGLE__RPC__BAD_REQUEST__INIT;
+    bad.n_field_violations = 1;
+    bad.field_violations = violations;
+    Google__Protobuf__Any any_bad = GOOGLE__PROTOBUF__ANY__INIT;
+    if (problem->field[0] != '\0') {
+        any_bad.type_url = (char *)TYPE_BAD_REQUEST;
+        any_bad.value = (ProtobufCBinaryData){google__rpc__bad_request__pack(&bad, bad_octets), bad_octets};
+        details[count++] = &any_bad;
+    }
+    Google__Rpc__Status status = GOOGLE__RPC__STATUS__INIT;
+    status.code = (int32_t)grpc_code_of_err(problem->code);
+    status.message = (char *)problem->text;
+    status.n_details = count;
+    status.details = details;
+    return google__rpc__status__pack(&status, out);
+}
+
+static void copy_text(char *out, size_t size, const char *text)
+{
+    size_t bytes = strnlen(text, size - 1);
+    while (bytes > 0 && !text_is_utf8(text, bytes))
+        bytes--; /* cut inside a character, or not text at all */
+    memcpy(out, text, bytes);
+    out[bytes] = '\0';
+}
+
+static void read_error_info(const ProtobufCBinaryData *octets, enum grpc_code code, struct arena *arena,
+                            struct problem *out)
+{
+    ProtobufCMessage *message;
+    if (message_unpack(&google__rpc__error_info__descriptor, octets->data, octets->len, arena, &message, NULL) !=
+        ERR_NONE)
+        return;
+    const Google__Rpc__ErrorInfo *info = (const Google__Rpc__ErrorInfo *)message;
+    if (strcmp(info->domain, DOMAIN) != 0)
+        return;
+    for (int err = 1; err < ERR_COUNT; err++) {
+        if (codes[err] == code && strcmp(info->reason, err_name((enum err)err)) == 0)
+            out->code = (enum err)err;
+    }
+}
+
+static void read_bad_request(const ProtobufCBinaryData *octets, struct arena *arena, struct problem *out)
+{
+    ProtobufCMessage *message;
+    if (message_unpack(&google__rpc__bad_request__descriptor, octets->data, octets->len, arena, &message, NULL) !=
+        ERR_NONE)
+        return;
+    const Google__Rpc__BadRequest *bad = (const Google__Rpc__BadRequest *)message;
+    if (bad->n_field_violations > 0)
+        copy_text(out->field, sizeof out->field, bad->field_violations[0]->field);
+}
+
+void status_to_problem(enum grpc_code code, const char *message, const uint8_t *details, size_t details_bytes,
+                       struct problem *out)
+{
+    *out = (struct problem){.code = err_of_grpc_code(code)};
+    copy_text(out->text, sizeof out->text, message == NULL || message[0] == '\0' ? grpc_code_name(code) : message);
+    if (details_bytes == 0 || code == GRPC_OK)
+        return;
+    struct arena arena;
+    arena_init(&arena, 64 << 10);
+    ProtobufCMessage *unpacked;
+    if (message_unpack(&google__rpc__status__descriptor, details, details_bytes, &arena, &unpacked, NULL) == ERR_NONE) {
+        const Google__Rpc__Status *status = (const Google__Rpc__Status *)unpacked;
+        for (size_t i = 0; i < status->n_details; i++) {
+            const Google__Protobuf__Any *any = status->details[i];
+            if (strcmp(any->type_url, TYPE_ERROR_INFO) == 0)
+                read_error_info(&any->value, code, &arena, out);
+            else if (strcmp(any->type_url, TYPE_BAD_REQUEST) == 0)
+                read_bad_request(&any->value, &arena, out);
+        }
+    }
+    arena_finish(&arena);
+}
