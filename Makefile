@@ -11,7 +11,7 @@ CFLAGS  ?= -O2 -g
 # Our own flags stay apart from CPPFLAGS, CFLAGS and LDFLAGS, which belong to the person or package that builds.
 WARN    := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef \
            -Wpointer-arith -Wwrite-strings -Werror
-PKGS     = libevent libevent_pthreads libnghttp2 openssl lmdb libprotobuf-c jansson inih $(shell pkg-config --exists libsystemd && echo libsystemd)
+PKGS    := libevent libevent_pthreads libnghttp2 openssl lmdb libprotobuf-c jansson inih libseccomp libsystemd
 
 san_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 san_tsan := -fsanitize=thread -fno-omit-frame-pointer
@@ -45,6 +45,7 @@ unit_c   := $(sort $(wildcard tests/unit/test_*.c))
 sim_c    := $(sort $(wildcard tests/sim/*.c))
 oracle_c := $(sort $(wildcard tests/oracle/*.c))
 bench_c  := $(sort $(wildcard tests/bench/*.c))
+benchlib_c := $(sort $(wildcard tests/bench/lib/*.c))
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 libvacancy := $(BUILD)/libvacancy.a
@@ -86,10 +87,6 @@ $(BUILD)/%.o: %.c $(BUILD)/flags | $(gen_h) $(descset)
 	$(Q)echo "  CC   $<"
 	$(Q)$(CC) $(WARN) $(OURFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# The descriptors are built into the program (.incbin).
-$(BUILD)/daemon/service/reflection.o: private OURFLAGS += -Wa,-I$(BUILD)/gen
-$(BUILD)/daemon/service/reflection.o: $(descset)
-
 $(libvacancy): $(call obj,$(base_c)) $(gen_c:.c=.o)
 $(libhub): $(call obj,$(hub_c))
 $(libclient): $(call obj,$(client_c))
@@ -97,12 +94,12 @@ $(libtest): $(call obj,$(lib_c))
 $(libvacancy) $(libhub) $(libclient) $(libtest):
 	$(Q)rm -f $@; $(AR) rcs $@ $^
 
-$(BUILD)/vacancyd: $(call obj,$(wildcard daemon/*.c)) $(libhub) $(libvacancy)
+$(BUILD)/vacancyd: $(call obj,daemon/main.c) $(libhub) $(libvacancy)
 $(BUILD)/vacancy: $(call obj,client/main.c) $(libclient) $(libvacancy)
 $(units): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(libtest) $(libclient) $(libhub) $(libvacancy)
 $(BUILD)/tests/run_sim: $(call obj,$(sim_c)) $(libhub) $(libvacancy)
 $(BUILD)/tests/run_oracle: $(call obj,$(oracle_c)) $(libhub) $(libvacancy)
-$(benches): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(libclient) $(libhub) $(libvacancy)
+$(benches): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(call obj,$(benchlib_c)) $(libclient) $(libhub) $(libvacancy)
 $(units): OURLIBS := -lcmocka
 $(programs) $(checks) $(benches):
 	$(Q)mkdir -p $(@D)
@@ -126,6 +123,13 @@ demo-up: deps all        ## as demo, without the searches; keeps the hub running
 	$(Q)/usr/bin/python3 tests/demo/demo.py up
 demo-down:               ## stop what demo-up started
 	$(Q)/usr/bin/python3 tests/demo/demo.py down
+bench: deps              ## speed and memory as ratios, beside nghttpd and PostgreSQL where they are installed
+	$(Q)$(MAKE) --no-print-directory all $(benches)
+	$(Q)BUILD=$(BUILD) /usr/bin/python3 tests/bench/run.py
+bench-peers: deps        ## install what we are compared with (nghttpd, PostgreSQL), then bench
+	$(Q)tests/bench/install_peers
+	$(Q)$(MAKE) --no-print-directory all $(benches)
+	$(Q)BUILD=$(BUILD) /usr/bin/python3 tests/bench/run.py --peers
 lint:                    ## format, layers, buf, clang-tidy and cppcheck
 	$(Q)tools/lint
 format:                  ## clang-format every C file in place

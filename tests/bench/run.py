@@ -1,0 +1,331 @@
+#!/usr/bin/python3
+"""make bench: speed and memory of a hub, as ratios to what runs beside it on the same machine in the same run.
+
+Owns: the folder that everything runs in, the order of the measurements, the table and build/bench/results.json.
+The load comes from the C programs beside this file. Nothing here is a test: a figure off its target is printed so, and
+the run succeeds. It fails only if something could not be measured.
+
+    run.py [--peers] [--vacancies N] [--seconds S] [--only search,updates,memory]
+"""
+import argparse
+import contextlib
+import json
+import os
+import platform
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path[:0] = [os.path.join(HERE, "..", "lib"), HERE]
+
+import dataset  # noqa: E402
+import peers  # noqa: E402
+from hub import BUILD, REGION, TEAM, Federation, Hub  # noqa: E402
+
+BENCH = os.path.join(ROOT, BUILD, "bench")
+RESULTS = os.path.join(ROOT, "build", "bench", "results.json")
+AGENCIES = [f"bench-{number:02d}" for number in range(1, 21)]
+OPERATOR = "operator bench"
+SEARCHES = 8192
+IDLE_CONNECTIONS = 1000
+STARTS = 3
+ROUNDS = 2   # of what is written to disk, in turn with its peer: disks have moods
+# Octets of the record that PostgreSQL's row and LMDB's value stand for: about an offer as the register stores it.
+RECORD_BYTES = 300
+NOT_INSTALLED = "not installed: make bench-peers"
+
+
+class Table:
+    """The figures, in the order measured."""
+
+    def __init__(self):
+        self.figures = []
+
+    def add(self, section, what, value, unit, beside="", beside_value=None, target=None, at_most=True, ratio=None, note=""):
+        """`target` bounds the ratio (value / beside_value unless given). None: a figure to know, not to meet."""
+        if ratio is None and beside_value:
+            ratio = value / beside_value
+        met = None if target is None or ratio is None else (ratio <= target if at_most else ratio >= target)
+        self.figures.append(dict(section=section, what=what, value=value, unit=unit, beside=beside,
+                                 beside_value=beside_value, ratio=ratio, target=target,
+                                 target_is=None if target is None else "at most" if at_most else "at least", met=met,
+                                 note=note))
+        print(f"  {what}: {number(value)} {unit}", flush=True)
+
+    def text(self):
+        head = ["what", "measured", "beside", "ratio", "target", ""]
+        rows = []
+        for figure in self.figures:
+            beside = figure["beside"]
+            if figure["beside_value"] is not None:
+                beside = f"{beside} {number(figure['beside_value'])}"
+            rows.append([figure["section"], figure["what"], f"{number(figure['value'])} {figure['unit']}", beside,
+                         "" if figure["ratio"] is None else f"{figure['ratio']:.2f}",
+                         "" if figure["target"] is None else f"{figure['target_is']} {figure['target']:g}",
+                         {True: "met", False: "MISSED", None: ""}[figure["met"]]])
+        widths = [max(len(row[column + 1]) for row in rows + [[""] + head]) for column in range(len(head))]
+        lines, section = [], None
+        lines.append("  " + "  ".join(text.ljust(width) for text, width in zip(head, widths)).rstrip())
+        for row in rows:
+            if row[0] != section:
+                section = row[0]
+                lines += ["", section]
+            cells = [cell.rjust(width) if column in (1, 3) else cell.ljust(width)
+                     for column, (cell, width) in enumerate(zip(row[1:], widths))]
+            lines.append("  " + "  ".join(cells).rstrip())
+        notes = [f"  {figure['what']}: {figure['note']}" for figure in self.figures if figure["note"]]
+        return "\n".join(lines + (["", "Notes", *notes] if notes else []))
+
+
+def number(value):
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.2f}"
+
+
+def step(text):
+    print(text, flush=True)
+
+
+def tool(name, *arguments):
+    """One of the C programs; its JSON."""
+    done = subprocess.run([os.path.join(BENCH, name), *map(str, arguments)], stdout=subprocess.PIPE, text=True, check=False,
+                          timeout=300)
+    if done.returncode:
+        raise RuntimeError(f"{name} ended with {done.returncode}")
+    return json.loads(done.stdout)
+
+
+def anonymous_bytes(pid):
+    """What a process holds for itself: not the pages of files (the register's map), which the kernel can take back."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as handle:
+        return next(int(line.split()[1]) * 1024 for line in handle if line.startswith("RssAnon:"))
+
+
+class Bench:
+    def __init__(self, options, work, stack):
+        self.options, self.work, self.stack, self.table = options, work, stack, Table()
+        self.federation = self.hub = None
+
+    def wants(self, what):
+        return not self.options.only or what in self.options.only.split(",")
+
+    def address(self, port):
+        return ["--hub", f"127.0.0.1:{port}", "--ca", self.federation.root]
+
+    # --- before anything is measured --------------------------------------------------------------------------------
+    def prepare(self):
+        count = self.options.vacancies
+        step(f"A register of {count:,} live vacancies at {len(AGENCIES)} agencies, {SEARCHES:,} different searches")
+        self.updates, self.searches, self.vacant = dataset.make(os.path.join(self.work, "dataset"), count, AGENCIES, SEARCHES)
+        self.federation = Federation(os.path.join(self.work, "ca"))
+        self.agencies = self.federation.principals([f"agency {agency}" for agency in AGENCIES])
+        self.team, self.operator = self.federation.principal(TEAM), self.federation.principal(OPERATOR)
+        self.hub = Hub(self.federation, os.path.join(self.work, "hub"),
+                       options={("log", "level"): "info",
+                                ("limits", "connections-per-principal"): str(IDLE_CONNECTIONS + 100)})
+        self.hub.start()
+        self.stack.callback(self.hub.kill)
+        client = self.hub.client(self.operator)
+        kind = client.messages.enum("AgencyKind")["AGENCY_KIND_INDEPENDENT"]
+        for index, agency in enumerate(AGENCIES):
+            # 01632 is the area code kept for fiction.
+            client.call("HubService/PutAgency", agency=client.messages.Agency(
+                id=agency, name=f"Bench Fostering {index + 1}", kind=kind, ofsted_urn=f"SC{400000 + index}",
+                phone=f"01632 96{index:04d}", email=f"placements@{agency}.example.org"))
+        client.close()
+
+    def as_agencies(self):
+        arguments = []
+        for agency, principal in zip(AGENCIES, self.agencies):
+            arguments += ["--as", principal.folder, "--updates", self.updates[agency]]
+        return [*self.address(self.hub.port), *arguments, "--pid", self.hub.process.pid]
+
+    def fill(self):
+        step("Filling it through Submit, each agency with its own certificate")
+        empty = anonymous_bytes(self.hub.process.pid)
+        filled = tool("updates", "fill", *self.as_agencies(), "--seconds", 240)
+        self.table.add("Durable updates", f"filling: {len(AGENCIES)} Submit streams, 256 under way on each",
+                       filled["per_second"], "updates/s",
+                       note=f"{filled['updates']:,} carers and vacancies created in {filled['seconds']:.1f} s")
+        self.empty_bytes = empty
+
+    # --- memory and start-up ----------------------------------------------------------------------------------------
+    def start_up_and_memory(self):
+        step("Starting it again")
+        count, taken, used = self.options.vacancies, [], []
+        for _ in range(STARTS):
+            self.hub.stop()
+            began = time.monotonic()
+            self.hub.start()
+            taken.append(time.monotonic() - began)
+            used.append(anonymous_bytes(self.hub.process.pid))
+        self.table.add("Memory and start-up", f"start-up with {count:,} vacancies: process start to ready",
+                       statistics.median(taken), "s", note=f"median of {STARTS}; every record's check and the chain included")
+        self.table.add("Memory and start-up", "memory per vacancy",
+                       (statistics.median(used) - self.empty_bytes) / count, "bytes",
+                       note="RssAnon after a start with the register full, less RssAnon of the empty hub; pages of the "
+                            "register's file are the kernel's to drop")
+        with self.idle_connections():
+            full = anonymous_bytes(self.hub.process.pid)
+        self.table.add("Memory and start-up", f"memory per idle connection ({IDLE_CONNECTIONS:,} open)",
+                       (full - used[-1]) / IDLE_CONNECTIONS, "bytes",
+                       note="RssAnon with them less RssAnon without; each has asked once for the hub's health")
+
+    @contextlib.contextmanager
+    def idle_connections(self):
+        process = subprocess.Popen([os.path.join(BENCH, "idle"), f"127.0.0.1:{self.hub.port}", self.federation.root,
+                                    self.team.folder, str(IDLE_CONNECTIONS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            if process.stdout.readline() != b"open\n":
+                raise RuntimeError("the idle connections did not open")
+            yield
+        finally:
+            process.stdin.close()
+            process.wait(60)
+
+    # --- searches ---------------------------------------------------------------------------------------------------
+    def load(self, port, pid, path, requests, streams, *more):
+        return tool("load", *self.address(port), "--as", self.team.folder, "--pid", pid, "--path", path, "--requests",
+                    requests, "--connections", 16, "--streams", streams, "--seconds", self.options.seconds, *more)
+
+    def search(self):
+        step("Searching it")
+        nothing = os.path.join(self.work, "nothing")
+        dataset.write_one(nothing)
+        found = {streams: self.load(self.hub.port, self.hub.process.pid, "/vacancy.v1.PlacementService/FindVacancies",
+                                    self.searches, streams, "--check", "find") for streams in (1, 32)}
+        health = self.load(self.hub.port, self.hub.process.pid, "/grpc.health.v1.Health/Check", nothing, 32)
+        beside, plain = {}, None
+        if peers.Nghttpd.program:
+            peer = peers.Nghttpd(os.path.join(self.work, "nghttpd"), self.federation.principal("hub"),
+                                 round(found[32]["reply_bytes"]), os.cpu_count())
+            try:
+                for streams in (1, 32):
+                    beside[streams] = self.load(peer.port, peer.process.pid, peer.PATH, self.searches, streams)
+            finally:
+                peer.stop()
+            peer = peers.Nghttpd(os.path.join(self.work, "nghttpd"), self.federation.principal("hub"),
+                                 round(health["reply_bytes"]), os.cpu_count())
+            try:
+                plain = self.load(peer.port, peer.process.pid, peer.PATH, nothing, 32)
+            finally:
+                peer.stop()
+        for streams, ours in found.items():
+            section = f"FindVacancies, 16 connections x {streams} stream{'s' if streams > 1 else ''}, mutual TLS"
+            theirs = beside.get(streams)
+            name = "nghttpd" if theirs else NOT_INSTALLED
+            self.table.add(section, "server CPU per request", ours["server_cpu_us"], "us", name,
+                           theirs and theirs["server_cpu_us"], target=8,
+                           note=f"{ours['calls']:,} searches, replies of {ours['reply_bytes']:,.0f} bytes on average; "
+                                f"{ours['checked']:,} answers checked, {ours['options_mean']:.1f} options each, "
+                                f"{ours['none_found_share']:.1%} found nothing and were told why")
+            self.table.add(section, "throughput", ours["per_second"], "requests/s", name, theirs and theirs["per_second"])
+            for name_of, key in (("latency p50", "p50_us"), ("latency p99", "p99_us")):
+                self.table.add(section, name_of, ours[key], "us", name, theirs and theirs[key])
+            self.table.add(section, "the load generator's own CPU per request", ours["own_cpu_us"], "us", name,
+                           theirs and theirs["own_cpu_us"])
+        section = "Health check, 16 connections x 32 streams, mutual TLS"
+        name = "nghttpd" if plain else NOT_INSTALLED
+        self.table.add(section, "server CPU per request", health["server_cpu_us"], "us", name,
+                       plain and plain["server_cpu_us"])
+        self.table.add(section, "throughput", health["per_second"], "requests/s", name, plain and plain["per_second"])
+        self.details = {"find": found, "find beside": beside, "health": health, "health beside": plain}
+
+    # --- updates ----------------------------------------------------------------------------------------------------
+    def durable_updates(self):
+        step("Updating it")
+        seconds, section = self.options.seconds, "Durable updates"
+        database = None
+        if peers.Postgres.program:
+            database = peers.Postgres(os.path.join(self.work, "postgres"), self.options.vacancies, RECORD_BYTES)
+            self.stack.callback(database.stop)
+        unary, stream, theirs, raw = [], [], [], []
+        for turn in range(ROUNDS):
+            if database:
+                theirs.append(database.updates(64, seconds)[0])
+            unary.append(tool("updates", "unary", *self.as_agencies(), "--connections", 64, "--seconds", seconds))
+            folder = os.path.join(self.work, f"lmdb-{turn}")
+            os.makedirs(folder)
+            raw.append(tool("lmdb_ceiling", folder, self.options.vacancies, RECORD_BYTES, seconds / 2))
+            stream.append(tool("updates", "stream", *self.as_agencies(), "--connections", 64, "--seconds", seconds))
+        alone = tool("updates", "unary", *self.as_agencies(), "--connections", 1, "--seconds", seconds / 2)
+        postgres = statistics.mean(theirs) if theirs else None
+        name = f"PostgreSQL {database.version()}, 64 clients over TLS" if database else NOT_INSTALLED
+        ceiling = statistics.mean(each["batch_of_64_per_second"] for each in raw)
+
+        def mean(runs, key):
+            return statistics.mean(each[key] for each in runs)
+
+        self.table.add(section, "PutVacancy, 64 clients over mutual TLS", mean(unary, "per_second"), "updates/s", name,
+                       postgres, target=1, at_most=False,
+                       note=f"mean of {ROUNDS} runs in turn with PostgreSQL's single-row updates by key, prepared, in a table "
+                            f"of {self.options.vacancies:,} rows; fsync and synchronous_commit on")
+        self.table.add(section, "the same on 64 Submit streams", mean(stream, "per_second"), "updates/s", name, postgres,
+                       target=1, at_most=False)
+        self.table.add(section, "the same as a share of the disk's ceiling", mean(stream, "per_second"), "updates/s",
+                       "raw LMDB, commits of 64", ceiling)
+        self.table.add(section, "PutVacancy latency p50, 64 clients", mean(unary, "p50_us"), "us")
+        self.table.add(section, "PutVacancy latency p99, 64 clients", mean(unary, "p99_us"), "us")
+        self.table.add(section, "server CPU per update, 64 clients", mean(unary, "server_cpu_us"), "us")
+        self.table.add(section, "PutVacancy latency p50, one client", alone["p50_us"], "us", "raw LMDB commit of one",
+                       mean(raw, "single_p50_us"))
+
+    # --- all of it --------------------------------------------------------------------------------------------------
+    def run(self):
+        self.prepare()
+        self.fill()
+        if self.wants("memory"):
+            self.start_up_and_memory()
+        if self.wants("search"):
+            self.search()
+        if self.wants("updates"):
+            self.durable_updates()
+        self.hub.stop()
+
+
+def machine():
+    with open("/proc/cpuinfo", encoding="utf-8") as handle:
+        model = next((line.split(":", 1)[1].strip() for line in handle if line.startswith("model name")), platform.machine())
+    return {"cpu": model, "cores": os.cpu_count(), "kernel": platform.release()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", action="store_true", help="fail if a program to compare with is missing")
+    parser.add_argument("--vacancies", type=int, default=100_000)
+    parser.add_argument("--seconds", type=float, default=5, help="of each measurement")
+    parser.add_argument("--only", help="of: search, updates, memory")
+    options = parser.parse_args()
+    if options.peers and not (peers.Nghttpd.program and peers.Postgres.program):
+        sys.exit("bench: nghttpd or PostgreSQL is missing")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))   # so that what was started is ended
+    began = time.monotonic()
+    # All on one disk, and not on one that lives in memory, where a durable write costs nothing.
+    work = tempfile.mkdtemp(prefix="vacancyd-bench-", dir="/var/tmp")
+    os.chmod(work, 0o755)
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, work, ignore_errors=True)
+        bench = Bench(options, work, stack)
+        bench.run()
+    taken = time.monotonic() - began
+    about = machine()
+    result = {"machine": about, "region": REGION, "vacancies": options.vacancies, "vacant": bench.vacant,
+              "seconds_each": options.seconds, "seconds_taken": round(taken, 1), "figures": bench.table.figures,
+              "details": getattr(bench, "details", {})}
+    os.makedirs(os.path.dirname(RESULTS), exist_ok=True)
+    with open(RESULTS, "w", encoding="utf-8") as handle:
+        json.dump(result, handle, indent=1)
+        handle.write("\n")
+    print(f"\n{about['cpu']}, {about['cores']} cores shared with the load generator; {options.vacancies:,} live vacancies, "
+          f"{bench.vacant:,} of them vacant now\n")
+    print(bench.table.text())
+    print(f"\n{taken:.0f} seconds; build/bench/results.json has it all")
+
+
+if __name__ == "__main__":
+    main()
