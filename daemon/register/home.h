@@ -12,8 +12,8 @@
 #define VACANCY_REGISTER_HOME_H
 
 #include "daemon/base/clock.h"
-#include "daemon/base/randomness.h"
 #include "daemon/base/mailbox.h"
+#include "daemon/base/randomness.h"
 #include "daemon/base/signer.h"
 #include "daemon/record/audit_entry.h"
 #include "daemon/record/carer.h"
@@ -37,7 +37,14 @@ enum update_kind {
 };
 
 /* The numbers are those of proto Receipt.Outcome. */
-enum update_outcome { OUTCOME_NONE, OUTCOME_CREATED, OUTCOME_UPDATED, OUTCOME_CONFIRMED, OUTCOME_ENDED, OUTCOME_REPEATED };
+enum update_outcome {
+    OUTCOME_NONE,
+    OUTCOME_CREATED,
+    OUTCOME_UPDATED,
+    OUTCOME_CONFIRMED,
+    OUTCOME_ENDED,
+    OUTCOME_REPEATED
+};
 
 struct update_result {
     struct problem problem; /* code ERR_NONE: done */
@@ -45,9 +52,9 @@ struct update_result {
     uint64_t epoch, sequence;
     uint64_t national_reference, vacancy_id;
     int64_t valid_until_ms;
-    uint32_t confirmed;        /* UPDATE_CONFIRM */
-    uint32_t not_found_count;  /* indexes into `references` that have no live vacancy */
-    uint32_t *not_found;       /* malloc'd with the update; freed by update_destroy */
+    uint32_t confirmed;       /* UPDATE_CONFIRM */
+    uint32_t not_found_count; /* indexes into `references` that have no live vacancy */
+    uint32_t *not_found;      /* malloc'd with the update; freed by update_destroy */
 };
 
 /*
@@ -61,7 +68,7 @@ struct update {
     char agency[AGENCY_ID_BYTES];         /* whose; empty for operators' updates */
     bool has_request_id;
     uint8_t request_id[REQUEST_ID_BYTES];
-    uint8_t content_hash[DIGEST_BYTES];   /* of the request's content, for request ids */
+    uint8_t content_hash[DIGEST_BYTES]; /* of the request's content, for request ids */
     char agency_reference[AGENCY_REFERENCE_BYTES];
     int64_t observed_at_ms;
     union {
@@ -82,9 +89,9 @@ struct update {
             bool suspended;
         } standing;
     } as;
-    uint64_t tag;                 /* service's own: Submit's tag */
-    int64_t expires_boot_ms;      /* a deadline passed before it is picked up: ERR_DEADLINE; 0: none */
-    struct reply_address reply;   /* mailbox.h; unused by home.c */
+    uint64_t tag;               /* service's own: Submit's tag */
+    int64_t expires_boot_ms;    /* a deadline passed before it is picked up: ERR_DEADLINE; 0: none */
+    struct reply_address reply; /* mailbox.h; unused by home.c */
     struct update_result result;
 };
 
@@ -93,17 +100,17 @@ void update_destroy(struct update *update);
 
 /* One record that a commit changed. Views live as long as the observer's call. */
 struct change {
-    enum log_table table;      /* or CHANGE_PRINCIPAL */
-    struct octets key;         /* national reference (8 octets), agency id, SPIFFE name */
+    enum log_table table; /* or CHANGE_PRINCIPAL */
+    struct octets key;    /* national reference (8 octets), agency id, SPIFFE name */
     bool deleted;
-    struct octets value;       /* CarerRow, Offer, AgencyRow, PrincipalRow octets */
+    struct octets value; /* CarerRow, Offer, AgencyRow, PrincipalRow octets */
 };
 #define CHANGE_PRINCIPAL ((enum log_table)64)
 
 struct commit {
     const struct change *changes;
     size_t count;
-    uint64_t epoch, sequence;  /* position after it */
+    uint64_t epoch, sequence; /* position after it */
     int64_t time_ms;
 };
 
@@ -132,7 +139,8 @@ enum err home_open(const struct home_options *options, struct store *store, stru
 void home_close(struct home *home);
 
 #define HOME_OBSERVERS_MAX 4
-/* Before the first apply. Feeds it everything that stands now (agencies, principals, carers, offers; in slices), then each commit. */
+/* Before the first apply. Feeds it everything that stands now (agencies, principals, carers, offers; in slices), then
+ * each commit. */
 enum err home_observe(struct home *home, const struct commit_observer *observer) __attribute__((warn_unused_result));
 
 /*

@@ -3,10 +3,13 @@
  *
  * Two implementations: store_lmdb.c (the only file that includes lmdb.h) and store_memory.c (for the simulator and
  * tests: same order, same limits, and a plan of faults: fail or "crash" at the n-th call, full disk).
- * Values are opaque here; their checks and meaning are table.h's. Keys are at most 511 octets, ordered by bytes.
+ * Values are opaque here; their checks and meaning are tables.h's. Keys are at most 511 octets, ordered by bytes.
  *
  * Thread: one write transaction at a time, on the writer's thread; read transactions on any thread, begun and ended
- * within one function ("begin, copy out, end"): an octets view dies with its transaction.
+ * within one function ("begin, copy out, end"): an octets view dies with its transaction, and in a write transaction
+ * with the next put or del.
+ * After ERR_STORE_IO from commit no write transaction begins any more (D5); after ERR_STORE_FULL they go on, and
+ * succeed again once there is room (D3).
  */
 #ifndef VACANCY_REGISTER_STORE_H
 #define VACANCY_REGISTER_STORE_H
@@ -27,7 +30,6 @@ enum store_table {
     STORE_LOG,
     STORE_AUDIT,
     STORE_REQUESTS,
-    STORE_DUE,
     STORE_TABLES
 };
 
@@ -41,6 +43,8 @@ struct store_ops {
     /* Durable when it returns ERR_NONE. Frees the transaction in every case. */
     enum err (*commit)(struct store_txn *txn);
     void (*abort)(struct store_txn *txn); /* NULL is fine; also ends a read transaction */
+    /* From here on this write transaction may use the reserve: for what ends, withdraws or confirms. */
+    void (*use_reserve)(struct store_txn *txn);
     enum err (*get)(struct store_txn *txn, enum store_table table, const struct octets *key, struct octets *value);
     enum err (*put)(struct store_txn *txn, enum store_table table, const struct octets *key,
                     const struct octets *value);
@@ -67,25 +71,29 @@ struct store {
 
 struct store_lmdb_options {
     const char *folder;
-    uint64_t map_bytes;         /* address space; set at start */
-    uint64_t limit_bytes;       /* own limit below it: past it puts answer ERR_STORE_FULL */
-    uint64_t reserve_bytes;     /* kept free for deletions and withdrawals */
+    uint64_t map_bytes;     /* address space; set at start */
+    uint64_t limit_bytes;   /* own limit below it: past it puts answer ERR_STORE_FULL */
+    uint64_t reserve_bytes; /* kept free for deletions and withdrawals */
 };
 
 /*
- * Opens or creates (in a temporary folder, then renamed: D4). Refuses a folder in use by another process (D9), a
- * truncated or damaged file (first look in a child process that may die: D6), another schema version (D13).
+ * Opens or creates FOLDER/home (in a temporary folder, then renamed: D4); FOLDER must exist and be the caller's (D10).
+ * Refuses a folder in use by another process (D9), a truncated or damaged file (first look in a child process that may
+ * die: D6), so it must be called before threads exist. Another schema version (D13) is home_open's to refuse.
+ * Segments are files in FOLDER.
  */
 enum err store_lmdb_open(const struct store_lmdb_options *options, struct store **out, struct problem *problem)
     __attribute__((warn_unused_result));
 
-/* In memory. The plan may be changed at any time. Contents survive store_memory_crash as committed. */
+/* In memory, for one thread. The plan may be changed at any time. Contents survive store_memory_crash as committed. */
 struct store_memory_plan {
     int64_t calls_until_crash; /* < 0: never. At 0 every call answers ERR_STORE_IO until store_memory_crash. */
+    bool crash_after_commit;   /* a crash in a commit comes after it is durable: it counts, but answers ERR_STORE_IO */
     int64_t calls_until_full;  /* < 0: never. From 0 on puts answer ERR_STORE_FULL. */
     uint64_t limit_bytes;      /* 0: none */
+    uint64_t reserve_bytes;    /* below the limit, for use_reserve */
 };
-struct store *store_memory_create(void);
+struct store *store_memory_create(void); /* NULL when out of memory */
 void store_memory_set_plan(struct store *store, const struct store_memory_plan *plan);
 /* Drops uncommitted and unsynced state, as a power cut would; keep_unsynced keeps appended segment octets (kill -9). */
 void store_memory_crash(struct store *store, bool keep_unsynced);

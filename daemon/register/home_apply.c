@@ -1,0 +1,110 @@
+/*
+ * home_apply.c - a batch of updates in one transaction.
+ * Owns: the order of things: begin, each update with its audit row and request id, commit, observers. The writer's
+ * thread. Invariant: when the commit fails, every update of the batch has its error and nothing has changed.
+ */
+#include "daemon/base/log.h"
+#include "daemon/register/home_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void clear_result(struct update *update)
+{
+    free(update->result.not_found);
+    memset(&update->result, 0, sizeof update->result);
+}
+
+/* A refusal keeps its problem and nothing else. */
+static void refuse(struct update *update, enum err err)
+{
+    struct problem problem = update->result.problem;
+    clear_result(update);
+    if (problem.code != err)
+        (void)problem_set(&problem, err, "", "%s", err_name(err));
+    update->result.problem = problem;
+}
+
+static enum err decide(struct batch *batch, struct update *update)
+{
+    const struct clock_source *clock = batch->home->options.clock;
+    if (update->expires_boot_ms != 0 && clock_boot_ms(clock) > update->expires_boot_ms)
+        return problem_set(&update->result.problem, ERR_DEADLINE, "", "the deadline passed before it was begun");
+    enum err err = request_check(batch, update);
+    return err == ERR_NONE ? update_apply(batch, update) : err;
+}
+
+/* False when the batch can't go on. */
+static bool apply_one(struct batch *batch, struct update *update)
+{
+    uint64_t sequence_before = batch->position.sequence;
+    clear_result(update);
+    batch->lists->subject_count = 0;
+    enum err err = decide(batch, update);
+    if (batch->failed != ERR_NONE)
+        return false;
+    bool repeated = err == ERR_EXISTS && update->result.outcome == OUTCOME_REPEATED;
+    if (err != ERR_NONE && !repeated) {
+        batch->lists->subject_count = 0;
+        refuse(update, err);
+    }
+    if (repeated) {
+        err = ERR_NONE;
+        if (update->result.national_reference != 0)
+            batch_subject(batch, update->result.national_reference);
+    } else if (err == ERR_NONE && !request_store(batch, update)) {
+        return false;
+    }
+    return batch_audit(batch, update->principal, update->method, err, batch->position.sequence > sequence_before);
+}
+
+static enum err try_batch(struct home *home, struct update **updates, size_t count, bool use_reserve)
+{
+    struct batch batch;
+    enum err err = batch_begin(home, use_reserve, &batch);
+    if (err != ERR_NONE)
+        return err;
+    for (size_t i = 0; i < count; i++)
+        if (!apply_one(&batch, updates[i])) {
+            batch_abort(&batch);
+            return batch.failed;
+        }
+    return batch_commit(&batch);
+}
+
+static void fail_all(struct update **updates, size_t count, enum err err)
+{
+    const char *text = err == ERR_STORE_FULL ? "this hub's store is full; nothing was changed, try again later"
+                       : err == ERR_STORE_IO ? "this hub's disk failed; it takes no more writes until it is repaired"
+                                             : "the change could not be stored; nothing was changed";
+    for (size_t i = 0; i < count; i++) {
+        clear_result(updates[i]);
+        (void)problem_set(&updates[i]->result.problem, err, "", "%s", text);
+    }
+}
+
+static void apply_slice(struct home *home, struct update **updates, size_t count)
+{
+    enum err err = home->read_only ? ERR_STORE_IO : try_batch(home, updates, count, false);
+    /* What withdraws, ends or confirms gets another chance with the reserve; the others are refused one by one. */
+    if (err == ERR_STORE_FULL)
+        err = try_batch(home, updates, count, true);
+    if (err == ERR_STORE_IO && !home->read_only) {
+        pthread_mutex_lock(&home->lock);
+        home->read_only = true; /* D5: never again as if the disk could be trusted */
+        pthread_mutex_unlock(&home->lock);
+        log_error("register", "the store failed; no more writes until a restart");
+    }
+    if (err != ERR_NONE)
+        fail_all(updates, count, err);
+}
+
+void home_apply(struct home *home, struct update **updates, size_t count)
+{
+    while (count > 0) {
+        size_t slice = count < APPLY_BATCH_MAX ? count : APPLY_BATCH_MAX;
+        apply_slice(home, updates, slice);
+        updates += slice;
+        count -= slice;
+    }
+}

@@ -1,0 +1,278 @@
+/*
+ * home_batch.c - a transaction of the register under way: its log entries, audit rows, records, and its end.
+ * Owns: struct batch. The writer's thread. Invariant: struct home and the observers learn of a batch only after its
+ * commit; the log's and the audit's chains grow by what is in the same transaction.
+ */
+#include "daemon/base/log.h"
+#include "daemon/record/bytes.h"
+#include "daemon/register/home_parts.h"
+
+#include <string.h>
+
+/* Notes what makes the whole batch impossible, as against one update of it. */
+static enum err trouble(struct batch *batch, enum err err)
+{
+    if (err != ERR_NONE && err != ERR_NOT_FOUND && err != ERR_STORE_DAMAGED && batch->failed == ERR_NONE)
+        batch->failed = err;
+    return err;
+}
+
+enum err batch_begin(struct home *home, bool use_reserve, struct batch *out)
+{
+    int64_t now_ms = clock_wall_ms(home->options.clock);
+    arena_reset(&home->arena);
+    home->lists.change_count = home->lists.due_count = home->lists.subject_count = 0;
+    *out = (struct batch){
+        .home = home,
+        .arena = &home->arena,
+        .lists = &home->lists,
+        .now_ms = now_ms,
+        .time_ms = now_ms > home->position.time_ms ? now_ms : home->position.time_ms,
+        .position = home->position,
+        .only_reserve = use_reserve,
+    };
+    enum err err = home->store->ops->begin(home->store, true, &out->txn);
+    if (err == ERR_NONE && use_reserve)
+        home->store->ops->use_reserve(out->txn);
+    return err;
+}
+
+void batch_abort(struct batch *batch)
+{
+    batch->home->store->ops->abort(batch->txn);
+    batch->txn = NULL;
+}
+
+static void publish(struct batch *batch)
+{
+    struct home *home = batch->home;
+    pthread_mutex_lock(&home->lock);
+    home->position = batch->position;
+    home->agencies += (uint64_t)batch->agencies;
+    home->carers += (uint64_t)batch->carers;
+    home->vacancies += (uint64_t)batch->vacancies;
+    pthread_mutex_unlock(&home->lock);
+    for (size_t i = 0; i < batch->lists->due_count; i++)
+        due_set(home->due, batch->lists->dues[i].national_reference, batch->lists->dues[i].at_ms);
+    const struct commit commit = {
+        .changes = batch->lists->changes,
+        .count = batch->lists->change_count,
+        .epoch = batch->position.epoch,
+        .sequence = batch->position.sequence,
+        .time_ms = batch->position.time_ms,
+    };
+    for (int i = 0; commit.count > 0 && i < home->observer_count; i++)
+        home->observers[i].committed(home->observers[i].ctx, &commit);
+}
+
+enum err batch_commit(struct batch *batch)
+{
+    static const struct table_key position_key = {"position", 8};
+    uint8_t octets[POSITION_BYTES];
+    position_encode(&batch->position, octets);
+    struct octets value = {octets, sizeof octets};
+    if (!batch_put(batch, STORE_META, &position_key, &value)) {
+        batch_abort(batch);
+        return batch->failed;
+    }
+    enum err err = batch->home->store->ops->commit(batch->txn);
+    batch->txn = NULL;
+    if (err == ERR_NONE)
+        publish(batch);
+    return err;
+}
+
+enum err batch_get(struct batch *batch, enum store_table table, const struct table_key *key, struct octets *value,
+                   struct problem *problem)
+{
+    struct octets k = key_octets(key), view;
+    enum err err = trouble(batch, tables_get(batch->home->store, batch->txn, table, &k, &view, problem));
+    if (err != ERR_NONE)
+        return err;
+    uint8_t *copy = arena_alloc(batch->arena, view.size);
+    if (copy == NULL)
+        return trouble(batch, ERR_LIMIT);
+    memcpy(copy, view.data, view.size);
+    *value = (struct octets){copy, view.size};
+    return ERR_NONE;
+}
+
+bool batch_put(struct batch *batch, enum store_table table, const struct table_key *key, const struct octets *value)
+{
+    struct octets k = key_octets(key);
+    return trouble(batch, tables_put(batch->home->store, batch->txn, batch->arena, table, &k, value)) == ERR_NONE;
+}
+
+/* --- log and audit ----------------------------------------------------------------------------------------------- */
+
+bool batch_change(struct batch *batch, enum log_table table, const struct octets *key, bool deleted,
+                  const struct octets *value)
+{
+    struct batch_lists *lists = batch->lists;
+    lists->changes = list_need(lists->changes, lists->change_count, &lists->change_capacity, sizeof *lists->changes);
+    lists->changes[lists->change_count++] =
+        (struct change){.table = table, .key = *key, .deleted = deleted, .value = *value};
+    return true;
+}
+
+bool batch_log(struct batch *batch, enum log_table table, const struct octets *key, bool deleted,
+               const struct octets *value)
+{
+    struct home *home = batch->home;
+    const struct log_payload payload = {.table = table, .key = *key, .deleted = deleted, .value = *value};
+    size_t payload_bytes = log_payload_bytes(&payload);
+    uint8_t *entry = arena_alloc(batch->arena, LOG_HEADER_BYTES + LOG_SALT_BYTES + payload_bytes);
+    if (entry == NULL || payload_bytes > LOG_PAYLOAD_MAX_BYTES)
+        return trouble(batch, ERR_LIMIT) == ERR_NONE;
+    uint8_t *salt = entry + LOG_HEADER_BYTES;
+    struct octets payload_octets = {salt + LOG_SALT_BYTES, payload_bytes};
+    random_fill(home->options.randomness, salt, LOG_SALT_BYTES);
+    log_payload_encode(&payload, salt + LOG_SALT_BYTES);
+
+    struct log_header header = {
+        .epoch = batch->position.epoch,
+        .sequence = batch->position.sequence + 1,
+        .time_ms = batch->time_ms,
+        .payload_bytes = (uint32_t)payload_bytes,
+    };
+    memcpy(header.region, home->options.region, GSS_BYTES);
+    memcpy(header.previous, batch->position.head, DIGEST_BYTES);
+    log_commitment(salt, &payload_octets, header.commitment);
+    log_header_encode(&header, entry);
+
+    struct table_key log_key = key_of_id(home->options.region, header.sequence);
+    struct octets octets = {entry, LOG_HEADER_BYTES + LOG_SALT_BYTES + payload_bytes};
+    if (!batch_put(batch, STORE_LOG, &log_key, &octets))
+        return false;
+    batch->position.sequence = header.sequence;
+    batch->position.time_ms = batch->time_ms;
+    log_header_hash(entry, batch->position.head);
+    return table == LOG_TABLE_EPOCH || batch_change(batch, table, key, deleted, value);
+}
+
+void batch_subject(struct batch *batch, uint64_t national_reference)
+{
+    struct batch_lists *lists = batch->lists;
+    lists->subjects =
+        list_need(lists->subjects, lists->subject_count, &lists->subject_capacity, sizeof *lists->subjects);
+    lists->subjects[lists->subject_count++] = national_reference;
+}
+
+/* The gRPC status of an error, as the audit record has it. proto/wire has the same table for answers; register may not
+ * include it, and a test holds the two together. */
+static uint32_t status_of(enum err err)
+{
+    static const uint8_t statuses[ERR_COUNT] = {
+        [ERR_NONE] = 0,           [ERR_INVALID] = 3,      [ERR_OUT_OF_RANGE] = 11,    [ERR_NOT_FOUND] = 5,
+        [ERR_EXISTS] = 6,         [ERR_FORBIDDEN] = 7,    [ERR_UNAUTHENTICATED] = 16, [ERR_PRECONDITION] = 9,
+        [ERR_STALE] = 10,         [ERR_LIMIT] = 8,        [ERR_STORE_FULL] = 8,       [ERR_STORE_IO] = 13,
+        [ERR_STORE_DAMAGED] = 15, [ERR_UNAVAILABLE] = 14, [ERR_DEADLINE] = 4,         [ERR_CANCELLED] = 1,
+        [ERR_UNIMPLEMENTED] = 12, [ERR_INTERNAL] = 13,
+    };
+    return err < ERR_COUNT ? statuses[err] : 13;
+}
+
+/* One row; more where one would have too many subjects. */
+bool batch_audit(struct batch *batch, const char *principal, const char *method, enum err code, bool logged)
+{
+    struct batch_lists *lists = batch->lists;
+    size_t done = 0;
+    do {
+        size_t left = lists->subject_count - done;
+        const struct audit_entry entry = {
+            .at_ms = batch->time_ms,
+            .principal = principal,
+            .method = method,
+            .code = status_of(code),
+            .subjects = lists->subjects + done,
+            .subject_count = (uint32_t)(left < AUDIT_SUBJECTS_MAX ? left : AUDIT_SUBJECTS_MAX),
+            .epoch = logged ? batch->position.epoch : 0,
+            .sequence = logged ? batch->position.sequence : 0,
+        };
+        struct octets octets;
+        if (trouble(batch, audit_entry_encode(&entry, batch->arena, &octets)) != ERR_NONE)
+            return false;
+        struct table_key key = key_of_id(batch->home->options.region, batch->position.audit.sequence + 1);
+        if (!batch_put(batch, STORE_AUDIT, &key, &octets))
+            return false;
+        audit_chain_next(&batch->position.audit, &octets);
+        done += entry.subject_count;
+    } while (done < lists->subject_count);
+    batch->position.time_ms = batch->time_ms;
+    lists->subject_count = 0;
+    return true;
+}
+
+/* --- carers ------------------------------------------------------------------------------------------------------ */
+
+enum err batch_get_carer(struct batch *batch, uint64_t national_reference, struct stored_carer *out,
+                         struct problem *problem)
+{
+    struct table_key key = key_of_id(batch->home->options.region, national_reference);
+    struct octets value;
+    enum err err = batch_get(batch, STORE_CARERS, &key, &value, problem);
+    if (err != ERR_NONE)
+        return err;
+    if (home_carer_decode(&value, national_reference, &out->home, &out->shared) != ERR_NONE)
+        return problem_set(problem, ERR_STORE_DAMAGED, "", "store damaged: a carer's record can't be read");
+    return ERR_NONE;
+}
+
+void vacancy_settle(const struct carer *carer, struct vacancy *vacancy, int64_t now_ms)
+{
+    /* What the agency saw is believed from when it saw it, not from when its file arrived. */
+    vacancy->confirmed_at_ms = vacancy->observed_at_ms < now_ms ? vacancy->observed_at_ms : now_ms;
+    vacancy->valid_until_ms = vacancy->confirmed_at_ms + vacancy_ttl_ms(carer, vacancy);
+    vacancy->state = vacancy->valid_until_ms <= now_ms ? VACANCY_LAPSED : vacancy->stated;
+}
+
+static bool same_octets(const struct octets *a, const struct octets *b)
+{
+    return a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
+}
+
+/* Logs a shared record when it is not what was last logged; *last becomes it. */
+static bool log_if_changed(struct batch *batch, enum log_table table, const struct octets *key, struct octets *last,
+                           const struct octets *now)
+{
+    if (same_octets(last, now))
+        return true;
+    *last = *now;
+    return batch_log(batch, table, key, now->size == 0, now);
+}
+
+void batch_due(struct batch *batch, uint64_t national_reference, int64_t at_ms)
+{
+    struct batch_lists *lists = batch->lists;
+    lists->dues = list_need(lists->dues, lists->due_count, &lists->due_capacity, sizeof *lists->dues);
+    lists->dues[lists->due_count++] = (struct due_change){national_reference, at_ms};
+}
+
+bool batch_put_carer(struct batch *batch, struct stored_carer *carer, bool row_too)
+{
+    struct home *home = batch->home;
+    const struct vacancy *vacancy = &carer->home.vacancy;
+    struct octets row = carer->shared.carer_row, offer_octets = {0}, value;
+    struct offer offer;
+    uint8_t *key = arena_alloc(batch->arena, 8);
+    if (key == NULL)
+        return trouble(batch, ERR_LIMIT) == ERR_NONE;
+    put_be64(key, carer->home.national_reference);
+    struct octets log_key = {key, 8};
+    if (row_too && trouble(batch, carer_row_encode(&carer->home, home->options.reference_secret, batch->arena, &row)))
+        return false;
+    if (offer_derive(&carer->home, &offer) && trouble(batch, offer_encode(&offer, batch->arena, &offer_octets)))
+        return false;
+    if (!log_if_changed(batch, LOG_TABLE_CARER, &log_key, &carer->shared.carer_row, &row) ||
+        !log_if_changed(batch, LOG_TABLE_OFFER, &log_key, &carer->shared.offer, &offer_octets))
+        return false;
+    if (trouble(batch, home_carer_encode(&carer->home, &carer->shared, batch->arena, &value)))
+        return false;
+    struct table_key store_key = key_of_id(home->options.region, carer->home.national_reference);
+    if (!batch_put(batch, STORE_CARERS, &store_key, &value))
+        return false;
+    bool due = vacancy->vacancy_id != 0 && vacancy->state != VACANCY_LAPSED;
+    batch_due(batch, carer->home.national_reference, due ? vacancy->valid_until_ms : INT64_MAX);
+    batch_subject(batch, carer->home.national_reference);
+    return true;
+}

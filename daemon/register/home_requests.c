@@ -1,0 +1,105 @@
+/*
+ * home_requests.c - request ids: the same call sent again gives the same answer and changes nothing (V5).
+ * Owns: the REQUESTS table's values. The writer's thread. Invariant: an id is stored in the transaction of what it did,
+ * kept REQUEST_ID_KEPT_MS, and refused once it might have been forgotten.
+ *
+ *     value: content hash (32) | outcome (4) | epoch (8) | sequence (8) | national reference (8) | vacancy id (8)
+ *            | valid until (8) | confirmed (4) | not found: count (4), indexes (4 each)
+ */
+#include "daemon/record/bytes.h"
+#include "daemon/register/home_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIXED_BYTES (DIGEST_BYTES + 4 + 5 * 8 + 4 + 4)
+
+static enum err refuse_age(struct batch *batch, struct update *update)
+{
+    int64_t made_ms = request_id_ms(update->request_id);
+    struct problem *problem = &update->result.problem;
+    if (made_ms > batch->now_ms + OBSERVED_AHEAD_MAX_MS)
+        return problem_set(problem, ERR_INVALID, "request_id",
+                           "the id's time is more than 5 minutes ahead of this hub's clock; set the clock right");
+    if (made_ms <= batch->now_ms - REQUEST_ID_KEPT_MS)
+        return problem_set(problem, ERR_INVALID, "request_id",
+                           "the id is older than 7 days, so whether it was done is no longer known; look, then send "
+                           "what is still needed under a new id");
+    return ERR_NONE;
+}
+
+static enum err read_answer(const struct octets *value, struct update_result *result)
+{
+    const uint8_t *in = value->data + DIGEST_BYTES + 4;
+    result->outcome = OUTCOME_REPEATED;
+    result->epoch = get_be64(in);
+    result->sequence = get_be64(in + 8);
+    result->national_reference = get_be64(in + 16);
+    result->vacancy_id = get_be64(in + 24);
+    result->valid_until_ms = (int64_t)get_be64(in + 32);
+    result->confirmed = get_be32(in + 40);
+    uint32_t count = get_be32(in + 44);
+    if (value->size != FIXED_BYTES + 4 * (size_t)count)
+        return ERR_STORE_DAMAGED;
+    result->not_found = count ? malloc(count * sizeof *result->not_found) : NULL;
+    if (count > 0 && result->not_found == NULL)
+        return ERR_LIMIT;
+    result->not_found_count = count;
+    for (uint32_t i = 0; i < count; i++)
+        result->not_found[i] = get_be32(in + 48 + 4 * (size_t)i);
+    return ERR_NONE;
+}
+
+enum err request_check(struct batch *batch, struct update *update)
+{
+    if (!update->has_request_id)
+        return ERR_NONE;
+    enum err err = refuse_age(batch, update);
+    if (err != ERR_NONE)
+        return err;
+    struct table_key key = key_of_request(batch->home->options.region, update->request_id, update->principal);
+    struct octets value;
+    err = batch_get(batch, STORE_REQUESTS, &key, &value, &update->result.problem);
+    if (err == ERR_NOT_FOUND)
+        return ERR_NONE;
+    if (err != ERR_NONE)
+        return err;
+    if (value.size < FIXED_BYTES)
+        return problem_set(&update->result.problem, ERR_STORE_DAMAGED, "",
+                           "store damaged: a request's record is short");
+    if (memcmp(value.data, update->content_hash, DIGEST_BYTES) != 0)
+        return problem_set(&update->result.problem, ERR_PRECONDITION, "request_id",
+                           "this id was used before for another content; use a new one");
+    err = read_answer(&value, &update->result);
+    if (err != ERR_NONE)
+        return problem_set(&update->result.problem, err, "", "the first answer to this request can't be read back");
+    return ERR_EXISTS;
+}
+
+bool request_store(struct batch *batch, const struct update *update)
+{
+    if (!update->has_request_id)
+        return true;
+    const struct update_result *result = &update->result;
+    size_t size = FIXED_BYTES + 4 * (size_t)result->not_found_count;
+    uint8_t *out = arena_alloc(batch->arena, size);
+    if (out == NULL) {
+        batch->failed = ERR_LIMIT;
+        return false;
+    }
+    memcpy(out, update->content_hash, DIGEST_BYTES);
+    uint8_t *at = out + DIGEST_BYTES;
+    put_be32(at, result->outcome);
+    put_be64(at + 4, result->epoch);
+    put_be64(at + 12, result->sequence);
+    put_be64(at + 20, result->national_reference);
+    put_be64(at + 28, result->vacancy_id);
+    put_be64(at + 36, (uint64_t)result->valid_until_ms);
+    put_be32(at + 44, result->confirmed);
+    put_be32(at + 48, result->not_found_count);
+    for (uint32_t i = 0; i < result->not_found_count; i++)
+        put_be32(at + 52 + 4 * (size_t)i, result->not_found[i]);
+    struct table_key key = key_of_request(batch->home->options.region, update->request_id, update->principal);
+    struct octets value = {out, size};
+    return batch_put(batch, STORE_REQUESTS, &key, &value);
+}

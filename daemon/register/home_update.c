@@ -1,0 +1,456 @@
+/*
+ * home_update.c - what each kind of update does to the register.
+ * Owns: the rules that need the stored state: who exists, what is newer, push or confirmation. The writer's thread.
+ * Invariant: each function checks everything before it writes anything, so a refused update leaves the batch as it was.
+ */
+#include "daemon/record/bytes.h"
+#include "daemon/register/home_parts.h"
+#include "vacancy/v1/home.pb-c.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An unknown carer and another agency's give the same answer (A7). */
+static enum err refuse_carer(struct update *update, const char *field)
+{
+    return problem_set(&update->result.problem, ERR_FORBIDDEN, field,
+                       "no carer of this agency has this reference; push the carer first");
+}
+
+static enum err check_ahead(struct batch *batch, struct update *update, const char *field)
+{
+    if (update->observed_at_ms <= batch->now_ms + OBSERVED_AHEAD_MAX_MS)
+        return ERR_NONE;
+    char observed[TIME_TEXT_BYTES], now[TIME_TEXT_BYTES];
+    time_format(update->observed_at_ms, observed);
+    time_format(batch->now_ms, now);
+    return problem_set(&update->result.problem, ERR_INVALID, field,
+                       "%s is more than 5 minutes ahead of this hub's clock (%s); set your clock right", observed, now);
+}
+
+static enum err refuse_stale(struct update *update, const char *field, int64_t stored_ms)
+{
+    char observed[TIME_TEXT_BYTES], stored[TIME_TEXT_BYTES];
+    time_format(update->observed_at_ms, observed);
+    time_format(stored_ms, stored);
+    if (update->observed_at_ms == stored_ms)
+        return problem_set(
+            &update->result.problem, ERR_STALE, field,
+            "observed at %s, and so is what is stored (%s), with other content; send what is true now with "
+            "its own time",
+            observed, stored);
+    return problem_set(&update->result.problem, ERR_STALE, field,
+                       "observed at %s, but what is stored was observed at %s; nothing was changed", observed, stored);
+}
+
+/* The agency must be registered and active. */
+static enum err check_agency(struct batch *batch, struct update *update)
+{
+    struct table_key key = key_of_text(batch->home->options.region, update->agency);
+    struct octets value;
+    struct agency agency;
+    enum err err = batch_get(batch, STORE_AGENCIES, &key, &value, &update->result.problem);
+    if (err == ERR_NOT_FOUND)
+        return problem_set(&update->result.problem, ERR_FORBIDDEN, "",
+                           "this agency is not registered with this hub; ask its operator");
+    if (err == ERR_NONE)
+        err = agency_decode(update->agency, &value, &agency);
+    if (err == ERR_NONE && agency.status == AGENCY_SUSPENDED)
+        return problem_set(&update->result.problem, ERR_FORBIDDEN, "",
+                           "this agency is suspended at this hub; ask its operator");
+    return err;
+}
+
+/* The carer behind the agency's own reference; ERR_NOT_FOUND when there is none. */
+static enum err find_carer(struct batch *batch, struct update *update, const char *reference, struct stored_carer *out)
+{
+    struct table_key key = key_of_reference(batch->home->options.region, update->agency, reference);
+    struct octets value;
+    enum err err = batch_get(batch, STORE_REFERENCES, &key, &value, &update->result.problem);
+    if (err != ERR_NONE)
+        return err;
+    err = value.size == 8 ? batch_get_carer(batch, get_be64(value.data), out, &update->result.problem)
+                          : ERR_STORE_DAMAGED;
+    if (err == ERR_NOT_FOUND)
+        err = ERR_STORE_DAMAGED;
+    if (err == ERR_STORE_DAMAGED && update->result.problem.code == ERR_NONE)
+        (void)problem_set(&update->result.problem, err, "", "store damaged: a reference leads to no carer");
+    return err;
+}
+
+static void settle_result(struct batch *batch, struct update *update, enum update_outcome outcome,
+                          const struct stored_carer *carer)
+{
+    struct update_result *result = &update->result;
+    result->outcome = outcome;
+    result->epoch = batch->position.epoch;
+    result->sequence = batch->position.sequence;
+    if (carer != NULL) {
+        result->national_reference = carer->home.national_reference;
+        result->vacancy_id = carer->home.vacancy.vacancy_id;
+        result->valid_until_ms = carer->home.vacancy.valid_until_ms;
+    }
+}
+
+static enum err store_and_settle(struct batch *batch, struct update *update, enum update_outcome outcome,
+                                 struct stored_carer *carer, bool row_too)
+{
+    if (!batch_put_carer(batch, carer, row_too))
+        return batch->failed;
+    settle_result(batch, update, outcome, carer);
+    return ERR_NONE;
+}
+
+/* --- carers ------------------------------------------------------------------------------------------------------ */
+
+static enum err create_carer(struct batch *batch, struct update *update, struct stored_carer *carer)
+{
+    struct home *home = batch->home;
+    struct octets taken;
+    memset(carer, 0, sizeof *carer);
+    carer->home.vacancy.from = carer->home.vacancy.until = carer->home.vacancy.reserved_until = DATE_NONE;
+    /* A taken one among 2^55 is as good as impossible; a stored carer is never overwritten all the same. */
+    struct table_key key;
+    enum err err;
+    do {
+        carer->home.national_reference = id_random(home->options.randomness);
+        key = key_of_id(home->options.region, carer->home.national_reference);
+        err = batch_get(batch, STORE_CARERS, &key, &taken, &update->result.problem);
+    } while (err == ERR_NONE);
+    if (err != ERR_NOT_FOUND)
+        return err;
+    carer->home.carer = update->as.carer;
+    uint8_t reference[8];
+    put_be64(reference, carer->home.national_reference);
+    struct octets value = {reference, sizeof reference};
+    key = key_of_reference(home->options.region, update->agency, update->as.carer.agency_reference);
+    if (!batch_put(batch, STORE_REFERENCES, &key, &value))
+        return batch->failed;
+    batch->carers++;
+    return store_and_settle(batch, update, OUTCOME_CREATED, carer, true);
+}
+
+static enum err put_carer(struct batch *batch, struct update *update)
+{
+    static const char field[] = "carer.observed_at_ms";
+    struct carer *pushed = &update->as.carer;
+    struct stored_carer stored;
+    /* Whose it is, and since when it is known, comes from the caller's identity and the update, nowhere else. */
+    memcpy(pushed->agency, update->agency, sizeof pushed->agency);
+    pushed->observed_at_ms = update->observed_at_ms;
+    pushed->status = CARER_APPROVED;
+    memset(pushed->end_reason, 0, sizeof pushed->end_reason);
+    pushed->ended_observed_at_ms = 0;
+    enum err err = check_ahead(batch, update, field);
+    if (err != ERR_NONE)
+        return err;
+    err = find_carer(batch, update, pushed->agency_reference, &stored);
+    if (err == ERR_NOT_FOUND)
+        return create_carer(batch, update, &stored);
+    if (err != ERR_NONE)
+        return err;
+    struct carer *known = &stored.home.carer;
+    bool ended = known->status == CARER_ENDED;
+    int64_t known_ms = ended && known->ended_observed_at_ms > known->observed_at_ms ? known->ended_observed_at_ms
+                                                                                    : known->observed_at_ms;
+    bool same = !ended && carer_same_content(known, pushed);
+    if (update->observed_at_ms < known_ms || (update->observed_at_ms == known_ms && !same))
+        return refuse_stale(update, field, known_ms);
+    if (update->observed_at_ms == known_ms) {
+        batch_subject(batch, stored.home.national_reference);
+        settle_result(batch, update, OUTCOME_CONFIRMED, &stored);
+        return ERR_NONE;
+    }
+    /* A home keeps its cell until it moves, whatever postcode edition came since (design 4.9). */
+    if (strcmp(known->home_postcode, pushed->home_postcode) == 0)
+        pushed->cell = known->cell;
+    *known = *pushed;
+    if (stored.home.vacancy.vacancy_id != 0)
+        vacancy_settle(known, &stored.home.vacancy, batch->now_ms);
+    return store_and_settle(batch, update, same ? OUTCOME_CONFIRMED : OUTCOME_UPDATED, &stored, !same);
+}
+
+static void clear_vacancy(struct batch *batch, struct home_carer *home, int64_t observed_at_ms)
+{
+    if (home->vacancy.vacancy_id != 0)
+        batch->vacancies--;
+    memset(&home->vacancy, 0, sizeof home->vacancy);
+    home->vacancy.from = home->vacancy.until = home->vacancy.reserved_until = DATE_NONE;
+    if (observed_at_ms > home->vacancy_observed_at_ms)
+        home->vacancy_observed_at_ms = observed_at_ms;
+}
+
+static enum err end_carer(struct batch *batch, struct update *update)
+{
+    static const char field[] = "observed_at_ms";
+    struct stored_carer stored;
+    enum err err = check_ahead(batch, update, field);
+    if (err == ERR_NONE)
+        err = find_carer(batch, update, update->agency_reference, &stored);
+    if (err != ERR_NONE)
+        return err == ERR_NOT_FOUND ? refuse_carer(update, "agency_reference") : err;
+    struct carer *carer = &stored.home.carer;
+    bool same = carer->status == CARER_ENDED && carer->approval_ends_on == update->as.end.ends_on &&
+                strcmp(carer->end_reason, update->as.end.reason) == 0;
+    int64_t known_ms =
+        carer->ended_observed_at_ms > carer->observed_at_ms ? carer->ended_observed_at_ms : carer->observed_at_ms;
+    if (update->observed_at_ms < known_ms || (update->observed_at_ms == known_ms && !same))
+        return refuse_stale(update, field, known_ms);
+    if (same) {
+        batch_subject(batch, stored.home.national_reference);
+        settle_result(batch, update, OUTCOME_ENDED, &stored);
+        return ERR_NONE;
+    }
+    carer->status = CARER_ENDED;
+    carer->approval_ends_on = update->as.end.ends_on;
+    memcpy(carer->end_reason, update->as.end.reason, sizeof carer->end_reason);
+    carer->ended_observed_at_ms = update->observed_at_ms;
+    clear_vacancy(batch, &stored.home, update->observed_at_ms);
+    return store_and_settle(batch, update, OUTCOME_ENDED, &stored, true);
+}
+
+/* --- vacancies --------------------------------------------------------------------------------------------------- */
+
+static enum err put_vacancy(struct batch *batch, struct update *update)
+{
+    static const char field[] = "vacancy.observed_at_ms";
+    struct stored_carer stored;
+    struct vacancy pushed = update->as.vacancy;
+    pushed.observed_at_ms = update->observed_at_ms;
+    enum err err = check_ahead(batch, update, field);
+    if (err == ERR_NONE)
+        err = find_carer(batch, update, update->agency_reference, &stored);
+    if (err != ERR_NONE)
+        return err == ERR_NOT_FOUND ? refuse_carer(update, "vacancy.agency_reference") : err;
+    struct vacancy *known = &stored.home.vacancy;
+    int64_t known_ms = stored.home.vacancy_observed_at_ms;
+    bool live = known->vacancy_id != 0, same = live && vacancy_same_content(known, &pushed);
+    if (update->observed_at_ms < known_ms || (update->observed_at_ms == known_ms && !same))
+        return refuse_stale(update, field, known_ms);
+    err = same ? ERR_NONE : vacancy_check(&stored.home.carer, &pushed, &update->result.problem);
+    if (err != ERR_NONE)
+        return err;
+    if (update->observed_at_ms == known_ms) {
+        batch_subject(batch, stored.home.national_reference);
+        settle_result(batch, update, OUTCOME_CONFIRMED, &stored);
+        return ERR_NONE;
+    }
+    pushed.vacancy_id = live ? known->vacancy_id : id_random(batch->home->options.randomness);
+    *known = pushed;
+    stored.home.vacancy_observed_at_ms = update->observed_at_ms;
+    vacancy_settle(&stored.home.carer, known, batch->now_ms);
+    batch->vacancies += !live;
+    return store_and_settle(batch, update,
+                            same   ? OUTCOME_CONFIRMED
+                            : live ? OUTCOME_UPDATED
+                                   : OUTCOME_CREATED,
+                            &stored, false);
+}
+
+static enum err withdraw(struct batch *batch, struct update *update)
+{
+    static const char field[] = "observed_at_ms";
+    struct stored_carer stored;
+    enum err err = check_ahead(batch, update, field);
+    if (err == ERR_NONE)
+        err = find_carer(batch, update, update->agency_reference, &stored);
+    if (err != ERR_NONE)
+        return err == ERR_NOT_FOUND ? refuse_carer(update, "agency_reference") : err;
+    bool live = stored.home.vacancy.vacancy_id != 0;
+    int64_t known_ms = stored.home.vacancy_observed_at_ms;
+    if (update->observed_at_ms < known_ms || (live && update->observed_at_ms == known_ms))
+        return refuse_stale(update, field, known_ms);
+    if (!live && update->observed_at_ms > known_ms)
+        return problem_set(&update->result.problem, ERR_NOT_FOUND, "agency_reference",
+                           "this carer has no live vacancy to withdraw");
+    if (!live) { /* the same withdrawal again */
+        batch_subject(batch, stored.home.national_reference);
+        settle_result(batch, update, OUTCOME_ENDED, &stored);
+        return ERR_NONE;
+    }
+    uint64_t ended_id = stored.home.vacancy.vacancy_id;
+    clear_vacancy(batch, &stored.home, update->observed_at_ms);
+    err = store_and_settle(batch, update, OUTCOME_ENDED, &stored, false);
+    update->result.vacancy_id = ended_id;
+    return err;
+}
+
+/* --- confirmations ----------------------------------------------------------------------------------------------- */
+
+static bool confirm_one(struct batch *batch, struct update *update, struct stored_carer *stored)
+{
+    struct vacancy *vacancy = &stored->home.vacancy;
+    update->result.confirmed++;
+    if (update->observed_at_ms <= stored->home.vacancy_observed_at_ms)
+        return true; /* known to be true at least as late */
+    vacancy->observed_at_ms = update->observed_at_ms;
+    stored->home.vacancy_observed_at_ms = update->observed_at_ms;
+    vacancy_settle(&stored->home.carer, vacancy, batch->now_ms);
+    return batch_put_carer(batch, stored, false);
+}
+
+/* First all are looked at, then all are written: a stale one among them leaves no trace of the others. */
+static enum err confirm_named(struct batch *batch, struct update *update)
+{
+    struct update_result *result = &update->result;
+    struct stored_carer stored;
+    uint32_t count = update->as.confirm.count;
+    uint64_t *live = arena_alloc(batch->arena, (count ? count : 1) * sizeof *live);
+    result->not_found = malloc((count ? count : 1) * sizeof *result->not_found);
+    if (live == NULL || result->not_found == NULL)
+        return problem_set(&result->problem, ERR_LIMIT, "agency_references", "too many at once; send fewer");
+    uint32_t live_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        enum err err = find_carer(batch, update, update->as.confirm.references[i], &stored);
+        if (err == ERR_NOT_FOUND || (err == ERR_NONE && stored.home.vacancy.vacancy_id == 0)) {
+            result->not_found[result->not_found_count++] = i;
+            continue;
+        }
+        if (err != ERR_NONE)
+            return err;
+        if (update->observed_at_ms < stored.home.vacancy_observed_at_ms) {
+            char field[48];
+            snprintf(field, sizeof field, "agency_references[%u]", i);
+            return refuse_stale(update, field, stored.home.vacancy_observed_at_ms);
+        }
+        live[live_count++] = stored.home.national_reference;
+    }
+    for (uint32_t i = 0; i < live_count; i++) {
+        enum err err = batch_get_carer(batch, live[i], &stored, &result->problem);
+        if (err != ERR_NONE || !confirm_one(batch, update, &stored))
+            return batch->failed ? batch->failed : (batch->failed = err);
+    }
+    return ERR_NONE;
+}
+
+/* The agency's carers by reference: what is live of them, in the order of the references. */
+static enum err collect_live(struct batch *batch, struct update *update, uint64_t **live, size_t *count)
+{
+    struct home *home = batch->home;
+    struct table_key from = key_of_reference(home->options.region, update->agency, "");
+    size_t prefix_bytes = from.size, capacity = 0;
+    struct octets key, value;
+    enum err err;
+    while ((err = tables_seek(home->store, batch->txn, STORE_REFERENCES, &(struct octets){from.data, from.size}, false,
+                              &key, &value, &update->result.problem)) == ERR_NONE) {
+        if (key.size < prefix_bytes || memcmp(key.data, from.data, prefix_bytes) != 0 || value.size != 8)
+            break;
+        *live = list_need(*live, *count, &capacity, sizeof **live);
+        (*live)[(*count)++] = get_be64(value.data);
+        memcpy(from.data, key.data, key.size);
+        from.data[key.size] = 0; /* the next key after this one */
+        from.size = key.size + 1;
+    }
+    return err == ERR_NOT_FOUND ? ERR_NONE : err;
+}
+
+static enum err confirm_all(struct batch *batch, struct update *update)
+{
+    uint64_t *carers = NULL;
+    size_t count = 0;
+    enum err err = collect_live(batch, update, &carers, &count);
+    /* A damaged record among them is found before the first is written. */
+    for (int writing = 0; writing < 2; writing++)
+        for (size_t i = 0; err == ERR_NONE && i < count; i++) {
+            struct stored_carer stored;
+            err = batch_get_carer(batch, carers[i], &stored, &update->result.problem);
+            if (err == ERR_NONE && writing && stored.home.vacancy.vacancy_id != 0 &&
+                !confirm_one(batch, update, &stored))
+                err = batch->failed;
+        }
+    free(carers);
+    if (err == ERR_STORE_IO)
+        batch->failed = err;
+    return err;
+}
+
+static enum err confirm(struct batch *batch, struct update *update)
+{
+    enum err err = check_ahead(batch, update, "observed_at_ms");
+    if (err == ERR_NONE)
+        err = update->as.confirm.all ? confirm_all(batch, update) : confirm_named(batch, update);
+    if (err == ERR_NONE)
+        settle_result(batch, update, OUTCOME_CONFIRMED, NULL);
+    return err;
+}
+
+/* --- operators --------------------------------------------------------------------------------------------------- */
+
+static struct octets copy_octets(struct batch *batch, const void *data, size_t size)
+{
+    uint8_t *copy = arena_alloc(batch->arena, size);
+    if (copy == NULL) {
+        batch->failed = ERR_LIMIT;
+        return (struct octets){0};
+    }
+    memcpy(copy, data, size);
+    return (struct octets){copy, size};
+}
+
+static enum err put_agency(struct batch *batch, struct update *update)
+{
+    const struct agency *agency = &update->as.agency_row;
+    struct table_key key = key_of_text(batch->home->options.region, agency->id);
+    struct octets known, row;
+    enum err err = batch_get(batch, STORE_AGENCIES, &key, &known, &update->result.problem);
+    if (err != ERR_NONE && err != ERR_NOT_FOUND)
+        return err;
+    bool created = err == ERR_NOT_FOUND;
+    if (agency_encode(agency, batch->arena, &row) != ERR_NONE)
+        return batch->failed = ERR_LIMIT;
+    if (!created && known.size == row.size && memcmp(known.data, row.data, row.size) == 0) {
+        settle_result(batch, update, OUTCOME_CONFIRMED, NULL);
+        return ERR_NONE;
+    }
+    struct octets id = copy_octets(batch, agency->id, strlen(agency->id));
+    if (batch->failed || !batch_log(batch, LOG_TABLE_AGENCY, &id, false, &row) ||
+        !batch_put(batch, STORE_AGENCIES, &key, &row))
+        return batch->failed;
+    batch->agencies += created;
+    settle_result(batch, update, created ? OUTCOME_CREATED : OUTCOME_UPDATED, NULL);
+    return ERR_NONE;
+}
+
+static enum err set_principal(struct batch *batch, struct update *update)
+{
+    Vacancy__V1__PrincipalRow row;
+    vacancy__v1__principal_row__init(&row);
+    row.suspended = update->as.standing.suspended;
+    uint8_t packed[16];
+    struct octets value = copy_octets(batch, packed, vacancy__v1__principal_row__pack(&row, packed));
+    struct octets name = copy_octets(batch, update->as.standing.name, strlen(update->as.standing.name));
+    struct table_key key = key_of_text(batch->home->options.region, update->as.standing.name);
+    if (batch->failed || !batch_put(batch, STORE_PRINCIPALS, &key, &value))
+        return batch->failed;
+    (void)batch_change(batch, CHANGE_PRINCIPAL, &name, false, &value);
+    settle_result(batch, update, OUTCOME_UPDATED, NULL);
+    return ERR_NONE;
+}
+
+/* --- the table of kinds ------------------------------------------------------------------------------------------ */
+
+static const struct {
+    enum err (*apply)(struct batch *batch, struct update *update);
+    bool agencys;     /* an agency's own; the agency must be active */
+    bool may_reserve; /* goes on while the store is full: it ends, withdraws, confirms or shuts out */
+} kinds[] = {
+    [UPDATE_PUT_CARER] = {put_carer, true, false},
+    [UPDATE_END_CARER] = {end_carer, true, true},
+    [UPDATE_PUT_VACANCY] = {put_vacancy, true, false},
+    [UPDATE_CONFIRM] = {confirm, true, true},
+    [UPDATE_WITHDRAW] = {withdraw, true, true},
+    [UPDATE_PUT_AGENCY] = {put_agency, false, false},
+    [UPDATE_SET_PRINCIPAL] = {set_principal, false, true},
+};
+
+enum err update_apply(struct batch *batch, struct update *update)
+{
+    if (update->kind < UPDATE_PUT_CARER || update->kind > UPDATE_SET_PRINCIPAL)
+        return problem_set(&update->result.problem, ERR_INTERNAL, "", "an update of no kind");
+    if (batch->only_reserve && !kinds[update->kind].may_reserve)
+        return problem_set(&update->result.problem, ERR_STORE_FULL, "",
+                           "this hub's store is full; withdrawals and confirmations still work, try others later");
+    enum err err = kinds[update->kind].agencys ? check_agency(batch, update) : ERR_NONE;
+    return err == ERR_NONE ? kinds[update->kind].apply(batch, update) : err;
+}

@@ -1,0 +1,136 @@
+/*
+ * tables.c - keys and per-record checks, see tables.h.
+ * Owns: the key forms and the prefix of a stored value. Any thread; no state.
+ * Invariant: no octets leave a table unchecked.
+ */
+#include "daemon/register/tables.h"
+
+#include "daemon/base/log.h"
+#include "daemon/record/bytes.h"
+#include "daemon/record/carer.h"
+
+#include <string.h>
+
+#define CHECK_BYTES 8
+
+const char *tables_name(enum store_table table)
+{
+    static const char *const names[STORE_TABLES] = {
+        [STORE_META] = "meta",         [STORE_CARERS] = "carers",         [STORE_REFERENCES] = "references",
+        [STORE_AGENCIES] = "agencies", [STORE_PRINCIPALS] = "principals", [STORE_LOG] = "log",
+        [STORE_AUDIT] = "audit",       [STORE_REQUESTS] = "requests",
+    };
+    return names[table];
+}
+
+static void append(struct table_key *key, const void *data, size_t bytes)
+{
+    if (bytes > sizeof key->data - key->size)
+        log_fatal("register", "a key of %zu octets", key->size + bytes);
+    memcpy(key->data + key->size, data, bytes);
+    key->size += bytes;
+}
+
+struct table_key key_of_region(const char *region)
+{
+    struct table_key key;
+    key.size = 0;
+    append(&key, region, GSS_BYTES - 1);
+    return key;
+}
+
+struct table_key key_of_id(const char *region, uint64_t id)
+{
+    struct table_key key = key_of_region(region);
+    uint8_t octets[8];
+    put_be64(octets, id);
+    append(&key, octets, sizeof octets);
+    return key;
+}
+
+struct table_key key_of_text(const char *region, const char *text)
+{
+    struct table_key key = key_of_region(region);
+    append(&key, text, strlen(text));
+    return key;
+}
+
+struct table_key key_of_reference(const char *region, const char *agency, const char *agency_reference)
+{
+    struct table_key key = key_of_region(region);
+    append(&key, agency, strlen(agency) + 1);
+    append(&key, agency_reference, strlen(agency_reference));
+    return key;
+}
+
+struct table_key key_of_request(const char *region, const uint8_t request_id[REQUEST_ID_BYTES], const char *principal)
+{
+    struct table_key key = key_of_region(region);
+    uint8_t hash[DIGEST_BYTES];
+    digest_sha256(principal, strlen(principal), hash);
+    append(&key, request_id, REQUEST_ID_BYTES);
+    append(&key, hash, 16);
+    return key;
+}
+
+struct octets key_octets(const struct table_key *key)
+{
+    return (struct octets){key->data, key->size};
+}
+
+static void check_of(enum store_table table, const struct octets *key, const struct octets *octets,
+                     uint8_t out[CHECK_BYTES])
+{
+    uint8_t hash[DIGEST_BYTES], head[4] = {RECORD_VERSION, (uint8_t)table};
+    put_be16(head + 2, (uint16_t)key->size);
+    struct octets parts[] = {{head, sizeof head}, *key, *octets};
+    digest_sha256_parts(parts, 3, hash);
+    memcpy(out, hash, CHECK_BYTES);
+}
+
+enum err tables_open_value(enum store_table table, const struct octets *key, const struct octets *stored,
+                           struct octets *value, struct problem *problem)
+{
+    uint8_t check[CHECK_BYTES];
+    if (stored->size >= RECORD_PREFIX_BYTES && stored->data[0] == RECORD_VERSION) {
+        *value = (struct octets){stored->data + RECORD_PREFIX_BYTES, stored->size - RECORD_PREFIX_BYTES};
+        check_of(table, key, value, check);
+        if (memcmp(check, stored->data + 1, CHECK_BYTES) == 0)
+            return ERR_NONE;
+    }
+    char hex[2 * 64 + 1];
+    hex_encode(key->data, key->size < 64 ? key->size : 64, hex);
+    return problem_set(problem, ERR_STORE_DAMAGED, "",
+                       "store damaged: table %s, record %s does not pass its check; restore from a backup",
+                       tables_name(table), hex);
+}
+
+enum err tables_get(struct store *store, struct store_txn *txn, enum store_table table, const struct octets *key,
+                    struct octets *value, struct problem *problem)
+{
+    struct octets stored;
+    enum err err = store->ops->get(txn, table, key, &stored);
+    return err == ERR_NONE ? tables_open_value(table, key, &stored, value, problem) : err;
+}
+
+enum err tables_seek(struct store *store, struct store_txn *txn, enum store_table table, const struct octets *from,
+                     bool backwards, struct octets *key, struct octets *value, struct problem *problem)
+{
+    struct octets stored;
+    enum err err = store->ops->seek(txn, table, from, backwards, key, &stored);
+    return err == ERR_NONE ? tables_open_value(table, key, &stored, value, problem) : err;
+}
+
+enum err tables_put(struct store *store, struct store_txn *txn, struct arena *arena, enum store_table table,
+                    const struct octets *key, const struct octets *value)
+{
+    uint8_t *stored = arena_alloc(arena, RECORD_PREFIX_BYTES + value->size);
+    if (stored == NULL)
+        return ERR_LIMIT;
+    stored[0] = RECORD_VERSION;
+    check_of(table, key, value, stored + 1);
+    if (value->size > 0)
+        memcpy(stored + RECORD_PREFIX_BYTES, value->data, value->size);
+    struct octets octets = {stored, RECORD_PREFIX_BYTES + value->size};
+    return store->ops->put(txn, table, key, &octets);
+}

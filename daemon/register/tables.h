@@ -1,0 +1,69 @@
+/*
+ * tables.h - every table of the home environment: its key, its value, who writes it, who reads it; and the check that
+ * each record carries.
+ *
+ * Keys begin with the region (9 ASCII characters); numbers are big-endian, so byte order is scanning order.
+ *
+ * | table      | key, after the region              | value                                   | written by | read by |
+ * |------------|------------------------------------|-----------------------------------------|------------|-----------------|
+ * | META       | no region: "schema"                | version, region, public signing key     | home_open  | home_open
+ * | |            | no region: "position"              | epoch, log and audit ends, last time    | batch      |
+ * home_open       | | CARERS     | national reference (8)             | HomeCarer (home.proto)                  |
+ * home_apply | home, observers | | REFERENCES | agency, 0, agency reference        | national reference (8) | creation
+ * | home            | | AGENCIES   | agency id                          | AgencyRow (shared.proto)                |
+ * home_apply | home, observers | | PRINCIPALS | SPIFFE name                        | PrincipalRow (home.proto) |
+ * home_apply | observers       | | LOG        | sequence (8)                       | header (109), salt (32), payload
+ * | batch      | home_read_log   | | AUDIT      | sequence (8)                       | AuditRecord (hub_service.proto)
+ * | batch      | home_read_audit | | REQUESTS   | UUIDv7 (16), SHA-256(principal)/16 | content hash, outcome
+ * (home_requests.c) | home_apply | home_apply      |
+ *
+ * CARERS is the one table with random keys that an update writes; LOG and AUDIT are appended to, REQUESTS nearly so,
+ * REFERENCES is written once per carer. Due times are in no table: due.c keeps them in memory, rebuilt when CARERS is
+ * read through at open, because a table by due time would cost each confirmation two more random pages.
+ *
+ * A stored value is: version octet, first 8 octets of SHA-256(version, table, key size (2), key, octets), octets.
+ * Thread: any; no state.
+ */
+#ifndef VACANCY_REGISTER_TABLES_H
+#define VACANCY_REGISTER_TABLES_H
+
+#include "daemon/base/arena.h"
+#include "daemon/record/ids.h"
+#include "daemon/register/store.h"
+
+#define SCHEMA_VERSION      1
+#define RECORD_VERSION      1
+#define RECORD_PREFIX_BYTES 9
+#define TABLE_KEY_MAX_BYTES 288
+
+struct table_key {
+    uint8_t data[TABLE_KEY_MAX_BYTES];
+    size_t size;
+};
+
+const char *tables_name(enum store_table table);
+
+/* Keys. A text that does not fit aborts: its length was checked where it came in. */
+struct table_key key_of_region(const char *region);
+struct table_key key_of_id(const char *region, uint64_t id);
+struct table_key key_of_text(const char *region, const char *text);
+struct table_key key_of_reference(const char *region, const char *agency, const char *agency_reference);
+struct table_key key_of_request(const char *region, const uint8_t request_id[REQUEST_ID_BYTES], const char *principal);
+struct octets key_octets(const struct table_key *key);
+
+/*
+ * Through the seam, with the record's check added and taken off. A record that fails it is ERR_STORE_DAMAGED, and
+ * *problem (may be NULL) names table and key. Output views as in store.h.
+ */
+enum err tables_get(struct store *store, struct store_txn *txn, enum store_table table, const struct octets *key,
+                    struct octets *value, struct problem *problem);
+enum err tables_seek(struct store *store, struct store_txn *txn, enum store_table table, const struct octets *from,
+                     bool backwards, struct octets *key, struct octets *value, struct problem *problem);
+/* Needs room in the arena for a copy. */
+enum err tables_put(struct store *store, struct store_txn *txn, struct arena *arena, enum store_table table,
+                    const struct octets *key, const struct octets *value);
+/* Takes the prefix off a stored value and checks it. */
+enum err tables_open_value(enum store_table table, const struct octets *key, const struct octets *stored,
+                           struct octets *value, struct problem *problem);
+
+#endif
