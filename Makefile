@@ -11,7 +11,7 @@ CFLAGS  ?= -O2 -g
 # Our own flags stay apart from CPPFLAGS, CFLAGS and LDFLAGS, which belong to the person or package that builds.
 WARN    := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef \
            -Wpointer-arith -Wwrite-strings -Werror
-PKGS    := libevent libevent_pthreads libnghttp2 openssl lmdb libprotobuf-c jansson inih libseccomp libsystemd
+PKGS     = libevent libevent_pthreads libnghttp2 openssl lmdb libprotobuf-c jansson inih $(shell pkg-config --exists libsystemd && echo libsystemd)
 
 san_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 san_tsan := -fsanitize=thread -fno-omit-frame-pointer
@@ -87,6 +87,10 @@ $(BUILD)/%.o: %.c $(BUILD)/flags | $(gen_h) $(descset)
 	$(Q)echo "  CC   $<"
 	$(Q)$(CC) $(WARN) $(OURFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# The descriptors are built into the program (.incbin).
+$(BUILD)/daemon/service/reflection.o: private OURFLAGS += -Wa,-I$(BUILD)/gen
+$(BUILD)/daemon/service/reflection.o: $(descset)
+
 $(libvacancy): $(call obj,$(base_c)) $(gen_c:.c=.o)
 $(libhub): $(call obj,$(hub_c))
 $(libclient): $(call obj,$(client_c))
@@ -94,7 +98,7 @@ $(libtest): $(call obj,$(lib_c))
 $(libvacancy) $(libhub) $(libclient) $(libtest):
 	$(Q)rm -f $@; $(AR) rcs $@ $^
 
-$(BUILD)/vacancyd: $(call obj,daemon/main.c) $(libhub) $(libvacancy)
+$(BUILD)/vacancyd: $(call obj,$(wildcard daemon/*.c)) $(libhub) $(libvacancy)
 $(BUILD)/vacancy: $(call obj,client/main.c) $(libclient) $(libvacancy)
 $(units): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(libtest) $(libclient) $(libhub) $(libvacancy)
 $(BUILD)/tests/run_sim: $(call obj,$(sim_c)) $(libhub) $(libvacancy)

@@ -1,0 +1,284 @@
+/*
+ * main.c - vacancyd: reads the options, starts the parts in order, runs, stops them in the opposite order.
+ *
+ * Owns: the order. `struct hub` holds each part; stop() takes it down once, whatever was started.
+ * Thread: main's. Invariant: a part is started after all that it uses, and stopped before them.
+ */
+#include "daemon/access/access.h"
+#include "daemon/base/clock.h"
+#include "daemon/base/log.h"
+#include "daemon/command_line.h"
+#include "daemon/gazetteer/import.h"
+#include "daemon/net/net.h"
+#include "daemon/options.h"
+#include "daemon/rpc/rpc.h"
+#include "daemon/service/health.h"
+#include "daemon/service/reflection.h"
+#include "daemon/version.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#if __has_include(<systemd/sd-daemon.h>)
+#include <systemd/sd-daemon.h>
+#else
+static void sd_notify(int unset_environment, const char *state)
+{
+    (void)unset_environment;
+    (void)state;
+}
+#endif
+
+#define SERVICES_MAX       16
+#define SERVICE_NAME_BYTES 64
+
+struct hub {
+    struct options options;
+    uint32_t workers;
+    struct access *access;
+    struct health *health;
+    struct reflection *reflection;
+    struct rpc *rpc;
+    struct net *net;
+    char service_names[SERVICES_MAX][SERVICE_NAME_BYTES]; /* what health knows */
+    const char *service_name_list[SERVICES_MAX];
+    uint32_t service_count;
+};
+
+/* --- the parts ------------------------------------------------------------------------------------------------- */
+
+static void raise_descriptor_limit(int64_t connections)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)connections + 256; /* the rest: store, log, event loops */
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted)
+        log_warn("main", "only %llu file descriptors may be open (ulimit -n): too few for %lld connections",
+                 (unsigned long long)limit.rlim_cur, (long long)connections);
+}
+
+static enum err open_tls(const struct options *options, struct tls_context **out, struct problem *problem)
+{
+    const struct tls_options tls = {.role = TLS_SERVER,
+                                    .certificate_path = options->certificate,
+                                    .key_path = options->key,
+                                    .ca_path = options->ca,
+                                    .crl_path = options->crl};
+    return tls_context_create(&tls, out, problem);
+}
+
+static void create_access(struct hub *hub)
+{
+    struct access_options options = {
+        .issuers = hub->options.issuer_bindings, .issuer_count = hub->options.issuers.count, .clock = clock_system()};
+    snprintf(options.trust_domain, sizeof options.trust_domain, "%s", hub->options.trust_domain);
+    snprintf(options.region, sizeof options.region, "%s", hub->options.region);
+    hub->access = access_create(&options);
+}
+
+/* Adds methods to rpc's table, and their services to those that health knows ("/SERVICE/METHOD"). */
+static void add_methods(struct hub *hub, const struct rpc_method *methods, size_t count, void *context)
+{
+    rpc_add(hub->rpc, methods, count, context);
+    for (size_t i = 0; i < count; i++) {
+        char name[SERVICE_NAME_BYTES];
+        snprintf(name, sizeof name, "%.*s", (int)(strrchr(methods[i].path, '/') - methods[i].path - 1),
+                 methods[i].path + 1);
+        bool known = false;
+        for (uint32_t j = 0; j < hub->service_count && !known; j++)
+            known = strcmp(hub->service_names[j], name) == 0;
+        if (known)
+            continue;
+        if (hub->service_count == SERVICES_MAX)
+            log_fatal("main", "more than %d services", SERVICES_MAX);
+        hub->service_name_list[hub->service_count] = hub->service_names[hub->service_count];
+        memcpy(hub->service_names[hub->service_count++], name, sizeof name);
+    }
+}
+
+static void start_services(struct hub *hub)
+{
+    const struct rpc_options options = {.clock = clock_system(),
+                                        .workers = hub->workers,
+                                        .calls_per_worker = (uint32_t)hub->options.calls_per_worker,
+                                        .unpacked_max_bytes = 2 * (size_t)hub->options.message_bytes,
+                                        .unary_ms = hub->options.call_ms,
+                                        .streaming_ms = hub->options.stream_ms};
+    hub->rpc = rpc_create(&options);
+    hub->health = health_create(hub->service_name_list, &hub->service_count, hub->access);
+    hub->reflection = reflection_create(hub->access);
+    size_t count;
+    const struct rpc_method *methods = health_methods(&count);
+    add_methods(hub, methods, count, hub->health);
+    methods = reflection_methods(&count);
+    add_methods(hub, methods, count, hub->reflection);
+}
+
+static enum err start_net(struct hub *hub, struct problem *problem)
+{
+    const struct options *options = &hub->options;
+    struct net_options net = {.listen = options->listen,
+                              .workers = hub->workers,
+                              .connections_max = (uint32_t)options->connections,
+                              .connections_per_principal_max = (uint32_t)options->connections_per_principal,
+                              /* A call may wait for several replies; connections and good-byes come on top. */
+                              .mailbox_capacity = 2 * (uint32_t)options->calls_per_worker + 1024,
+                              .drain_ms = options->drain_ms,
+                              .limits = h2_limits_default,
+                              .clock = clock_system()};
+    net.limits.streams_max = (uint32_t)options->streams_per_connection;
+    net.limits.message_bytes_max = (uint32_t)options->message_bytes;
+    net.limits.handshake_ms = options->handshake_ms;
+    net.limits.first_request_ms = options->first_request_ms;
+    net.limits.body_ms = options->body_ms;
+    net.limits.write_progress_ms = options->write_progress_ms;
+    net.limits.idle_ms = options->idle_ms;
+    enum err err = open_tls(options, &net.tls, problem);
+    if (err == ERR_NONE)
+        err = net_open(&net, rpc_upper(), hub->rpc, &hub->net, problem);
+    return err;
+}
+
+/* --- running --------------------------------------------------------------------------------------------------- */
+
+static void on_reload(void *ctx)
+{
+    struct hub *hub = ctx;
+    struct tls_context *tls;
+    struct problem problem;
+    if (open_tls(&hub->options, &tls, &problem) != ERR_NONE) {
+        log_error("main", "reload: the old certificate, authority and revocation lists stay in use: %s", problem.text);
+        return;
+    }
+    net_set_tls(hub->net, tls);
+    log_info("main", "reloaded certificate, authority and revocation lists: new connections get them");
+}
+
+static void on_stopping(void *ctx)
+{
+    struct hub *hub = ctx;
+    sd_notify(0, "STOPPING=1");
+    health_set(hub->health, HEALTH_STOPPING);
+}
+
+static enum err start(struct hub *hub, struct problem *problem)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    hub->workers = hub->options.workers > 0 ? (uint32_t)hub->options.workers : cores > 0 ? (uint32_t)cores : 1;
+    signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit(hub->options.connections);
+    log_info("main", "vacancyd %s region=%s listen=%s workers=%u", VACANCY_VERSION, hub->options.region,
+             hub->options.listen, hub->workers);
+
+    create_access(hub);
+    start_services(hub);
+    enum err err = start_net(hub, problem);
+    if (err != ERR_NONE)
+        return err;
+    net_start(hub->net);
+    health_set(hub->health, HEALTH_SERVING);
+    return ERR_NONE;
+}
+
+static void run(struct hub *hub)
+{
+    const struct net_signals signals = {.reload = on_reload, .stopping = on_stopping, .ctx = hub};
+    log_info("main", "ready region=%s port=%u", hub->options.region, net_port(hub->net));
+    sd_notify(0, "READY=1");
+    net_run(hub->net, &signals);
+}
+
+static void stop(struct hub *hub)
+{
+    net_destroy(hub->net);
+    rpc_destroy(hub->rpc);
+    reflection_destroy(hub->reflection);
+    health_destroy(hub->health);
+    if (hub->access != NULL)
+        access_destroy(hub->access);
+    options_free(&hub->options);
+}
+
+static int run_hub(struct hub *hub)
+{
+    struct problem problem;
+    enum err err = start(hub, &problem);
+    if (err != ERR_NONE)
+        log_error("main", "can't start: %s%s%s", problem.field, problem.field[0] ? ": " : "", problem.text);
+    else
+        run(hub);
+    stop(hub);
+    if (err == ERR_NONE)
+        log_info("main", "stopped");
+    return err == ERR_NONE ? EXIT_OK : EXIT_FAILED;
+}
+
+/* --- other things that the program does ------------------------------------------------------------------------ */
+
+static int check_config(struct hub *hub)
+{
+    struct problem problem;
+    struct tls_context *tls = NULL;
+    enum err err = open_tls(&hub->options, &tls, &problem);
+    tls_context_unref(tls);
+    if (err == ERR_NONE)
+        puts("The configuration is in order.");
+    else
+        fprintf(stderr, "vacancyd: %s\n", problem.text);
+    stop(hub);
+    return err == ERR_NONE ? EXIT_OK : EXIT_FAILED;
+}
+
+static void show_progress(void *ctx, uint64_t files_done, uint64_t files, uint64_t rows_read)
+{
+    (void)ctx;
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r%llu of %llu files, %llu rows", (unsigned long long)files_done, (unsigned long long)files,
+                (unsigned long long)rows_read);
+}
+
+static int import_postcodes(struct hub *hub, const char *folder)
+{
+    struct problem problem;
+    struct import_summary summary;
+    enum err err;
+    if (hub->options.postcodes == NULL)
+        err = problem_set(&problem, ERR_INVALID, "",
+                          "say in the configuration, [gazetteer] postcodes, where the file "
+                          "shall be written");
+    else
+        err = gazetteer_import(folder, hub->options.postcodes, show_progress, NULL, &summary, &problem);
+    if (isatty(STDERR_FILENO))
+        fputc('\n', stderr);
+    if (err == ERR_NONE)
+        import_summary_print(&summary, stdout);
+    else
+        fprintf(stderr, "vacancyd: %s\n", problem.text);
+    stop(hub);
+    return err == ERR_NONE ? EXIT_OK : EXIT_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+    struct command command = {0};
+    int status = command_line_parse(argc, argv, &command);
+    if (status >= 0)
+        return status;
+    struct hub hub = {0};
+    struct problem problem;
+    if (options_load(command.config, &hub.options, &problem) != ERR_NONE) {
+        fprintf(stderr, "vacancyd: %s\n", problem.text);
+        return EXIT_FAILED;
+    }
+    log_set_level(hub.options.level);
+    if (command.import_folder != NULL)
+        return import_postcodes(&hub, command.import_folder);
+    return command.check ? check_config(&hub) : run_hub(&hub);
+}
