@@ -164,6 +164,7 @@ static enum err read_last(struct trail *trail, struct problem *problem)
         return problem_set(problem, err, "", "the last segment of the disclosures trail can't be read or cut");
     trail->segments[last].bytes = offset;
     trail->end = position;
+    trail->dirty = true; /* what a killed daemon handed over may not be on disk yet */
     return ERR_NONE;
 }
 

@@ -1,0 +1,213 @@
+/* tier: check */
+/*
+ * test_access_disclosure.c - signed heads over both chains, and what a restart makes of a trail that is not the one the
+ * last head covers (design 4.8; the audit items of issue 2).
+ */
+#include "daemon/record/ids.h"
+#include "tests/lib/fake_hub.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct fake_hub hub;
+
+static int set_up(void **state)
+{
+    (void)state;
+    fake_hub_open(&hub);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    fake_hub_close(&hub);
+    return 0;
+}
+
+static enum err record(uint64_t subject)
+{
+    struct audit_entry entry = {.at_ms = hub.now_ms,
+                                .principal = FAKE_TEAM,
+                                .method = "/vacancy.v1.PlacementService/FindVacancies",
+                                .request_reference = "383-204417",
+                                .purpose = 1,
+                                .subjects = &subject,
+                                .subject_count = 1};
+    return disclosure_record(hub.disclosures, &entry);
+}
+
+static enum err reopen(const struct signer *signer, struct problem *problem)
+{
+    disclosures_close(hub.disclosures);
+    hub.disclosures = NULL;
+    memset(problem, 0, sizeof *problem);
+    return disclosures_open(hub.store, hub.home, FAKE_REGION, &hub.clock, signer, &hub.disclosures, problem);
+}
+
+static void test_head_covers_both_chains(void **state)
+{
+    (void)state;
+    struct signed_head head, again;
+    struct audit_position writes;
+    assert_int_equal(record(1), ERR_NONE);
+    assert_int_equal(record(2), ERR_NONE);
+    assert_int_equal(disclosures_last_head(hub.disclosures, &head), ERR_NONE);
+    home_audit_position(hub.home, &writes);
+    assert_true(writes.sequence >= 2); /* the two agencies */
+    assert_true(head.head.writes.sequence == writes.sequence);
+    assert_memory_equal(head.head.writes.hash, writes.hash, DIGEST_BYTES);
+    assert_true(head.head.disclosures.sequence == 2);
+    assert_true(signature_verify(head.public_key, head.text, strlen(head.text), head.signature));
+    /* Nothing moved: the same head. */
+    hub.now_ms += 1000;
+    assert_int_equal(disclosures_last_head(hub.disclosures, &again), ERR_NONE);
+    assert_string_equal(head.text, again.text);
+    assert_int_equal(record(3), ERR_NONE);
+    hub.now_ms -= 5000; /* a clock that steps back signs no earlier time */
+    assert_int_equal(disclosures_last_head(hub.disclosures, &again), ERR_NONE);
+    assert_true(again.head.disclosures.sequence == 3);
+    assert_true(again.head.at_ms >= head.head.at_ms);
+}
+
+static void test_restart(void **state)
+{
+    (void)state;
+    struct problem problem;
+    struct signed_head before, after;
+    for (uint64_t i = 1; i <= 5; i++)
+        assert_int_equal(record(i), ERR_NONE);
+    assert_int_equal(disclosures_last_head(hub.disclosures, &before), ERR_NONE);
+    assert_int_equal(record(6), ERR_NONE); /* not headed: handed to the operating system only */
+    assert_int_equal(reopen(hub.signer, &problem), ERR_NONE);
+    assert_int_equal(disclosures_last_head(hub.disclosures, &after), ERR_NONE);
+    assert_true(after.head.disclosures.sequence == 6);
+}
+
+static void test_heads_go_round(void **state)
+{
+    (void)state;
+    struct problem problem;
+    struct signed_head before, after;
+    for (uint64_t i = 1; i <= 600; i++) {
+        hub.now_ms += 100;
+        assert_int_equal(record(i), ERR_NONE);
+        assert_int_equal(disclosure_head(hub.disclosures), ERR_NONE);
+    }
+    assert_int_equal(disclosures_last_head(hub.disclosures, &before), ERR_NONE);
+    assert_int_equal(reopen(hub.signer, &problem), ERR_NONE);
+    assert_int_equal(disclosures_last_head(hub.disclosures, &after), ERR_NONE);
+    assert_string_equal(before.text, after.text);
+    for (int which = 0; which < 2; which++) {
+        uint8_t octets[128 * 1024];
+        size_t got = 0;
+        assert_int_equal(hub.store->ops->segment_read(hub.store, which ? "disclosure-heads-b" : "disclosure-heads-a", 0,
+                                                      octets, sizeof octets, &got),
+                         ERR_NONE);
+        assert_in_range(got, 1, 64 * 1024);
+    }
+}
+
+/* A trail shorter than its last signed head is refused, with what to do. */
+static void test_cut_trail(void **state)
+{
+    (void)state;
+    struct problem problem;
+    uint8_t image[4096];
+    size_t size = 0;
+    for (uint64_t i = 1; i <= 4; i++)
+        assert_int_equal(record(i), ERR_NONE);
+    assert_int_equal(disclosure_head(hub.disclosures), ERR_NONE);
+    assert_int_equal(hub.store->ops->segment_read(hub.store, "disclosures-00000001", 0, image, sizeof image, &size),
+                     ERR_NONE);
+    for (size_t cut = 0; cut < size; cut += 13) {
+        assert_int_equal(hub.store->ops->segment_truncate(hub.store, "disclosures-00000001", cut), ERR_NONE);
+        assert_int_equal(reopen(hub.signer, &problem), ERR_STORE_DAMAGED);
+        assert_non_null(strstr(problem.text, "part of it is missing"));
+        assert_int_equal(hub.store->ops->segment_truncate(hub.store, "disclosures-00000001", 0), ERR_NONE);
+        assert_int_equal(
+            hub.store->ops->segment_append(hub.store, "disclosures-00000001", &(struct octets){image, size}), ERR_NONE);
+        assert_int_equal(reopen(hub.signer, &problem), ERR_NONE);
+    }
+}
+
+/* Another trail of the same length, made by the same program: only the signed head tells. */
+static void test_other_trail(void **state)
+{
+    (void)state;
+    struct problem problem;
+    uint8_t mine[4096];
+    size_t size = 0;
+    for (uint64_t i = 1; i <= 4; i++)
+        assert_int_equal(record(i), ERR_NONE);
+    assert_int_equal(disclosure_head(hub.disclosures), ERR_NONE);
+    struct fake_hub other;
+    fake_hub_open(&other);
+    struct fake_hub keep = hub;
+    hub = other;
+    for (uint64_t i = 1; i <= 4; i++)
+        assert_int_equal(record(i + 100), ERR_NONE);
+    assert_int_equal(disclosure_head(hub.disclosures), ERR_NONE);
+    assert_int_equal(hub.store->ops->segment_read(hub.store, "disclosures-00000001", 0, mine, sizeof mine, &size),
+                     ERR_NONE);
+    other = hub;
+    hub = keep;
+    fake_hub_close(&other);
+    assert_int_equal(hub.store->ops->segment_truncate(hub.store, "disclosures-00000001", 0), ERR_NONE);
+    assert_int_equal(hub.store->ops->segment_append(hub.store, "disclosures-00000001", &(struct octets){mine, size}),
+                     ERR_NONE);
+    assert_int_equal(reopen(hub.signer, &problem), ERR_STORE_DAMAGED);
+    assert_non_null(strstr(problem.text, "not the one"));
+}
+
+static void test_other_key(void **state)
+{
+    (void)state;
+    struct problem problem;
+    uint8_t seed[32] = {8};
+    struct signer *other = signer_from_seed(seed);
+    assert_int_equal(record(1), ERR_NONE);
+    assert_int_equal(disclosure_head(hub.disclosures), ERR_NONE);
+    assert_int_equal(reopen(other, &problem), ERR_PRECONDITION);
+    assert_non_null(strstr(problem.text, "signing key"));
+    assert_int_equal(reopen(hub.signer, &problem), ERR_NONE);
+    signer_destroy(other);
+}
+
+/* A kill keeps what was handed over; a power cut may take what no head covers, and nothing else. */
+static void test_crashes(void **state)
+{
+    (void)state;
+    struct problem problem;
+    struct signed_head head;
+    for (uint64_t i = 1; i <= 3; i++)
+        assert_int_equal(record(i), ERR_NONE);
+    assert_int_equal(disclosure_head(hub.disclosures), ERR_NONE);
+    assert_int_equal(record(4), ERR_NONE);
+    store_memory_crash(hub.store, true);
+    assert_int_equal(reopen(hub.signer, &problem), ERR_NONE);
+    assert_int_equal(disclosures_last_head(hub.disclosures, &head), ERR_NONE);
+    assert_true(head.head.disclosures.sequence == 4);
+    assert_int_equal(record(5), ERR_NONE);
+    store_memory_crash(hub.store, false);
+    assert_int_equal(reopen(hub.signer, &problem), ERR_NONE);
+    assert_int_equal(disclosures_last_head(hub.disclosures, &head), ERR_NONE);
+    assert_true(head.head.disclosures.sequence == 4);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_head_covers_both_chains, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_restart, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_heads_go_round, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_cut_trail, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_other_trail, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_other_key, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_crashes, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
