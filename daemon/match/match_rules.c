@@ -110,7 +110,7 @@ void facts_of_offer(const struct offer *offer, const struct box *box, struct fac
 
 bool facts_unconfirmed(const struct facts *facts, int64_t as_of_ms)
 {
-    return facts->state == VACANCY_LAPSED || facts->valid_until_ms < as_of_ms;
+    return (facts->state == VACANCY_LAPSED) | (facts->valid_until_ms < as_of_ms);
 }
 
 /* --- the request ----------------------------------------------------------------------------------------------- */
@@ -131,6 +131,16 @@ void asked_prepare(const struct criteria *criteria, struct asked *out)
         .staying_put = criteria->care_type == CARE_STAYING_PUT,
         .specialist = is_specialist(criteria->care_type),
     };
+    if (code_in(criteria->overrides, OVERRIDE_OUTSIDE_TERMS))
+        out->lifted |= BIT(RULE_H3) | BIT(RULE_H4) | BIT(RULE_H13);
+    if (code_in(criteria->overrides, OVERRIDE_EXEMPTION))
+        out->lifted |= BIT(RULE_H5);
+    if (code_in(criteria->overrides, OVERRIDE_SHARED_BEDROOM))
+        out->lifted |= BIT(RULE_H7);
+    if (code_in(criteria->overrides, OVERRIDE_UNCONFIRMED))
+        out->lifted |= BIT(RULE_H2);
+    if (code_in(criteria->overrides, OVERRIDE_RISK))
+        out->lifted |= BIT(RULE_H11);
     if (criteria->within_metres > 0)
         out->too_far_squared = ((uint64_t)criteria->within_metres + 1) * ((uint64_t)criteria->within_metres + 1);
     for (uint32_t i = 0; i < criteria->child_count; i++) {
@@ -148,14 +158,15 @@ void asked_prepare(const struct criteria *criteria, struct asked *out)
 static bool h1_approval(const struct facts *f, bool agency_active, const struct asked *a)
 {
     date_days day = a->criteria->starts_on;
-    return agency_active && f->approved_on <= day && (f->approval_ends_on == DATE_NONE || day < f->approval_ends_on);
+    return agency_active & (f->approved_on <= day) & ((f->approval_ends_on == DATE_NONE) | (day < f->approval_ends_on));
 }
 
 static bool h2_available(const struct facts *f, const struct asked *a)
 {
     date_days day = a->criteria->starts_on;
-    bool vacant = f->state == VACANCY_VACANT || (f->state == VACANCY_LAPSED && !f->kept_back);
-    return vacant && (f->from == DATE_NONE || f->from <= day) && (f->until == DATE_NONE || day <= f->until);
+    bool vacant = (f->state == VACANCY_VACANT) | ((f->state == VACANCY_LAPSED) & !f->kept_back);
+    /* DATE_NONE as `from` is before every day. */
+    return vacant & (f->from <= day) & ((f->until == DATE_NONE) | (day <= f->until));
 }
 
 static bool h3_care_type(const struct facts *f, const struct asked *a)
@@ -167,8 +178,8 @@ static bool h3_care_type(const struct facts *f, const struct asked *a)
 static bool h3_children(const struct facts *f, const struct asked *a, uint32_t youngest, uint32_t oldest,
                         uint32_t sexes)
 {
-    return youngest >= f->age_from_months && oldest < f->age_below_months && (sexes & ~(uint32_t)f->sexes) == 0 &&
-           (!a->staying_put || youngest >= STAYING_PUT_FROM_MONTHS);
+    return (youngest >= f->age_from_months) & (oldest < f->age_below_months) & ((sexes & ~(uint32_t)f->sexes) == 0) &
+           (!a->staying_put | (youngest >= STAYING_PUT_FROM_MONTHS));
 }
 
 /* How many more children the terms allow. */
@@ -248,142 +259,95 @@ static bool h13_specialist(const struct facts *f, const struct asked *a)
 
 /* --- the judgement --------------------------------------------------------------------------------------------- */
 
-static bool allows(const struct asked *a, enum override override)
-{
-    return code_in(a->criteria->overrides, override);
-}
+/*
+ * Rules that failed. `firmly`: those of them that no override lifts although it lifts the rule otherwise (H2: vacant at
+ * all; H4: a bed). Sets instead of branches: a scan judges a hundred thousand offers, and no branch would be foreseen.
+ */
+struct failures {
+    uint32_t all, firmly;
+};
 
-static void fail(struct verdict *v, enum rule rule)
+static uint32_t unless(bool met, enum rule rule)
 {
-    v->failed |= BIT(rule);
-}
-
-static void fail_unless(const struct asked *a, enum override override, struct verdict *v, enum rule rule)
-{
-    if (allows(a, override))
-        v->overridden |= BIT(rule);
-    else
-        v->failed |= BIT(rule);
+    return (uint32_t)!met << rule;
 }
 
 /* H4, H5 and H7 for so many children, of whom so many over 3. */
 static void judge_numbers(const struct facts *f, const struct asked *a, uint32_t count, uint32_t over_three,
-                          struct verdict *v)
+                          struct failures *out)
 {
-    if (f->beds_free < count)
-        fail(v, RULE_H4);
-    if (h4_terms_cap(f, a) < count)
-        fail_unless(a, OVERRIDE_OUTSIDE_TERMS, v, RULE_H4);
-    if (h5_limit_cap(f, a) < count)
-        fail_unless(a, OVERRIDE_EXEMPTION, v, RULE_H5);
-    if (h7_bedroom_cap(f) < over_three)
-        fail_unless(a, OVERRIDE_SHARED_BEDROOM, v, RULE_H7);
+    out->firmly |= unless(count <= f->beds_free, RULE_H4);
+    out->all |= out->firmly | unless(count <= h4_terms_cap(f, a), RULE_H4) |
+                unless(count <= h5_limit_cap(f, a), RULE_H5) | unless(over_three <= h7_bedroom_cap(f), RULE_H7);
 }
 
 /* All asked children in this home. */
-static void judge_whole(const struct facts *f, const struct asked *a, struct verdict *v)
+static uint32_t judge_whole(const struct facts *f, const struct asked *a, struct failures *out)
 {
-    v->children_taken = a->criteria->child_count;
-    if (!h3_children(f, a, a->youngest_months, a->oldest_months, a->sexes) ||
-        (f->sibling_group_only && a->criteria->child_count == 1))
-        fail_unless(a, OVERRIDE_OUTSIDE_TERMS, v, RULE_H3);
-    if (!h9_ages(f, a, a->youngest_months, a->oldest_months))
-        fail(v, RULE_H9);
-    judge_numbers(f, a, a->criteria->child_count, a->over_three, v);
-}
-
-static void judge_child(const struct facts *f, const struct asked *a, const struct child_sought *child,
-                        struct verdict *v)
-{
-    uint32_t age = child->age_months;
-    v->children_taken = 1;
-    if (!h3_children(f, a, age, age, BIT(child->sex)) || f->sibling_group_only)
-        fail_unless(a, OVERRIDE_OUTSIDE_TERMS, v, RULE_H3);
-    if (!h9_ages(f, a, age, age))
-        fail(v, RULE_H9);
-    judge_numbers(f, a, 1, age >= OVER_THREE_MONTHS, v);
-}
-
-/* The one child who fails fewest rules; the first asked among those. */
-static void judge_best_child(const struct facts *f, const struct asked *a, struct verdict *v)
-{
-    struct verdict best = {0};
-    for (uint32_t i = 0; i < a->criteria->child_count; i++) {
-        struct verdict one = {0};
-        judge_child(f, a, &a->criteria->children[i], &one);
-        if (i == 0 || __builtin_popcount(one.failed) < __builtin_popcount(best.failed))
-            best = one;
-    }
-    *v = best;
+    uint32_t count = a->criteria->child_count;
+    bool fit = h3_children(f, a, a->youngest_months, a->oldest_months, a->sexes);
+    bool enough = !f->sibling_group_only | (count > 1);
+    out->all |= unless(fit & enough, RULE_H3) | unless(h9_ages(f, a, a->youngest_months, a->oldest_months), RULE_H9);
+    judge_numbers(f, a, count, a->over_three, out);
+    return count;
 }
 
 /* As many of the asked children as this home can take: see the top of the file. */
-static void judge_some(const struct facts *f, const struct asked *a, struct verdict *v)
+static uint32_t judge_some(const struct facts *f, const struct asked *a, struct failures *out)
 {
-    bool outside = allows(a, OVERRIDE_OUTSIDE_TERMS);
-    uint32_t inside_young = 0, inside_over = 0, outside_young = 0, outside_over = 0;
+    bool outside = code_in(a->lifted, RULE_H3);
+    uint32_t rooms = code_in(a->lifted, RULE_H7) ? NO_CAP : h7_bedroom_cap(f);
+    uint32_t terms = code_in(a->lifted, RULE_H4) ? NO_CAP : h4_terms_cap(f, a);
+    uint32_t limit = code_in(a->lifted, RULE_H5) ? NO_CAP : h5_limit_cap(f, a);
+    uint32_t inside_young = 0, inside_over = 0, outside_young = 0, outside_over = 0, best = 0, fewest = UINT32_MAX;
     for (uint32_t i = 0; i < a->criteria->child_count; i++) {
-        const struct child_sought *child = &a->criteria->children[i];
-        uint32_t age = child->age_months;
-        bool over = age >= OVER_THREE_MONTHS, inside = h3_children(f, a, age, age, BIT(child->sex));
-        if (!h9_ages(f, a, age, age))
-            continue;
-        inside_young += inside && !over;
-        inside_over += inside && over;
-        outside_young += outside && !inside && !over;
-        outside_over += outside && !inside && over;
+        uint32_t age = a->criteria->children[i].age_months;
+        bool inside = h3_children(f, a, age, age, BIT(a->criteria->children[i].sex));
+        bool over = age >= OVER_THREE_MONTHS, beside = h9_ages(f, a, age, age);
+        /* The rules that this child alone fails, but for H4 and H5, which are the same for every child. */
+        bool fits = outside | (inside & !f->sibling_group_only), housed = !over | (rooms > 0);
+        uint32_t failed = (uint32_t)!fits + !housed + !beside;
+        if (failed < fewest) {
+            fewest = failed;
+            best = unless(fits, RULE_H3) | unless(housed, RULE_H7) | unless(beside, RULE_H9);
+        }
+        inside_young += beside & inside & !over;
+        inside_over += beside & inside & over;
+        outside_young += beside & outside & !inside & !over;
+        outside_over += beside & outside & !inside & over;
     }
-    uint32_t rooms = allows(a, OVERRIDE_SHARED_BEDROOM) ? NO_CAP : h7_bedroom_cap(f);
     uint32_t count = inside_young + outside_young + least(rooms, inside_over + outside_over);
-    count = least(count, f->beds_free);
-    if (!outside)
-        count = least(count, h4_terms_cap(f, a));
-    if (!allows(a, OVERRIDE_EXEMPTION))
-        count = least(count, h5_limit_cap(f, a));
+    count = least(least(count, f->beds_free), least(terms, limit));
     if (count == 0 || (count == 1 && f->sibling_group_only && !outside)) {
-        judge_best_child(f, a, v);
-        return;
+        out->firmly |= unless(f->beds_free > 0, RULE_H4);
+        out->all |= out->firmly | best | unless(terms > 0, RULE_H4) | unless(limit > 0, RULE_H5);
+        return 1;
     }
     uint32_t young = least(inside_young, count);
     uint32_t over = least(least(inside_over, rooms), count - young);
     uint32_t left = count - young - over;
     uint32_t young_outside = least(outside_young, left);
-    v->children_taken = count;
-    if (left > 0 || (count == 1 && f->sibling_group_only))
-        v->overridden |= BIT(RULE_H3);
-    judge_numbers(f, a, count, over + left - young_outside, v);
+    out->all |= unless(left == 0 && (count > 1 || !f->sibling_group_only), RULE_H3);
+    judge_numbers(f, a, count, over + left - young_outside, out);
+    return count;
 }
 
 void rules_judge(const struct facts *f, bool agency_active, const struct asked *a, uint64_t distance_squared,
                  struct verdict *v)
 {
-    *v = (struct verdict){0};
-    if (a->together && (a->criteria->child_count == 1 || f->beds_free >= a->criteria->child_count))
-        judge_whole(f, a, v);
-    else
-        judge_some(f, a, v);
-    if (a->together && a->criteria->child_count > 1 && f->beds_free < a->criteria->child_count)
-        fail(v, RULE_H6);
-    if (!h1_approval(f, agency_active, a))
-        fail(v, RULE_H1);
-    if (!h2_available(f, a))
-        fail(v, RULE_H2);
-    else if (facts_unconfirmed(f, a->criteria->as_of_ms))
-        fail_unless(a, OVERRIDE_UNCONFIRMED, v, RULE_H2);
-    if (!h13_specialist(f, a))
-        fail_unless(a, OVERRIDE_OUTSIDE_TERMS, v, RULE_H13);
-    else if (!h3_care_type(f, a))
-        fail_unless(a, OVERRIDE_OUTSIDE_TERMS, v, RULE_H3);
-    if (!h8_features(f, a))
-        fail(v, RULE_H8);
-    if (!h9_home(f, a))
-        fail(v, RULE_H9);
-    if (!h10_avoided(f, a))
-        fail(v, RULE_H10);
-    if (!h11_risks(f, a))
-        fail_unless(a, OVERRIDE_RISK, v, RULE_H11);
-    if (!h12_pets(f, a))
-        fail(v, RULE_H12);
-    if (distance_squared >= a->too_far_squared)
-        fail(v, RULE_DISTANCE);
+    struct failures failures = {0};
+    bool alone = a->criteria->child_count == 1, room_for_all = f->beds_free >= a->criteria->child_count;
+    v->children_taken =
+        a->together & (alone | room_for_all) ? judge_whole(f, a, &failures) : judge_some(f, a, &failures);
+    bool approved = h13_specialist(f, a);
+    failures.firmly |= unless(h2_available(f, a), RULE_H2);
+    failures.all |= failures.firmly | unless(h1_approval(f, agency_active, a), RULE_H1) |
+                    unless(!facts_unconfirmed(f, a->criteria->as_of_ms), RULE_H2) |
+                    unless(!approved | h3_care_type(f, a), RULE_H3) |
+                    unless(!a->together | alone | room_for_all, RULE_H6) | unless(h8_features(f, a), RULE_H8) |
+                    unless(h9_home(f, a), RULE_H9) | unless(h10_avoided(f, a), RULE_H10) |
+                    unless(h11_risks(f, a), RULE_H11) | unless(h12_pets(f, a), RULE_H12) | unless(approved, RULE_H13) |
+                    unless(distance_squared < a->too_far_squared, RULE_DISTANCE);
+    v->overridden = failures.all & ~failures.firmly & a->lifted;
+    v->failed = failures.all & ~v->overridden;
 }

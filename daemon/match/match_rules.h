@@ -45,6 +45,7 @@ struct asked {
     const struct criteria *criteria;
     uint64_t too_far_squared; /* square of the first whole metre beyond `within`; UINT64_MAX: anywhere */
     uint32_t youngest_months, oldest_months, over_three;
+    uint32_t lifted; /* rules that the request's overrides lift */
     uint16_t sexes;
     bool together, staying_put, specialist;
 };

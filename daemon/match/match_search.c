@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TALLY_WORDS (RULE_DISTANCE / 8 + 1) /* S5 and S7 remove nothing */
+
 struct candidate {
     const struct facts *facts;
     uint64_t vacancy_id;
@@ -33,6 +35,8 @@ struct match_search {
     uint64_t seen;
     uint32_t limit, count;
     struct rule_count removed[RULE_END];
+    uint64_t tally[TALLY_WORDS]; /* not yet in `removed` */
+    uint32_t tallied;
     struct candidate heap[OPTIONS_MAX];
 };
 
@@ -92,14 +96,29 @@ static uint64_t squared(uint32_t a, uint32_t b)
     return gap * gap;
 }
 
+/* Eight bits of `rules` from bit `first` on, each in an octet of its own. */
+static uint64_t spread(uint32_t rules, int first)
+{
+    uint64_t octets = (rules >> first & 0xff) * UINT64_C(0x0101010101010101) & UINT64_C(0x8040201008040201);
+    return (octets + UINT64_C(0x7f7f7f7f7f7f7f7f)) >> 7 & UINT64_C(0x0101010101010101);
+}
+
+/* The eight octets of each word are counts of one rule; they are added to `removed` before they could overflow. */
+static void tally_flush(struct match_search *s)
+{
+    for (int rule = 0; rule <= RULE_DISTANCE; rule++)
+        s->removed[rule].failed += (uint32_t)(s->tally[rule / 8] >> rule % 8 * 8 & 0xff);
+    memset(s->tally, 0, sizeof s->tally);
+    s->tallied = 0;
+}
+
 static void count_removed(struct match_search *s, uint32_t failed)
 {
-    bool alone = (failed & (failed - 1)) == 0;
-    for (; failed; failed &= failed - 1) {
-        struct rule_count *count = &s->removed[__builtin_ctz(failed)];
-        count->failed++;
-        count->failed_alone += alone;
-    }
+    for (int word = 0; word < TALLY_WORDS; word++)
+        s->tally[word] += spread(failed, 8 * word);
+    s->removed[__builtin_ctz(failed)].failed_alone += (failed & (failed - 1)) == 0;
+    if (++s->tallied == UINT8_MAX)
+        tally_flush(s);
 }
 
 static void look_at(struct match_search *s, const struct facts *facts)
@@ -129,11 +148,17 @@ static void look_at(struct match_search *s, const struct facts *facts)
     keep(s, &candidate);
 }
 
+static bool within_reach(const struct match_version *version, int64_t east, int64_t north)
+{
+    return east >= version->first_east && east <= version->last_east && north >= version->first_north &&
+           north <= version->last_north;
+}
+
 static void look_into(struct match_search *s, int64_t east, int64_t north)
 {
-    const struct match_version *version = s->version;
-    if (east < version->first_east || east > version->last_east)
+    if (!within_reach(s->version, east, north))
         return;
+    const struct match_version *version = s->version;
     const struct bucket *bucket = version_bucket(version, (uint32_t)east, (uint32_t)north);
     for (uint32_t i = 0; bucket && i < bucket->count; i++)
         look_at(s, &bucket->facts[i]);
@@ -202,6 +227,8 @@ static enum err search_begin(struct match_search *s, struct match *match, const 
     s->seen = 0;
     s->count = 0;
     memset(s->removed, 0, sizeof s->removed);
+    memset(s->tally, 0, sizeof s->tally);
+    s->tallied = 0;
     return ERR_NONE;
 }
 
@@ -239,6 +266,7 @@ static enum err search_answer(struct match_search *s, struct arena *arena, struc
     answer->epoch = s->version->epoch;
     answer->sequence = s->version->sequence;
     if (s->count < s->limit) {
+        tally_flush(s);
         answer->explained = true;
         answer->considered = (uint32_t)s->seen;
         memcpy(answer->removed, s->removed, sizeof answer->removed);
