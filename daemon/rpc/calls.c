@@ -7,6 +7,7 @@
 #include "daemon/rpc/calls.h"
 
 #include "daemon/base/log.h"
+#include "proto/wire/status.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -165,7 +166,8 @@ static void end(struct live_call *call)
     call->entered--;
     if (call->yielded)
         unlink_yielded(call);
-    log_debug("rpc", "call %s code=%s ms=%lld", call->call.method->path, err_name(call->outcome),
+    log_debug("rpc", "call %s code=%s ms=%lld", call->call.method->path,
+              grpc_code_name(grpc_code_of_err(call->outcome)),
               (long long)(clock_boot_ms(calls->options.clock) - call->began_boot_ms));
     atomic_fetch_add_explicit(&calls->ended[call->outcome], 1, memory_order_relaxed);
     arena_reset(&call->arena);
