@@ -5,15 +5,19 @@
  * Thread: main's. Invariant: a part is started after all that it uses, and stopped before them.
  */
 #include "daemon/access/access.h"
+#include "daemon/access/disclosure.h"
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/command_line.h"
 #include "daemon/gazetteer/import.h"
+#include "daemon/match/match.h"
 #include "daemon/net/net.h"
 #include "daemon/options.h"
+#include "daemon/register/writer.h"
 #include "daemon/rpc/rpc.h"
 #include "daemon/service/health.h"
 #include "daemon/service/reflection.h"
+#include "daemon/service/service.h"
 #include "daemon/version.h"
 
 #include <errno.h>
@@ -40,7 +44,16 @@ static void sd_notify(int unset_environment, const char *state)
 struct hub {
     struct options options;
     uint32_t workers;
+    struct tls_context *tls; /* until net has it */
+    struct signer *signer;
+    struct gazetteer *gazetteer;
+    struct store *store;
+    struct home *home;
     struct access *access;
+    struct match *match;
+    struct disclosures *disclosures;
+    struct writer *writer;
+    struct service_context services;
     struct health *health;
     struct reflection *reflection;
     struct rpc *rpc;
@@ -74,6 +87,66 @@ static enum err open_tls(const struct options *options, struct tls_context **out
     return tls_context_create(&tls, out, problem);
 }
 
+/* Exactly `bytes` octets from a file that only its owner can read. */
+static enum err load_secret(const char *path, uint8_t *out, size_t bytes, struct problem *problem)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return problem_set(problem, ERR_NOT_FOUND, "region.reference-secret", "%.120s can't be read: %s", path,
+                           strerror(errno));
+    struct stat about;
+    uint8_t beyond;
+    enum err err = ERR_NONE;
+    if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode) || (about.st_mode & 077) != 0)
+        err = problem_set(problem, ERR_FORBIDDEN, "region.reference-secret",
+                          "%.120s must be a file that only its owner can read: chmod 600", path);
+    else if (read(fd, out, bytes) != (ssize_t)bytes || read(fd, &beyond, 1) != 0)
+        err = problem_set(problem, ERR_INVALID, "region.reference-secret", "%.120s must hold %zu bytes", path, bytes);
+    close(fd);
+    return err;
+}
+
+static enum err load_keys(struct hub *hub, struct home_options *home, struct problem *problem)
+{
+    enum err err = signer_load(hub->options.signing_key, &hub->signer, problem);
+    if (err == ERR_NONE)
+        err =
+            load_secret(hub->options.reference_secret, home->reference_secret, sizeof home->reference_secret, problem);
+    return err;
+}
+
+/* The last folder of the path only: a missing parent is more likely a mistake, or a disk that is not mounted. */
+static enum err make_folder(const char *path, struct problem *problem)
+{
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        return problem_set(problem, ERR_NOT_FOUND, "hub.data", "%.160s can't be made: %s", path, strerror(errno));
+    return ERR_NONE;
+}
+
+/* Before any thread: LMDB must be opened after the last fork. */
+static enum err open_register(struct hub *hub, struct problem *problem)
+{
+    const struct options *options = &hub->options;
+    const struct store_lmdb_options store = {.folder = options->data,
+                                             .map_bytes = (uint64_t)options->map_bytes,
+                                             .limit_bytes = (uint64_t)options->limit_bytes,
+                                             .reserve_bytes = (uint64_t)options->reserve_bytes};
+    struct home_options home = {.clock = clock_system(), .randomness = random_system()};
+    snprintf(home.region, sizeof home.region, "%s", options->region);
+    enum err err = load_keys(hub, &home, problem);
+    home.signer = hub->signer;
+    if (err == ERR_NONE)
+        err = gazetteer_load(options->postcodes, &hub->gazetteer, problem);
+    if (err == ERR_NONE)
+        err = make_folder(options->data, problem);
+    if (err == ERR_NONE)
+        err = store_lmdb_open(&store, &hub->store, problem);
+    if (err == ERR_NONE)
+        err = home_open(&home, hub->store, &hub->home, problem);
+    explicit_bzero(home.reference_secret, sizeof home.reference_secret);
+    return err;
+}
+
 static void create_access(struct hub *hub)
 {
     struct access_options options = {
@@ -81,6 +154,59 @@ static void create_access(struct hub *hub)
     snprintf(options.trust_domain, sizeof options.trust_domain, "%s", hub->options.trust_domain);
     snprintf(options.region, sizeof options.region, "%s", hub->options.region);
     hub->access = access_create(&options);
+}
+
+/* access and match learn what stands, and then of each commit; the writer starts last. */
+static enum err start_register(struct hub *hub, struct problem *problem)
+{
+    create_access(hub);
+    hub->match = match_create(hub->gazetteer);
+    const struct commit_observer observers[] = {access_observer(hub->access), match_observer(hub->match)};
+    enum err err = ERR_NONE;
+    for (size_t i = 0; i < sizeof observers / sizeof observers[0] && err == ERR_NONE; i++)
+        err = home_observe(hub->home, &observers[i]);
+    if (err != ERR_NONE)
+        return problem_set(problem, err, "", "the register can't be read whole: %s", err_name(err));
+    err = disclosures_open(hub->store, hub->home, hub->options.region, clock_system(), hub->signer, &hub->disclosures,
+                           problem);
+    if (err != ERR_NONE)
+        return err;
+    err = disclosures_start(hub->disclosures);
+    if (err == ERR_NONE)
+        err = writer_start(hub->home, (uint32_t)hub->options.write_queue, &hub->writer);
+    return err == ERR_NONE ? ERR_NONE : problem_set(problem, err, "", "a thread can't be started: %s", err_name(err));
+}
+
+static enum err submit_update(void *ctx, struct update *update)
+{
+    return writer_submit(ctx, update);
+}
+
+static void read_counters(void *ctx, struct service_counters *out)
+{
+    const struct hub *hub = ctx;
+    struct call_counts counts;
+    rpc_counts(hub->rpc, &counts);
+    *out = (struct service_counters){.connections = net_connections(hub->net)};
+    for (int i = 0; i < ERR_COUNT; i++)
+        out->calls += counts.ended[i];
+}
+
+static void fill_service_context(struct hub *hub)
+{
+    hub->services = (struct service_context){.home = hub->home,
+                                             .updates = {submit_update, hub->writer},
+                                             .match = hub->match,
+                                             .gazetteer = hub->gazetteer,
+                                             .access = hub->access,
+                                             .disclosures = hub->disclosures,
+                                             .counters = read_counters,
+                                             .counters_ctx = hub,
+                                             .clock = clock_system(),
+                                             .allow_sector = hub->options.allow_sector,
+                                             .version = VACANCY_VERSION,
+                                             .started_boot_ms = clock_boot_ms(clock_system())};
+    snprintf(hub->services.region, sizeof hub->services.region, "%s", hub->options.region);
 }
 
 /* Adds methods to rpc's table, and their services to those that health knows ("/SERVICE/METHOD"). */
@@ -114,8 +240,11 @@ static void start_services(struct hub *hub)
     hub->rpc = rpc_create(&options);
     hub->health = health_create(hub->service_name_list, &hub->service_count, hub->access);
     hub->reflection = reflection_create(hub->access);
+    fill_service_context(hub);
     size_t count;
-    const struct rpc_method *methods = health_methods(&count);
+    const struct rpc_method *methods = service_methods(&count);
+    add_methods(hub, methods, count, &hub->services);
+    methods = health_methods(&count);
     add_methods(hub, methods, count, hub->health);
     methods = reflection_methods(&count);
     add_methods(hub, methods, count, hub->reflection);
@@ -131,6 +260,7 @@ static enum err start_net(struct hub *hub, struct problem *problem)
                               /* A call may wait for several replies; connections and good-byes come on top. */
                               .mailbox_capacity = 2 * (uint32_t)options->calls_per_worker + 1024,
                               .drain_ms = options->drain_ms,
+                              .tls = hub->tls,
                               .limits = h2_limits_default,
                               .clock = clock_system()};
     net.limits.streams_max = (uint32_t)options->streams_per_connection;
@@ -140,10 +270,8 @@ static enum err start_net(struct hub *hub, struct problem *problem)
     net.limits.body_ms = options->body_ms;
     net.limits.write_progress_ms = options->write_progress_ms;
     net.limits.idle_ms = options->idle_ms;
-    enum err err = open_tls(options, &net.tls, problem);
-    if (err == ERR_NONE)
-        err = net_open(&net, rpc_upper(), hub->rpc, &hub->net, problem);
-    return err;
+    hub->tls = NULL;
+    return net_open(&net, rpc_upper(), hub->rpc, &hub->net, problem);
 }
 
 /* --- running --------------------------------------------------------------------------------------------------- */
@@ -177,9 +305,15 @@ static enum err start(struct hub *hub, struct problem *problem)
     log_info("main", "vacancyd %s region=%s listen=%s workers=%u", VACANCY_VERSION, hub->options.region,
              hub->options.listen, hub->workers);
 
-    create_access(hub);
+    enum err err = open_tls(&hub->options, &hub->tls, problem);
+    if (err == ERR_NONE)
+        err = open_register(hub, problem);
+    if (err == ERR_NONE)
+        err = start_register(hub, problem);
+    if (err != ERR_NONE)
+        return err;
     start_services(hub);
-    enum err err = start_net(hub, problem);
+    err = start_net(hub, problem);
     if (err != ERR_NONE)
         return err;
     net_start(hub->net);
@@ -195,14 +329,29 @@ static void run(struct hub *hub)
     net_run(hub->net, &signals);
 }
 
+/* Whatever was started. The writer answers what is queued before the workers' mailboxes go. */
 static void stop(struct hub *hub)
 {
+    if (hub->writer != NULL)
+        writer_stop(hub->writer);
     net_destroy(hub->net);
+    tls_context_unref(hub->tls);
     rpc_destroy(hub->rpc);
     reflection_destroy(hub->reflection);
     health_destroy(hub->health);
+    if (hub->disclosures != NULL)
+        disclosures_close(hub->disclosures);
+    if (hub->match != NULL)
+        match_destroy(hub->match);
     if (hub->access != NULL)
         access_destroy(hub->access);
+    if (hub->home != NULL)
+        home_close(hub->home);
+    if (hub->store != NULL)
+        hub->store->ops->close(hub->store);
+    gazetteer_destroy(hub->gazetteer);
+    if (hub->signer != NULL)
+        signer_destroy(hub->signer);
     options_free(&hub->options);
 }
 
@@ -226,8 +375,14 @@ static int check_config(struct hub *hub)
 {
     struct problem problem;
     struct tls_context *tls = NULL;
+    struct home_options home;
     enum err err = open_tls(&hub->options, &tls, &problem);
     tls_context_unref(tls);
+    if (err == ERR_NONE)
+        err = load_keys(hub, &home, &problem);
+    explicit_bzero(home.reference_secret, sizeof home.reference_secret);
+    if (err == ERR_NONE)
+        err = gazetteer_load(hub->options.postcodes, &hub->gazetteer, &problem);
     if (err == ERR_NONE)
         puts("The configuration is in order.");
     else

@@ -157,9 +157,13 @@ static void on_reload_signal(evutil_socket_t signal_number, short what, void *ct
     net->signals->reload(net->signals->ctx);
 }
 
-/* From here on a signal waits for net_run. */
+/* From here on a signal waits for net_run; and when the events are gone it is ignored, so that a second SIGTERM does
+ * not cut the stop short. */
 static void hear_signals(struct net *net)
 {
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     net->rest_over = evtimer_new(net->base, on_rest_over, net);
     net->sigterm = evsignal_new(net->base, SIGTERM, on_stop_signal, net);
     net->sigint = evsignal_new(net->base, SIGINT, on_stop_signal, net);

@@ -322,6 +322,15 @@ def test_stop_ends_watchers(hub):
         assert time.monotonic() - started < 5 * library.SLOWNESS
 
 
+def test_a_second_sigterm_changes_nothing(start):
+    hub = start()
+    with hub.client(TEAM) as client:
+        assert client.call(CHECK).status == SERVING
+    while hub.alive():
+        hub.process.terminate()
+    hub.stop()  # which looks at the exit status
+
+
 def test_stop_cuts_calls_that_do_not_end(start, messages):
     hub = start(options={("limits", "drain"): "500ms"})
     with hub.client(TEAM) as client:
