@@ -1,7 +1,7 @@
 /*
  * store_segment.c - append-only files: a whole record per write(2), fdatasync on request.
- * Owns: one open descriptor per segment. One thread at a time (the caller's lock). Invariant: a record that was refused
- * leaves nothing behind, and after a failed fdatasync the segment takes no more records.
+ * Owns: a descriptor for each segment used lately. One thread at a time (the caller's lock). Invariant: a record that
+ * was refused leaves nothing behind, and after a failed fdatasync the segment takes no more records.
  */
 #include "daemon/base/log.h"
 #include "daemon/register/store_lmdb.h"
@@ -15,7 +15,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define SEGMENTS_MAX     16
+#define SEGMENTS_OPEN    16
 #define SEGMENT_NAME_MAX 63
 #define DISK_LOW_BYTES   (1024 * 1024)
 
@@ -23,12 +23,14 @@ struct segment_file {
     char name[SEGMENT_NAME_MAX + 1];
     int fd;
     bool broken;
+    unsigned long used; /* by the files' clock */
 };
 
 struct segment_files {
     char folder[PATH_MAX];
-    struct segment_file files[SEGMENTS_MAX];
+    struct segment_file files[SEGMENTS_OPEN];
     int count;
+    unsigned long clock;
 };
 
 enum err store_disk_error(int code, const char *path)
@@ -70,19 +72,32 @@ static enum err sync_folder(const char *folder)
     return err;
 }
 
+/* A free slot; if there is none, the one used longest ago is closed. A broken one is never forgotten. */
+static struct segment_file *free_slot(struct segment_files *files)
+{
+    struct segment_file *oldest = NULL;
+    if (files->count < SEGMENTS_OPEN)
+        return &files->files[files->count++];
+    for (int i = 0; i < files->count; i++)
+        if (!files->files[i].broken && (oldest == NULL || files->files[i].used < oldest->used))
+            oldest = &files->files[i];
+    if (oldest != NULL)
+        close(oldest->fd);
+    return oldest;
+}
+
 static enum err find(struct segment_files *files, const char *name, bool create, struct segment_file **out)
 {
     *out = NULL;
     for (int i = 0; i < files->count; i++)
         if (strcmp(files->files[i].name, name) == 0) {
             *out = &files->files[i];
+            (*out)->used = ++files->clock;
             return ERR_NONE;
         }
     size_t length = strlen(name);
     if (length == 0 || length > SEGMENT_NAME_MAX || name[0] == '.' || strchr(name, '/') != NULL)
         return ERR_INVALID;
-    if (files->count == SEGMENTS_MAX)
-        return ERR_LIMIT;
     char path[PATH_MAX + SEGMENT_NAME_MAX + 2];
     snprintf(path, sizeof path, "%s/%s", files->folder, name);
     int fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0), 0600);
@@ -95,8 +110,12 @@ static enum err find(struct segment_files *files, const char *name, bool create,
             return err;
         }
     }
-    struct segment_file *file = &files->files[files->count++];
-    *file = (struct segment_file){.fd = fd};
+    struct segment_file *file = free_slot(files);
+    if (file == NULL) {
+        close(fd);
+        return ERR_STORE_IO;
+    }
+    *file = (struct segment_file){.fd = fd, .used = ++files->clock};
     memcpy(file->name, name, length + 1);
     *out = file;
     return ERR_NONE;

@@ -338,6 +338,35 @@ static void test_failed_sync(void **state)
     store->ops->close(store);
 }
 
+/* On a disk, with more segments than the store keeps open. */
+static void test_many_segments_on_disk(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/vacancy-trail-XXXXXX", command[64];
+    assert_non_null(mkdtemp(folder));
+    char data[64];
+    snprintf(data, sizeof data, "%s/data", folder);
+    struct store_lmdb_options options = {
+        .folder = data, .map_bytes = 64u << 20, .limit_bytes = 32u << 20, .reserve_bytes = 1u << 20};
+    struct problem problem = {0};
+    for (int opened = 0; opened < 2; opened++) {
+        struct store *store;
+        struct trail trail;
+        if (store_lmdb_open(&options, &store, &problem) != ERR_NONE)
+            fail_msg("%s", problem.text);
+        open_trail(&trail, store);
+        for (unsigned i = 0; i < 200; i++)
+            append(&trail, (unsigned)trail.end.sequence + 1);
+        assert_int_equal(trail_sync(&trail), ERR_NONE);
+        assert_true(trail.count > 20);
+        assert_true(read_all(&trail, 7) == 200u * (unsigned)(opened + 1));
+        trail_finish(&trail);
+        store->ops->close(store);
+    }
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +377,7 @@ int main(void)
         cmocka_unit_test(test_torn_tail),
         cmocka_unit_test(test_refused_append),
         cmocka_unit_test(test_failed_sync),
+        cmocka_unit_test(test_many_segments_on_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
