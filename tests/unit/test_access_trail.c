@@ -344,10 +344,8 @@ static void test_many_segments_on_disk(void **state)
     (void)state;
     char folder[] = "/tmp/vacancy-trail-XXXXXX", command[64];
     assert_non_null(mkdtemp(folder));
-    char data[64];
-    snprintf(data, sizeof data, "%s/data", folder);
     struct store_lmdb_options options = {
-        .folder = data, .map_bytes = 64u << 20, .limit_bytes = 32u << 20, .reserve_bytes = 1u << 20};
+        .folder = folder, .map_bytes = 64u << 20, .limit_bytes = 32u << 20, .reserve_bytes = 1u << 20};
     struct problem problem = {0};
     for (int opened = 0; opened < 2; opened++) {
         struct store *store;
