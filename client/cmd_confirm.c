@@ -1,0 +1,93 @@
+/*
+ * cmd_confirm.c - vacancy confirm: "no change", for named vacancies or all. The client's one thread.
+ */
+#include "client/command.h"
+#include "client/json.h"
+#include "vacancy/v1/agency_service.pb-c.h"
+
+#include <inttypes.h>
+
+#define AT_A_TIME 1000u
+
+/* Adds to the sums. */
+static enum err confirm(struct cli *cli, size_t from, size_t count, uint64_t *confirmed, json_t *not_found,
+                        struct problem *problem)
+{
+    Vacancy__V1__ConfirmVacanciesRequest request = VACANCY__V1__CONFIRM_VACANCIES_REQUEST__INIT;
+    const ProtobufCMessage *reply;
+    request.request_id = cli_request_id();
+    request.observed_at_ms = cli_now_ms();
+    request.all = count == 0;
+    request.n_agency_references = count;
+    request.agency_references = (char **)(cli->options.arguments + from);
+    enum err err = link_call(cli->link, "/vacancy.v1.AgencyService/ConfirmVacancies", &request.base,
+                             &vacancy__v1__confirm_vacancies_response__descriptor, &reply, problem);
+    if (err != ERR_NONE)
+        return err;
+    const Vacancy__V1__ConfirmVacanciesResponse *response = (const Vacancy__V1__ConfirmVacanciesResponse *)reply;
+    *confirmed += response->confirmed;
+    for (size_t i = 0; i < response->n_not_found; i++)
+        json_array_append_new(not_found, json_of_text(response->not_found[i]));
+    return ERR_NONE;
+}
+
+static void print(struct cli *cli, uint64_t confirmed, const json_t *not_found)
+{
+    char number[GROUPED_TEXT_BYTES];
+    fprintf(cli->out, "%s %s confirmed\n", grouped_text(confirmed, number), confirmed == 1 ? "vacancy" : "vacancies");
+    for (size_t i = 0; i < json_array_size(not_found); i++)
+        cli_say(cli, "%s has no live vacancy; offer it again with `vacancy push`",
+                json_string_value(json_array_get(not_found, i)));
+}
+
+static enum exit_code run(struct cli *cli)
+{
+    bool all = options_flag(&cli->options, "all");
+    size_t count = cli->options.argument_count;
+    if (all == (count > 0))
+        return cli_usage(cli, "%s",
+                         all ? "give references or --all, not both"
+                             : "give your references of the carers, or --all for every live vacancy");
+    enum exit_code code = cli_connect(cli);
+    if (code != EXIT_DONE)
+        return code;
+    uint64_t confirmed = 0;
+    json_t *not_found = json_array();
+    struct problem problem = {0};
+    enum err err = ERR_NONE;
+    size_t from = 0;
+    do {
+        size_t take = count - from < AT_A_TIME ? count - from : AT_A_TIME;
+        err = confirm(cli, from, take, &confirmed, not_found, &problem);
+        from += take;
+    } while (err == ERR_NONE && from < count);
+    if (err != ERR_NONE) {
+        code = cli_failed(cli, &problem);
+    } else {
+        code = json_array_size(not_found) ? EXIT_PARTLY : EXIT_DONE;
+        if (options_flag(&cli->options, "json"))
+            json_print(cli->out, json_pack("{s:I,s:O}", "confirmed", (json_int_t)confirmed, "not_found", not_found));
+        else
+            print(cli, confirmed, not_found);
+    }
+    json_decref(not_found);
+    return code;
+}
+
+static const struct option_spec options[] = {
+    {"all", NULL, "every live vacancy of your agency", false},
+    {"json", NULL, "the sum as JSON", false},
+    {0},
+};
+
+const struct command command_confirm = {
+    .name = "confirm",
+    .arguments = "[REF ...]",
+    .summary = "Say that vacancies are still true, so that they don't lapse.",
+    .example = "  vacancy confirm --all\n  vacancy confirm L-00017 L-00112\n",
+    .notes = "REF is your own reference of the carer. A vacancy that nobody confirms in time lapses and is no longer "
+             "found; offering it again takes a push.",
+    .options = options,
+    .arguments_max = SIZE_MAX,
+    .run = run,
+};

@@ -1,0 +1,62 @@
+/*
+ * cmd_find.c - vacancy find: the nearest vacancies that suit, and why. The client's one thread.
+ */
+#include "client/command.h"
+#include "client/find_request.h"
+#include "client/find_text.h"
+#include "client/json.h"
+
+#define REQUEST_ARENA_BYTES (64u * 1024)
+
+static enum exit_code search(struct cli *cli, const Vacancy__V1__FindVacanciesRequest *request)
+{
+    const ProtobufCMessage *reply;
+    struct problem problem = {0};
+    enum exit_code code = cli_connect(cli);
+    if (code != EXIT_DONE)
+        return code;
+    if (link_call(cli->link, "/vacancy.v1.PlacementService/FindVacancies", &request->base,
+                  &vacancy__v1__find_vacancies_response__descriptor, &reply, &problem) != ERR_NONE) {
+        find_flag_of_field(problem.field);
+        return cli_failed(cli, &problem);
+    }
+    const Vacancy__V1__FindVacanciesResponse *response = (const Vacancy__V1__FindVacanciesResponse *)reply;
+    if (options_flag(&cli->options, "json"))
+        json_print(cli->out, json_of_message(reply));
+    else
+        find_text_print(cli->out, cli->width, request, response);
+    return response->n_options ? EXIT_DONE : EXIT_PARTLY;
+}
+
+static enum exit_code run(struct cli *cli)
+{
+    struct arena arena;
+    struct problem problem = {0};
+    Vacancy__V1__FindVacanciesRequest *request = NULL;
+    arena_init(&arena, REQUEST_ARENA_BYTES);
+    enum exit_code code;
+    if (find_request_make(&cli->options, &arena, &request, &problem) != ERR_NONE)
+        code = cli_usage(cli, "%s: %s", problem.field, problem.text);
+    else
+        code = search(cli, request);
+    arena_finish(&arena);
+    return code;
+}
+
+const struct command command_find = {
+    .name = "find",
+    .arguments = "",
+    .summary = "Find the nearest vacancies that suit a child or a sibling group, and see why each does.",
+    .example = "  vacancy find --near LS6 --child 14:M --type EMERGENCY --ref 383-204417\n"
+               "  vacancy find --near BS3 --child 4:F --child 7:M --type LONG_TERM --language pl --within 20 --ref "
+               "801-204418\n",
+    .notes =
+        "Children are siblings of each other. A child without a sex is sent as U, and suits only homes approved for "
+        "any sex.\n"
+        "Every search is written to the audit trail with its reference and purpose. Give no name, nor anything else "
+        "that tells who the child is.\n"
+        "Options are placed nearest first; nothing else ranks them. People decide.",
+    .options = find_options,
+    .more_help = find_print_codes,
+    .run = run,
+};

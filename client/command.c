@@ -1,0 +1,111 @@
+/*
+ * command.c - see command.h. The client's one thread.
+ */
+#include "client/command.h"
+
+#include "client/memory.h"
+#include "client/uuid.h"
+#include "daemon/base/clock.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+void cli_say(struct cli *cli, const char *format, ...)
+{
+    char *text = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        abort();
+    char *clean = clean_text(text, 0);
+    fprintf(cli->err, "vacancy %s: %s\n", cli->command->name, clean);
+    free(clean);
+    free(text);
+}
+
+enum exit_code cli_failed(struct cli *cli, const struct problem *problem)
+{
+    if (problem->field[0] != '\0')
+        cli_say(cli, "%s: %s", problem->field, problem->text);
+    else
+        cli_say(cli, "%s", problem->text[0] ? problem->text : err_name(problem->code));
+    return exit_code_of_call(problem->code);
+}
+
+enum exit_code cli_usage(struct cli *cli, const char *format, ...)
+{
+    char *text = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        abort();
+    cli_say(cli, "%s", text);
+    fprintf(cli->err, "`vacancy %s --help` shows an example and every option.\n", cli->command->name);
+    free(text);
+    return EXIT_USAGE;
+}
+
+enum exit_code cli_connect(struct cli *cli)
+{
+    struct settings settings;
+    struct problem problem = {0};
+    if (settings_load(&cli->options, &settings, &problem) != ERR_NONE)
+        return cli_usage(cli, "%s", problem.text);
+    enum err err = link_open(&settings, &cli->link, &problem);
+    settings_free(&settings);
+    switch (err) {
+    case ERR_NONE:
+        return EXIT_DONE;
+    case ERR_INVALID:
+    case ERR_NOT_FOUND:
+    case ERR_FORBIDDEN:
+        cli_say(cli, "%s", problem.text);
+        return EXIT_USAGE; /* our own files */
+    default:
+        return cli_failed(cli, &problem);
+    }
+}
+
+int64_t cli_now_ms(void)
+{
+    return clock_wall_ms(clock_system());
+}
+
+char *cli_request_id(void)
+{
+    static char id[UUID_TEXT_BYTES];
+    uuid_make(cli_now_ms(), random_system(), id);
+    return id;
+}
+
+void command_help(const struct command *command, FILE *out, unsigned width)
+{
+    fprintf(out, "%s\nvacancy %s%s%s%s\n\n", command->example, command->name, *command->arguments ? " " : "",
+            command->arguments, command->options ? " [options]" : "");
+    print_wrapped(out, 0, "", 0, command->summary, width);
+    if (command->options) {
+        fprintf(out, "\noptions:\n");
+        options_print(command->options, out, width);
+    }
+    if (command->more_help) {
+        fputc('\n', out);
+        command->more_help(out, width);
+    }
+    for (const char *note = command->notes; note && *note;) {
+        size_t bytes = strcspn(note, "\n");
+        char *line = must_print("%.*s", (int)bytes, note);
+        fputc('\n', out);
+        print_wrapped(out, 0, "", 0, line, width);
+        free(line);
+        note += bytes + (note[bytes] == '\n');
+    }
+    fprintf(out, "\nwhich hub, and who you are:\n");
+    options_print(settings_options, out, width);
+    fprintf(out, "\nexit status:\n");
+    exit_code_print(out);
+}

@@ -1,0 +1,24 @@
+/*
+ * find_request.h - from the flags of `vacancy find` to the request, and from the hub's fields back to the flags.
+ *
+ * Not here: whether values make sense; the hub decides that and names the field. Thread: the client's one thread.
+ */
+#ifndef VACANCY_CLIENT_FIND_REQUEST_H
+#define VACANCY_CLIENT_FIND_REQUEST_H
+
+#include "client/options.h"
+#include "daemon/base/arena.h"
+#include "vacancy/v1/placement_service.pb-c.h"
+
+/* The flags of `vacancy find`. Ends with NULL. */
+extern const struct option_spec find_options[];
+
+/* *out lives in the arena and borrows the options' texts. ERR_INVALID: problem->field is the flag ("--child 2"). */
+enum err find_request_make(const struct options *options, struct arena *arena, Vacancy__V1__FindVacanciesRequest **out,
+                           struct problem *problem) __attribute__((warn_unused_result));
+/* "children[1].age_months" becomes "--child 2" in place; what is no flag stays. */
+void find_flag_of_field(char field[PROBLEM_FIELD_BYTES]);
+/* The codes that the flags take, for --help. */
+void find_print_codes(FILE *out, unsigned width);
+
+#endif

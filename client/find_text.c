@@ -1,0 +1,320 @@
+/*
+ * find_text.c - see find_text.h. Owns: the words for rules, and what to try next. The client's one thread.
+ */
+#include "client/find_text.h"
+
+#include "client/codes.h"
+#include "client/memory.h"
+#include "client/screen.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LABEL_COLUMNS 10
+#define INDENT        3
+
+typedef Vacancy__V1__Option option;
+typedef Vacancy__V1__Reason reason;
+
+static const struct rule_words {
+    Vacancy__V1__Rule rule;
+    const char *name;   /* before what was found */
+    const char *failed; /* of vacancies that a rule removed: "312 ..." */
+    const char *relax;  /* what to try; NULL: nothing can be relaxed */
+    bool quiet;         /* when met, the name alone says enough */
+} rules[] = {
+    {VACANCY__V1__RULE__RULE_H1_APPROVAL, "approval", "agency not active, or approval not in force on the day", NULL,
+     true},
+    {VACANCY__V1__RULE__RULE_H2_AVAILABLE, "vacant", "not vacant on the day, or not confirmed in time",
+     "a later --starts, or --allow UNCONFIRMED to see those to telephone first", true},
+    {VACANCY__V1__RULE__RULE_H3_TERMS, "terms", "age, sex or kind of care outside the terms of approval",
+     "another --type; in an emergency --allow EMERGENCY_OUTSIDE_TERMS (at most 6 working days)", false},
+    {VACANCY__V1__RULE__RULE_H4_CAPACITY, "beds", "too few beds or places",
+     "--split; in an emergency --allow EMERGENCY_OUTSIDE_TERMS", false},
+    {VACANCY__V1__RULE__RULE_H5_FOSTERING_LIMIT, "usual limit", "more than three children who are not all siblings",
+     "--allow FOSTERING_LIMIT_EXEMPTION (the home's authority must grant it)", false},
+    {VACANCY__V1__RULE__RULE_H6_TOGETHER, "together", "can't take all the children together", "--split", false},
+    {VACANCY__V1__RULE__RULE_H7_BEDROOM, "bedroom", "no bedroom for each child over 3",
+     "--allow SHARED_BEDROOM (each responsible authority must agree)", false},
+    {VACANCY__V1__RULE__RULE_H8_ACCESSIBILITY, "home", "lacks what the child needs of the home", "fewer --need", false},
+    {VACANCY__V1__RULE__RULE_H9_ALONGSIDE, "alongside", "other children in the home don't fit --alongside",
+     "another --alongside", false},
+    {VACANCY__V1__RULE__RULE_H10_AVOIDED_PLACE, "away from", "too near a place to avoid", "a smaller radius in --avoid",
+     false},
+    {VACANCY__V1__RULE__RULE_H11_RISK, "risk", "can't take a risk that was named",
+     "--allow RISK_AGREED (social worker and agency must agree)", false},
+    {VACANCY__V1__RULE__RULE_H12_PETS, "pets", "an animal the child can't live with", "fewer --no-pet", false},
+    {VACANCY__V1__RULE__RULE_H13_SPECIALIST, "specialist care", "not approved for this specialist kind of care",
+     "another --type; in an emergency --allow EMERGENCY_OUTSIDE_TERMS", false},
+    {VACANCY__V1__RULE__RULE_H14_KINSHIP, "offered", "approved for a named child only", NULL, true},
+    {VACANCY__V1__RULE__RULE_DISTANCE, "distance", "farther than --within", "a wider --within", true},
+    {VACANCY__V1__RULE__RULE_S5_LANGUAGE, "language", "language not spoken", "", false},
+    {VACANCY__V1__RULE__RULE_S7_SKILLS, "skills", "skill not there", "", false},
+};
+
+static const struct rule_words *words_of(Vacancy__V1__Rule rule)
+{
+    static const struct rule_words unknown = {0, "another rule", "a rule that this program doesn't know", NULL, false};
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
+        if (rules[i].rule == rule)
+            return &rules[i];
+    return &unknown;
+}
+
+static const char *relation_words(Vacancy__V1__AuthorityRelation relation)
+{
+    switch (relation) {
+    case VACANCY__V1__AUTHORITY_RELATION__AUTHORITY_RELATION_IN_AREA:
+        return "in area";
+    case VACANCY__V1__AUTHORITY_RELATION__AUTHORITY_RELATION_ADJOINING:
+        return "adjoining";
+    case VACANCY__V1__AUTHORITY_RELATION__AUTHORITY_RELATION_ACROSS_WATER:
+        return "across water";
+    case VACANCY__V1__AUTHORITY_RELATION__AUTHORITY_RELATION_AT_A_DISTANCE:
+        return "at a distance";
+    default:
+        return "not known";
+    }
+}
+
+/* --- the table --------------------------------------------------------------------------------------------------- */
+
+static char *care_words(const option *o)
+{
+    struct grown_text text = {0};
+    char word[64];
+    grown_add(&text, "%s", "");
+    for (size_t i = 0; i < o->n_care_types; i++)
+        grown_add(&text, "%s%s", i ? ", " : "",
+                  code_words(&vacancy__v1__care_type__descriptor, (int)o->care_types[i], word, sizeof word));
+    return text.text;
+}
+
+static void print_table(FILE *out, unsigned width, const Vacancy__V1__FindVacanciesResponse *response)
+{
+    static const char *const headings[] = {"", "miles", "area", "authority", "", "beds", "confirmed", "care"};
+    struct table *table = table_create();
+    char text[GROUPED_TEXT_BYTES], ago[AGO_TEXT_BYTES];
+    for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++)
+        table_column(table, headings[i], i < 2 || i == 5 ? TABLE_RIGHT : TABLE_LEFT);
+    for (size_t i = 0; i < response->n_options; i++) {
+        const option *o = response->options[i];
+        char *care = care_words(o);
+        table_cell(table, "%zu", i + 1);
+        table_cell(table, "%s", miles_text(o->distance_metres, text));
+        table_cell(table, "%s", o->area);
+        table_cell(table, "%s", o->home_authority_name[0] ? o->home_authority_name : o->home_authority);
+        table_cell(table, "%s", relation_words(o->relation));
+        table_cell(table, "%u", o->beds_free);
+        table_cell(table, "%s%s", o->unconfirmed ? "run out, " : "",
+                   ago_text(o->confirmed_at_ms, response->as_of_ms, ago));
+        table_cell(table, "%s", care);
+        free(care);
+    }
+    table_print(table, out, 0, width);
+    table_destroy(table);
+}
+
+/* --- each option ------------------------------------------------------------------------------------------------- */
+
+static void add_reason(struct grown_text *to, const reason *r)
+{
+    const struct rule_words *words = words_of(r->rule);
+    grown_add(to, "%s%s", to->bytes ? "; " : "", words->name);
+    if (r->found[0] != '\0' && !(words->quiet && r->outcome == VACANCY__V1__REASON__OUTCOME__OUTCOME_MET))
+        grown_add(to, ": %s", r->found);
+}
+
+static void add_gap(struct grown_text *to, const reason *r)
+{
+    bool unknown = r->outcome == VACANCY__V1__REASON__OUTCOME__OUTCOME_NOT_KNOWN;
+    grown_add(to, "%s%s: asked %s, %s", to->bytes ? "; " : "", words_of(r->rule)->name, r->asked,
+              unknown       ? "not known, ask the agency"
+              : r->found[0] ? r->found
+                            : "not there");
+}
+
+static void add_approvals(struct grown_text *to, const option *o)
+{
+    const char *between = to->bytes ? "; " : "";
+    switch (o->relation) {
+    case VACANCY__V1__AUTHORITY_RELATION__AUTHORITY_RELATION_ADJOINING:
+        grown_add(to, "%sadjoining authority: a nominated officer approves", between);
+        break;
+    case VACANCY__V1__AUTHORITY_RELATION__AUTHORITY_RELATION_ACROSS_WATER:
+        grown_add(to,
+                  "%sacross water, check the way there; counts as at a distance: the Director of Children's Services "
+                  "approves, the area authority is consulted",
+                  between);
+        break;
+    case VACANCY__V1__AUTHORITY_RELATION__AUTHORITY_RELATION_AT_A_DISTANCE:
+        grown_add(to, "%sat a distance: the Director of Children's Services approves, the area authority is consulted",
+                  between);
+        break;
+    default:
+        break;
+    }
+}
+
+static void print_line(FILE *out, unsigned width, const char *label, struct grown_text *text)
+{
+    if (text->bytes > 0)
+        print_wrapped(out, INDENT, label, LABEL_COLUMNS, text->text, width);
+    grown_free(text);
+}
+
+static void add_contact(struct grown_text *to, const option *o)
+{
+    const Vacancy__V1__AgencyContact *agency = o->agency;
+    if (agency == NULL)
+        return;
+    grown_add(to, "%s%s", agency->name,
+              agency->kind == VACANCY__V1__AGENCY_KIND__AGENCY_KIND_INDEPENDENT ? " (independent)" : "");
+    if (agency->phone[0])
+        grown_add(to, ", %s", agency->phone);
+    if (agency->out_of_hours_phone[0])
+        grown_add(to, ", out of hours %s", agency->out_of_hours_phone);
+    if (agency->email[0])
+        grown_add(to, ", %s", agency->email);
+}
+
+static void print_option(FILE *out, unsigned width, size_t number, const option *o, size_t children)
+{
+    struct grown_text met = {0}, gaps = {0}, needs = {0}, contact = {0};
+    for (size_t i = 0; i < o->n_reasons; i++) {
+        switch (o->reasons[i]->outcome) {
+        case VACANCY__V1__REASON__OUTCOME__OUTCOME_MET:
+            add_reason(&met, o->reasons[i]);
+            break;
+        case VACANCY__V1__REASON__OUTCOME__OUTCOME_OVERRIDDEN:
+            add_reason(&needs, o->reasons[i]);
+            break;
+        default:
+            add_gap(&gaps, o->reasons[i]);
+        }
+    }
+    if (o->on_call)
+        grown_add(&met, "%stakes a child outside office hours", met.bytes ? "; " : "");
+    if (o->children_taken < children)
+        grown_add(&gaps, "%stakes %u of the %zu children", gaps.bytes ? "; " : "", o->children_taken, children);
+    if (o->unconfirmed)
+        grown_add(&gaps, "%sits confirmation has run out: telephone first", gaps.bytes ? "; " : "");
+    add_approvals(&needs, o);
+    add_contact(&contact, o);
+    char *area = clean_text(o->area, 0), *id = clean_text(o->vacancy_id, 0);
+    fprintf(out, "\n%zu  %s  (vacancy %s)\n", number, area, id);
+    free(area);
+    free(id);
+    print_line(out, width, "suits", &met);
+    print_line(out, width, "gaps", &gaps);
+    print_line(out, width, "needs", &needs);
+    print_line(out, width, "call", &contact);
+}
+
+/* --- why there are few ------------------------------------------------------------------------------------------- */
+
+static int by_alone(const void *a, const void *b)
+{
+    const Vacancy__V1__RuleCount *left = *(Vacancy__V1__RuleCount *const *)a,
+                                 *right = *(Vacancy__V1__RuleCount *const *)b;
+    if (left->failed_alone != right->failed_alone)
+        return left->failed_alone < right->failed_alone ? 1 : -1;
+    if (left->failed != right->failed)
+        return left->failed < right->failed ? 1 : -1;
+    return left->rule < right->rule ? -1 : left->rule > right->rule;
+}
+
+/* Kinship approvals are never offered, and no change of the request brings them. */
+static bool is_relaxable(const Vacancy__V1__RuleCount *count)
+{
+    const char *relax = words_of(count->rule)->relax;
+    return relax != NULL && relax[0] != '\0';
+}
+
+static void print_removed(FILE *out, unsigned width, Vacancy__V1__RuleCount *const *counts, size_t count)
+{
+    char number[GROUPED_TEXT_BYTES];
+    struct table *table = table_create();
+    table_column(table, "ruled out", TABLE_RIGHT);
+    table_column(table, "by it alone", TABLE_RIGHT);
+    table_column(table, "because", TABLE_LEFT);
+    for (size_t i = 0; i < count; i++) {
+        if (counts[i]->failed == 0)
+            continue;
+        table_cell(table, "%s", grouped_text(counts[i]->failed, number));
+        table_cell(table, "%s", grouped_text(counts[i]->failed_alone, number));
+        table_cell(table, "%s", words_of(counts[i]->rule)->failed);
+    }
+    if (table_rows(table) > 0)
+        table_print(table, out, INDENT - 1, width);
+    table_destroy(table);
+}
+
+static void print_advice(FILE *out, unsigned width, Vacancy__V1__RuleCount *const *counts, size_t count)
+{
+    char number[GROUPED_TEXT_BYTES];
+    bool any = false;
+    for (size_t i = 0; i < count; i++) {
+        if (counts[i]->failed_alone == 0 || !is_relaxable(counts[i]))
+            continue;
+        if (!any)
+            fputs("\nTo see more, change one thing:\n", out);
+        any = true;
+        char *text = must_print("%s more with %s", grouped_text(counts[i]->failed_alone, number),
+                                words_of(counts[i]->rule)->relax);
+        print_wrapped(out, INDENT - 1, "", 0, text, width);
+        free(text);
+    }
+    if (!any && count > 0)
+        fputs("\nNo single change brings more; relax two or more of the above together.\n", out);
+}
+
+static void print_why(FILE *out, unsigned width, const Vacancy__V1__FindVacanciesResponse *response)
+{
+    char number[GROUPED_TEXT_BYTES];
+    size_t count = response->n_removed;
+    if (response->considered == 0) {
+        fputs("\nThere are no vacancies in the register at all.\n", out);
+        return;
+    }
+    if (count == 0)
+        return;
+    Vacancy__V1__RuleCount **sorted = must_alloc(count, sizeof *sorted);
+    memcpy(sorted, response->removed, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, by_alone);
+    fprintf(out, "\n%s vacancies were looked at. What ruled them out (one may fail several rules):\n",
+            grouped_text(response->considered, number));
+    print_removed(out, width, sorted, count);
+    print_advice(out, width, sorted, count);
+    free(sorted);
+}
+
+static void print_positions(FILE *out, const Vacancy__V1__FindVacanciesResponse *response)
+{
+    char when[WHEN_TEXT_BYTES];
+    fprintf(out, "\nAs of %s", when_text(response->as_of_ms, when));
+    for (size_t i = 0; i < response->n_positions; i++) {
+        const Vacancy__V1__RegionPosition *position = response->positions[i];
+        if (position->age_ms < 60000)
+            continue;
+        char *region = clean_text(position->region, 0), ago[AGO_TEXT_BYTES];
+        fprintf(out, "; region %s as it was %s", region, ago_text(0, position->age_ms, ago));
+        free(region);
+    }
+    fputs(".\n", out);
+}
+
+void find_text_print(FILE *out, unsigned width, const Vacancy__V1__FindVacanciesRequest *request,
+                     const Vacancy__V1__FindVacanciesResponse *response)
+{
+    size_t wanted = request->limit ? request->limit : 3;
+    if (response->n_options == 0)
+        fputs("Nothing suits.\n", out);
+    else
+        print_table(out, width, response);
+    for (size_t i = 0; i < response->n_options; i++)
+        print_option(out, width, i + 1, response->options[i], request->n_children);
+    if (response->n_options < wanted)
+        print_why(out, width, response);
+    print_positions(out, response);
+}

@@ -1,0 +1,70 @@
+/*
+ * link.h - one connection to a hub, and calls over it, with poll(2) as the loop.
+ *
+ * Owns: connecting, waiting, deadlines (15 s for a call, 15 s of silence for a stream), the words when the hub can't be
+ * reached. Not here: HTTP/2 and TLS (proto/wire), what calls mean. Thread: the client's one thread.
+ * Invariant: callbacks come only out of link_turn and the functions here that wait, and every call that was started
+ * ends with its problem known, within its deadline.
+ */
+#ifndef VACANCY_CLIENT_LINK_H
+#define VACANCY_CLIENT_LINK_H
+
+#include "client/settings.h"
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdint.h>
+
+#define LINK_CALL_MS 15000
+
+struct link;
+/*
+ * Connects; the handshake is done when it returns. ERR_UNAVAILABLE (not there, no answer, not the hub it should be),
+ * ERR_UNAUTHENTICATED (it didn't take our certificate), ERR_INVALID, ERR_NOT_FOUND, ERR_FORBIDDEN (our files).
+ */
+enum err link_open(const struct settings *settings, struct link **out, struct problem *problem)
+    __attribute__((warn_unused_result));
+/* In good order if nothing is under way. NULL is fine. */
+void link_close(struct link *link);
+/* The region of the hub's certificate, GSS code. */
+const char *link_region(const struct link *link);
+
+/* One request, one reply. *out is valid until the next link_call or link_stream on this link, or link_close. */
+enum err link_call(struct link *link, const char *path, const ProtobufCMessage *request,
+                   const ProtobufCMessageDescriptor *reply, const ProtobufCMessage **out, struct problem *problem)
+    __attribute__((warn_unused_result));
+
+/* A reply is valid until `each` returns; false stops the stream (and link_stream returns ERR_NONE). */
+typedef bool (*link_each)(void *context, const ProtobufCMessage *reply);
+enum err link_stream(struct link *link, const char *path, const ProtobufCMessage *request,
+                     const ProtobufCMessageDescriptor *reply, link_each each, void *context, struct problem *problem)
+    __attribute__((warn_unused_result));
+
+/* --- many at once ------------------------------------------------------------------------------------------------ */
+
+struct link_call;
+struct link_want {
+    const char *path;
+    const ProtobufCMessageDescriptor *reply;
+    bool one_reply; /* unary: LINK_CALL_MS for all of it. Else the time counts from what was last sent or heard. */
+    /* Each reply, valid until it returns. May be NULL. */
+    void (*message)(void *context, const ProtobufCMessage *reply);
+    void *context;
+};
+/* Never NULL; a call that can't start is over already. The caller frees it. */
+struct link_call *link_start(struct link *link, const struct link_want *want);
+/* False: its queue is full, wait (link_turn) until link_writable; the message was taken. */
+bool link_send(struct link_call *call, const ProtobufCMessage *message);
+bool link_writable(const struct link_call *call);
+/* Nothing more to send. */
+void link_end(struct link_call *call);
+/* Over: *problem, if not NULL, becomes how (code ERR_NONE: well). */
+bool link_is_over(const struct link_call *call, struct problem *problem);
+/* Cancels it if it is not over. NULL is fine. */
+void link_free(struct link_call *call);
+
+/* One turn: sends, waits at most wait_ms for something to happen, hears it. */
+void link_turn(struct link *link, int64_t wait_ms);
+/* Turns until the descriptor can be read (or is at its end). For input that may be slow. */
+void link_wait_for(struct link *link, int fd);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * report.c - see report.h. The client's one thread.
+ */
+#include "client/report.h"
+
+#include "client/json.h"
+#include "client/memory.h"
+#include "daemon/base/clock.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+void report_begin(struct report *report, struct cli *cli, const char *file, const char *what)
+{
+    *report = (struct report){.cli = cli, .file = file, .json = options_flag(&cli->options, "json")};
+    report->began_ms = clock_boot_ms(clock_system());
+    progress_begin(&report->progress, what, cli->err);
+    if (report->json)
+        fputs("{\"rejected\": [", cli->out);
+}
+
+void report_rejected(struct report *report, uint64_t line, const char *column, const char *text)
+{
+    if (report->json) {
+        json_t *entry = json_object();
+        json_object_set_new(entry, "line", json_integer((json_int_t)line));
+        json_object_set_new(entry, "column", column ? json_string(column) : json_null());
+        json_object_set_new(entry, "reason", json_of_text(text));
+        fputs(report->rejected ? ",\n  " : "\n  ", report->cli->out);
+        json_print_inline(report->cli->out, entry);
+    } else {
+        char *name = clean_text(report->file, 0), *clean = clean_text(text, 0);
+        progress_end(&report->progress);
+        fprintf(report->cli->err, "%s:%" PRIu64 ": %s%s%s\n", name, line, column ? column : "", column ? ": " : "",
+                clean);
+        free(name);
+        free(clean);
+    }
+    report->rejected++;
+    report->rejected_lines += report->rejected_line != line;
+    report->rejected_line = line;
+}
+
+void report_end(struct report *report)
+{
+    FILE *out = report->cli->out;
+    double seconds = (double)(clock_boot_ms(clock_system()) - report->began_ms) / 1000;
+    progress_end(&report->progress);
+    if (report->json) {
+        fprintf(out,
+                "%s],\n \"created\": %" PRIu64 ", \"updated\": %" PRIu64 ", \"confirmed\": %" PRIu64
+                ", \"ended\": %" PRIu64 ", \"rejected_lines\": %" PRIu64 ", \"seconds\": %.3f}\n",
+                report->rejected ? "\n" : "", report->created, report->updated, report->confirmed, report->ended,
+                report->rejected_lines, seconds);
+        return;
+    }
+    char numbers[5][GROUPED_TEXT_BYTES];
+    fprintf(out, "%s created, %s updated, %s confirmed unchanged, %s ended; %s %s rejected (%.1f s)\n",
+            grouped_text(report->created, numbers[0]), grouped_text(report->updated, numbers[1]),
+            grouped_text(report->confirmed, numbers[2]), grouped_text(report->ended, numbers[3]),
+            grouped_text(report->rejected_lines, numbers[4]), report->rejected_lines == 1 ? "line" : "lines", seconds);
+}

@@ -1,0 +1,30 @@
+/*
+ * report.h - what became of the lines of a file: rejected lines as they come, and the sum at the end.
+ *
+ * For people: rejected lines on err, the sum on out. For machines (--json): one object on out, in which the rejected
+ * come first, because they are written as they happen and never held. Thread: the client's one thread.
+ */
+#ifndef VACANCY_CLIENT_REPORT_H
+#define VACANCY_CLIENT_REPORT_H
+
+#include "client/command.h"
+
+struct report {
+    struct cli *cli;
+    const char *file; /* as people call it */
+    bool json;
+    int64_t began_ms;
+    uint64_t created, updated, confirmed, ended, unchanged;
+    uint64_t rejected;      /* complaints */
+    uint64_t rejected_line; /* the last one, to count lines once */
+    uint64_t rejected_lines;
+    struct progress progress;
+};
+
+void report_begin(struct report *report, struct cli *cli, const char *file, const char *what);
+/* column NULL: the whole line. */
+void report_rejected(struct report *report, uint64_t line, const char *column, const char *text);
+/* The sum; once, also after a failure. */
+void report_end(struct report *report);
+
+#endif
