@@ -104,6 +104,8 @@ def make_certificates(agencies):
 
 def write_configuration():
     home = os.path.join(CA, REGION)
+    with open(os.path.join(home, "issuer.spki"), encoding="ascii") as handle:
+        issuer = handle.read().strip()
     with open(os.path.join(DEMO, "vacancyd.conf"), "w", encoding="ascii") as handle:
         handle.write(f"""; The demo's hub. vacancyd.conf(5) explains every option.
 [hub]
@@ -123,7 +125,7 @@ signing-key = {home}/region.key
 reference-secret = {home}/reference.secret
 
 [issuers]
-issuer = {REGION} {home}/issuer.pem
+issuer = {issuer}
 
 [gazetteer]
 ; The demo's made-up homes are known to a postcode sector only. A real hub leaves this out.
