@@ -341,7 +341,6 @@ class Nation:
         """Fills places until the nation's filled count is exact, then divides what is left into vacant and not."""
         rng = self.random
         mainstream = [h for h in self.households if h["named_child_only"] == "no"]
-        target = {h["agency_reference"] + h["agency"]["id"]: 0 for h in mainstream}
         counts = []
         for home in mainstream:
             # Homes tend to be full or empty rather than half used; independents are a little fuller.
@@ -364,7 +363,7 @@ class Nation:
             vacant = wanted >= free
             wanted -= free if vacant else 0
             self._offer(home, free, vacant)
-        assert wanted == 0 and target is not None
+        assert wanted == 0
 
     def _offer(self, home, beds, vacant):
         rng = self.random
@@ -379,10 +378,8 @@ class Nation:
             hours = rng.uniform(0, 18)
         else:
             home["vacancy"] = "NOT_AVAILABLE"
-            reasons = [r for r, _ in NOT_AVAILABLE]
-            home["reason"] = rng.choices(reasons, [s if h_placed or r != "NEEDS_OF_CURRENT_CHILD" else 0
-                                                   for r, s in NOT_AVAILABLE
-                                                   for h_placed in (bool(home["placed"]),)])[0]
+            fits = [(r, s) for r, s in NOT_AVAILABLE if home["placed"] or r != "NEEDS_OF_CURRENT_CHILD"]
+            home["reason"] = rng.choices([r for r, _ in fits], [s for _, s in fits])[0]
             hours = rng.uniform(0, 18)
         home["observed"] = self.now - int(hours * 3600)
 
