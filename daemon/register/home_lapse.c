@@ -61,6 +61,7 @@ static bool forget_requests(struct batch *batch)
         if (err == ERR_NONE && rest.size >= REQUEST_ID_BYTES &&
             request_id_ms(rest.data) > batch->now_ms - REQUEST_ID_KEPT_MS)
             return true;
+        int64_t made_ms = rest.size >= REQUEST_ID_BYTES ? request_id_ms(rest.data) : 0;
         struct table_key dead;
         if (err == ERR_NONE) {
             memcpy(dead.data, key.data, key.size);
@@ -72,6 +73,8 @@ static bool forget_requests(struct batch *batch)
             batch->failed = err;
             return false;
         }
+        if (made_ms > batch->position.forgotten_ms)
+            batch->position.forgotten_ms = made_ms;
     }
     home->forget_again_ms = 0; /* there are more */
     return true;

@@ -29,6 +29,7 @@ void position_encode(const struct home_position *position, uint8_t out[POSITION_
     put_be64(out + 64, (uint64_t)position->time_ms);
     put_be64(out + 72, position->audit.sequence);
     memcpy(out + 80, position->audit.hash, DIGEST_BYTES);
+    put_be64(out + 112, (uint64_t)position->forgotten_ms);
 }
 
 static void position_decode(const uint8_t in[POSITION_BYTES], struct home_position *out)
@@ -40,6 +41,7 @@ static void position_decode(const uint8_t in[POSITION_BYTES], struct home_positi
     out->time_ms = (int64_t)get_be64(in + 64);
     out->audit.sequence = get_be64(in + 72);
     memcpy(out->audit.hash, in + 80, DIGEST_BYTES);
+    out->forgotten_ms = (int64_t)get_be64(in + 112);
 }
 
 static void schema_encode(const struct home *home, uint8_t out[SCHEMA_BYTES])

@@ -27,6 +27,7 @@ struct home_position {
     uint8_t head[DIGEST_BYTES]; /* hash of the last header */
     int64_t time_ms;            /* record time: of the last entry; never goes back, whatever the clock does (C2) */
     struct audit_position audit;
+    int64_t forgotten_ms; /* request ids made up to then may have been forgotten, whatever the clock says now (C1) */
 };
 
 struct due_change {
@@ -111,7 +112,7 @@ enum err request_check(struct batch *batch, struct update *update);
 bool request_store(struct batch *batch, const struct update *update);
 
 /* home_open.c */
-#define POSITION_BYTES 112
+#define POSITION_BYTES 120
 void position_encode(const struct home_position *position, uint8_t out[POSITION_BYTES]);
 
 /* Whether a key begins with the region's; `rest` is what follows. */

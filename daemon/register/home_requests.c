@@ -14,6 +14,13 @@
 
 #define FIXED_BYTES (DIGEST_BYTES + 4 + 5 * 8 + 4 + 4)
 
+static enum err refuse_forgotten(struct update *update)
+{
+    return problem_set(&update->result.problem, ERR_INVALID, "request_id",
+                       "the id is older than 7 days, so whether it was done is no longer known; look, then send "
+                       "what is still needed under a new id");
+}
+
 static enum err refuse_age(struct batch *batch, struct update *update)
 {
     int64_t made_ms = request_id_ms(update->request_id);
@@ -22,9 +29,7 @@ static enum err refuse_age(struct batch *batch, struct update *update)
         return problem_set(problem, ERR_INVALID, "request_id",
                            "the id's time is more than 5 minutes ahead of this hub's clock; set the clock right");
     if (made_ms <= batch->now_ms - REQUEST_ID_KEPT_MS)
-        return problem_set(problem, ERR_INVALID, "request_id",
-                           "the id is older than 7 days, so whether it was done is no longer known; look, then send "
-                           "what is still needed under a new id");
+        return refuse_forgotten(update);
     return ERR_NONE;
 }
 
@@ -60,8 +65,10 @@ enum err request_check(struct batch *batch, struct update *update)
     struct table_key key = key_of_request(batch->home->options.region, update->request_id, update->principal);
     struct octets value;
     err = batch_get(batch, STORE_REQUESTS, &key, &value, &update->result.problem);
+    /* The clock may have been ahead when others of its age were forgotten, and be back now. */
     if (err == ERR_NOT_FOUND)
-        return ERR_NONE;
+        return request_id_ms(update->request_id) <= batch->home->position.forgotten_ms ? refuse_forgotten(update)
+                                                                                       : ERR_NONE;
     if (err != ERR_NONE)
         return err;
     if (value.size < FIXED_BYTES)

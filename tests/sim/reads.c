@@ -1,0 +1,357 @@
+/*
+ * reads.c - searches and reads, and what they may show; see traffic.h. One thread.
+ */
+#include "tests/sim/traffic.h"
+
+#include "daemon/record/bytes.h"
+#include "vacancy/v1/agency_service.pb-c.h"
+#include "vacancy/v1/hub_service.pb-c.h"
+#include "vacancy/v1/placement_service.pb-c.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define ASKED_MONTHS 120
+#define ARENA_BYTES  (4u << 20)
+
+/* --- what a generous search must find ------------------------------------------------------------------------------
+ */
+
+struct expected {
+    const struct row *row;
+    struct offer offer;
+    bool unconfirmed;
+};
+
+static bool agency_active(const struct sim_hub *hub, const char *id)
+{
+    for (uint32_t agency = 0; agency < AGENCIES; agency++)
+        if (strcmp(agency_id(agency), id) == 0)
+            return hub->model.agencies[agency].status == AGENCY_ACTIVE;
+    return false;
+}
+
+/* One child of ten, short term, from `day`, with every override: of the MUST rules approval (H1), availability (H2) and
+ * beds (H4) are left. */
+static bool suits(const struct sim_hub *hub, const struct offer *offer, date_days day, int64_t as_of_ms,
+                  bool unconfirmed_too)
+{
+    bool vacant = offer->state == VACANCY_VACANT || (offer->state == VACANCY_LAPSED && offer->bucket == BUCKET_NONE &&
+                                                     offer->reserved_until == DATE_NONE);
+    bool unconfirmed = offer->state == VACANCY_LAPSED || offer->valid_until_ms < as_of_ms;
+    return vacant && (unconfirmed_too || !unconfirmed) && agency_active(hub, offer->agency) &&
+           offer->approved_on <= day && (offer->approval_ends_on == DATE_NONE || day < offer->approval_ends_on) &&
+           (offer->from == DATE_NONE || offer->from <= day) && (offer->until == DATE_NONE || day <= offer->until) &&
+           offer->beds_free >= 1;
+}
+
+static uint32_t expect_options(struct sim_hub *hub, int64_t as_of_ms, bool unconfirmed_too,
+                               struct expected out[ROWS_MAX])
+{
+    const struct rows *offers = proof_offers(&hub->proof);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < offers->count; i++) {
+        struct expected *expected = &out[count];
+        const struct octets octets = {offers->at[i].octets, offers->at[i].bytes};
+        sim_require(hub->sim, offer_decode(&octets, &expected->offer) == ERR_NONE, "an offer can't be read");
+        expected->row = &offers->at[i];
+        expected->unconfirmed = expected->offer.state == VACANCY_LAPSED || expected->offer.valid_until_ms < as_of_ms;
+        count += suits(hub, &expected->offer, date_of_wall_ms(as_of_ms), as_of_ms, unconfirmed_too);
+    }
+    return count;
+}
+
+static const struct expected *expected_of(const struct expected *all, uint32_t count, uint64_t vacancy_id)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (all[i].offer.vacancy_id == vacancy_id)
+            return &all[i];
+    return NULL;
+}
+
+void traffic_compare_match(struct sim_hub *hub)
+{
+    struct sim *sim = hub->sim;
+    struct expected expected[ROWS_MAX];
+    struct criteria criteria = {
+        .near_e_metres = 429500,
+        .near_n_metres = 433500,
+        .child_count = 1,
+        .children = {{ASKED_MONTHS, SEX_M}},
+        .care_type = CARE_SHORT_TERM,
+        .grouping = GROUPING_TOGETHER,
+        .alongside = ALONGSIDE_NO_PREFERENCE,
+        .limit = OPTIONS_MAX,
+        .overrides = (1u << OVERRIDE_END) - 2,
+        .as_of_ms = clock_wall_ms(&hub->clock),
+    };
+    criteria.starts_on = date_of_wall_ms(criteria.as_of_ms);
+    uint64_t held, bytes;
+    match_stats(hub->match, &held, &bytes);
+    sim_require(sim, held == proof_offers(&hub->proof)->count, "match holds %" PRIu64 " offers, the log leads to %u",
+                held, proof_offers(&hub->proof)->count);
+    struct arena arena;
+    struct answer answer;
+    arena_init(&arena, ARENA_BYTES);
+    enum err err = match_find(hub->match, &criteria, UINT32_MAX, &arena, &answer, NULL);
+    sim_require(sim, err == ERR_NONE, "a search failed: %s", err_name(err));
+    uint32_t count = expect_options(hub, criteria.as_of_ms, true, expected);
+    sim_require(sim, answer.option_count == count, "a search finds %u options, the log's state has %u",
+                answer.option_count, count);
+    for (uint32_t i = 0; i < answer.option_count; i++) {
+        const struct option *option = &answer.options[i];
+        const struct expected *one = expected_of(expected, count, option->offer.vacancy_id);
+        struct octets octets;
+        sim_require(sim, one != NULL, "a search finds an option that the log does not lead to");
+        sim_require(sim, offer_encode(&option->offer, &arena, &octets) == ERR_NONE, "an offer can't be encoded");
+        sim_require(sim, octets.size == one->row->bytes && memcmp(octets.data, one->row->octets, octets.size) == 0,
+                    "match holds an offer with other content than the log's");
+        sim_require(sim, option->national_reference == get_be64(one->row->key), "match holds another carer's offer");
+        sim_require(sim, option->unconfirmed == one->unconfirmed, "match shows an expired vacancy as confirmed");
+    }
+    arena_finish(&arena);
+}
+
+/* --- FindVacancies -------------------------------------------------------------------------------------------------
+ */
+
+static const char *team_name(void)
+{
+    return SIM_TEAM;
+}
+
+struct finding {
+    bool unconfirmed_too;
+    uint32_t limit;
+};
+
+static void find_answered(struct sim_call *call, const ProtobufCMessage *message)
+{
+    const Vacancy__V1__FindVacanciesResponse *response = (const Vacancy__V1__FindVacanciesResponse *)message;
+    const struct finding *finding = call->user;
+    struct sim_hub *hub = call->hub;
+    struct expected expected[ROWS_MAX];
+    const char *ids[OPTIONS_MAX];
+    uint32_t count = expect_options(hub, response->as_of_ms, finding->unconfirmed_too, expected);
+    uint32_t shown = count < finding->limit ? count : finding->limit;
+    sim_require(hub->sim, response->n_options == shown, "FindVacancies shows %zu options where %u suit",
+                response->n_options, shown);
+    for (size_t i = 0; i < response->n_options; i++) {
+        const Vacancy__V1__Option *option = response->options[i];
+        uint64_t id;
+        sim_require(hub->sim, id_parse(option->vacancy_id, &id), "a vacancy id can't be read");
+        const struct expected *one = expected_of(expected, count, id);
+        sim_require(hub->sim, one != NULL, "FindVacancies shows what does not suit");
+        sim_require(hub->sim, option->beds_free == one->offer.beds_free && option->beds_free > 0,
+                    "FindVacancies shows other beds than are free");
+        sim_require(hub->sim,
+                    option->unconfirmed == one->unconfirmed &&
+                        (option->unconfirmed || option->valid_until_ms >= response->as_of_ms),
+                    "FindVacancies shows an expired vacancy as confirmed");
+        ids[i] = option->vacancy_id;
+    }
+    sim_require(hub->sim, response->n_positions == 1 && response->positions[0]->sequence <= hub->proof.last.sequence,
+                "FindVacancies names a position that is not in the log");
+    proof_disclosed(&hub->proof, team_name(), "/vacancy.v1.PlacementService/FindVacancies", ids, response->n_options);
+}
+
+/* Reads fail only for the disk's sake, or for whom they are refused. */
+static void read_ended(struct sim_call *call, const struct problem *problem, uint32_t principal)
+{
+    struct sim_hub *hub = call->hub;
+    bool refused = traffic_refused(hub, principal);
+    if (problem->code == ERR_NONE) {
+        sim_require(hub->sim, !refused, "%s answered who is suspended or not registered", call->call.method->path);
+        return;
+    }
+    bool disk = hub->seam->dead || hub->disk_full;
+    sim_require(hub->sim, refused ? problem->code == ERR_FORBIDDEN : disk, "%s failed: %s: %s", call->call.method->path,
+                err_name(problem->code), problem->text);
+}
+
+static void find_ended(struct sim_call *call, const struct problem *problem)
+{
+    read_ended(call, problem, AGENCIES);
+}
+
+void traffic_find(struct sim_hub *hub)
+{
+    static const struct client client = {.answered = find_answered, .ended = find_ended};
+    static struct finding finding;
+    struct sim *sim = hub->sim;
+    uint32_t overrides[] = {OVERRIDE_OUTSIDE_TERMS, OVERRIDE_EXEMPTION, OVERRIDE_SHARED_BEDROOM, OVERRIDE_RISK,
+                            OVERRIDE_UNCONFIRMED};
+    Vacancy__V1__Child child = VACANCY__V1__CHILD__INIT, *children[] = {&child};
+    Vacancy__V1__FindVacanciesRequest request = VACANCY__V1__FIND_VACANCIES_REQUEST__INIT;
+    char reference[] = "383-20441", near[] = "LS1 4AB", starts_on[DATE_TEXT_BYTES];
+    finding = (struct finding){.unconfirmed_too = once_in(sim, 2), .limit = once_in(sim, 4) ? 2 : OPTIONS_MAX};
+    child.age_months = ASKED_MONTHS;
+    child.sex = VACANCY__V1__SEX__SEX_M;
+    date_format(date_of_wall_ms(clock_wall_ms(&hub->clock)), starts_on);
+    request.request_reference = reference;
+    request.purpose = VACANCY__V1__PURPOSE__PURPOSE_PLACEMENT;
+    request.near_postcode = near;
+    request.n_children = 1;
+    request.children = children;
+    request.care_type = VACANCY__V1__CARE_TYPE__CARE_TYPE_SHORT_TERM;
+    request.starts_on = starts_on;
+    request.limit = finding.limit;
+    request.overrides = (Vacancy__V1__Override *)overrides;
+    request.n_overrides = finding.unconfirmed_too ? 5 : 4;
+    sim_note(sim, "find%s, limit %u", finding.unconfirmed_too ? ", unconfirmed too" : "", finding.limit);
+    struct sim_call *call =
+        call_begin(&hub->calls, "/vacancy.v1.PlacementService/FindVacancies", SIM_TEAM, &client, &finding);
+    call->shows = true;
+    call_feed(call, &request.base);
+    calls_turn(&hub->calls);
+}
+
+/* --- an agency's own -------------------------------------------------------------------------------------------------
+ */
+
+struct reading {
+    uint32_t agency, reference;
+    uint32_t carers, vacancies; /* expected */
+    uint32_t seen;
+    bool full; /* a listing of vacancies */
+};
+
+static void check_view(struct sim_hub *hub, const struct reading *reading, const Vacancy__V1__CarerView *view)
+{
+    const struct model_carer *known = NULL;
+    for (uint32_t i = 0; i < REFERENCES; i++) {
+        char text[AGENCY_REFERENCE_BYTES];
+        carer_reference(reading->agency, i, text);
+        if (strcmp(text, view->carer->agency_reference) == 0)
+            known = &hub->model.carers[reading->agency][i];
+    }
+    sim_require(hub->sim, known != NULL && known->known && strcmp(view->agency, agency_id(reading->agency)) == 0,
+                "an agency is shown a carer that is not its own");
+    const struct carer *carer = &known->home.carer;
+    sim_require(hub->sim,
+                view->carer->observed_at_ms == carer->observed_at_ms && view->carer->places == carer->places &&
+                    strcmp(view->carer->home_postcode, carer->home_postcode) == 0 &&
+                    view->carer->terms->max_children == carer->terms.max_children &&
+                    view->carer->n_placed_children == carer->placed_count &&
+                    (view->vacancy != NULL) == (known->home.vacancy.vacancy_id != 0),
+                "an agency is shown other than was acknowledged");
+    if (view->vacancy != NULL)
+        sim_require(hub->sim,
+                    view->vacancy->vacancy->beds == known->home.vacancy.beds &&
+                        view->vacancy->valid_until_ms == known->home.vacancy.valid_until_ms,
+                    "an agency is shown another vacancy than was acknowledged");
+}
+
+static void get_answered(struct sim_call *call, const ProtobufCMessage *message)
+{
+    const Vacancy__V1__GetCarerResponse *response = (const Vacancy__V1__GetCarerResponse *)message;
+    struct reading *reading = call->user;
+    check_view(call->hub, reading, response->carer);
+    const char *ids[] = {response->carer->national_reference};
+    char name[PRINCIPAL_NAME_BYTES];
+    proof_disclosed(&call->hub->proof, traffic_name(reading->agency, name), call->call.method->path, ids, 1);
+}
+
+static void get_ended(struct sim_call *call, const struct problem *problem)
+{
+    const struct reading *reading = call->user;
+    struct sim_hub *hub = call->hub;
+    bool known = hub->model.carers[reading->agency][reading->reference].known;
+    if (problem->code == ERR_FORBIDDEN && !known)
+        return;
+    sim_require(hub->sim, known || problem->code != ERR_NONE, "a carer that was never pushed is shown");
+    read_ended(call, problem, reading->agency);
+}
+
+static void list_answered(struct sim_call *call, const ProtobufCMessage *message)
+{
+    struct reading *reading = call->user;
+    reading->seen++;
+    if (!reading->full)
+        check_view(call->hub, reading, ((const Vacancy__V1__ListCarersResponse *)message)->carer);
+}
+
+static void list_ended(struct sim_call *call, const struct problem *problem)
+{
+    struct reading *reading = call->user;
+    read_ended(call, problem, reading->agency);
+    uint32_t expected = reading->full ? reading->vacancies : reading->carers;
+    if (problem->code == ERR_NONE)
+        sim_require(call->hub->sim, reading->seen == expected, "%s lists %u where there are %u",
+                    call->call.method->path, reading->seen, expected);
+}
+
+static void get_carer(struct sim_hub *hub, struct reading *reading)
+{
+    static const struct client client = {.answered = get_answered, .ended = get_ended};
+    Vacancy__V1__GetCarerRequest request = VACANCY__V1__GET_CARER_REQUEST__INIT;
+    char reference[AGENCY_REFERENCE_BYTES], name[PRINCIPAL_NAME_BYTES];
+    carer_reference(reading->agency, reading->reference, reference);
+    request.agency_reference = reference;
+    struct sim_call *call = call_begin(&hub->calls, "/vacancy.v1.AgencyService/GetCarer",
+                                       traffic_name(reading->agency, name), &client, reading);
+    call->shows = true;
+    call_feed(call, &request.base);
+}
+
+static void list(struct sim_hub *hub, struct reading *reading)
+{
+    static const struct client client = {.answered = list_answered, .ended = list_ended};
+    Vacancy__V1__ListCarersRequest carers = VACANCY__V1__LIST_CARERS_REQUEST__INIT;
+    Vacancy__V1__ListVacanciesRequest vacancies = VACANCY__V1__LIST_VACANCIES_REQUEST__INIT;
+    char name[PRINCIPAL_NAME_BYTES];
+    for (uint32_t i = 0; i < REFERENCES; i++) {
+        const struct model_carer *carer = &hub->model.carers[reading->agency][i];
+        reading->carers += carer->known;
+        reading->vacancies += carer->known && carer->home.vacancy.vacancy_id != 0;
+    }
+    carers.include_ended = true;
+    struct sim_call *call = call_begin(
+        &hub->calls, reading->full ? "/vacancy.v1.AgencyService/ListVacancies" : "/vacancy.v1.AgencyService/ListCarers",
+        traffic_name(reading->agency, name), &client, reading);
+    call->shows = true;
+    call_feed(call, reading->full ? &vacancies.base : &carers.base);
+}
+
+static void status_answered(struct sim_call *call, const ProtobufCMessage *message)
+{
+    const Vacancy__V1__GetStatusResponse *status = (const Vacancy__V1__GetStatusResponse *)message;
+    const struct model *model = &call->hub->model;
+    uint64_t agencies = 0, vacancies = 0;
+    for (uint32_t agency = 0; agency < AGENCIES; agency++) {
+        agencies += model->agency_known[agency];
+        for (uint32_t i = 0; i < REFERENCES; i++)
+            vacancies += model->carers[agency][i].known && model->carers[agency][i].home.vacancy.vacancy_id != 0;
+    }
+    sim_require(call->hub->sim, status->agencies == agencies && status->vacancies == vacancies,
+                "GetStatus counts %" PRIu64 " agencies and %" PRIu64 " vacancies; there are %" PRIu64 " and %" PRIu64,
+                status->agencies, status->vacancies, agencies, vacancies);
+}
+
+static void status_ended(struct sim_call *call, const struct problem *problem)
+{
+    read_ended(call, problem, AGENCIES + 1);
+}
+
+void traffic_read(struct sim_hub *hub)
+{
+    static const struct client client = {.answered = status_answered, .ended = status_ended};
+    static struct reading reading;
+    struct sim *sim = hub->sim;
+    reading =
+        (struct reading){.agency = below(sim, AGENCIES), .reference = below(sim, REFERENCES), .full = once_in(sim, 2)};
+    switch (below(sim, 4)) {
+    case 0: {
+        Vacancy__V1__GetStatusRequest request = VACANCY__V1__GET_STATUS_REQUEST__INIT;
+        call_feed(call_begin(&hub->calls, "/vacancy.v1.HubService/GetStatus", SIM_OPERATOR, &client, NULL),
+                  &request.base);
+        break;
+    }
+    case 1:
+        list(hub, &reading);
+        break;
+    default:
+        get_carer(hub, &reading);
+    }
+    calls_turn(&hub->calls);
+}

@@ -1,0 +1,50 @@
+/*
+ * seam.h - a disk between the shipped code and store_memory: it counts, remembers what became durable, and dies.
+ *
+ * Owns: the plan of faults of one hub's disk. A planned death happens at the n-th call of the storage seam: the call
+ * fails, or, where chance says so, a commit first becomes durable, or an append is torn in the middle; every later call
+ * fails until seam_revive.
+ * Thread: the simulator's one. Invariant: `commits` and `synced` count only what the disk below has made durable.
+ */
+#ifndef VACANCY_TESTS_SIM_SEAM_H
+#define VACANCY_TESTS_SIM_SEAM_H
+
+#include "daemon/register/store.h"
+#include "tests/sim/sim.h"
+
+#define SEAM_SEGMENTS 16
+
+enum seam_death {
+    DEATH_BEFORE,    /* the fatal call does nothing */
+    DEATH_AFTER,     /* the fatal call is done whole; the caller never gets to act on it */
+    DEATH_IN_MIDDLE, /* a commit is not done; an append is done in part */
+};
+
+struct seam {
+    struct store store; /* what the hub is given */
+    struct store *under;
+    struct sim *sim;
+    int64_t calls_until_death; /* < 0: none planned */
+    enum seam_death how;
+    bool dead, writing;
+    bool commit_fails;      /* the next commit of a write answers ERR_STORE_IO, and the disk lives on (D5) */
+    int looking;            /* the simulator's own reads, which neither count nor die */
+    uint64_t commits;       /* write transactions made durable */
+    uint64_t trail_appends; /* appends to the trail of disclosures */
+    struct {
+        char name[64];
+        uint64_t bytes, synced;
+    } segments[SEAM_SEGMENTS];
+};
+
+struct seam *seam_create(struct sim *sim);
+void seam_destroy(struct seam *seam);
+void seam_plan_death(struct seam *seam, int64_t calls, enum seam_death how);
+/* Puts and appends fail from the n-th on; or past so many octets more, a part of which is kept for what may use it. */
+void seam_plan_full(struct seam *seam, int64_t calls);
+void seam_limit(struct seam *seam, uint64_t more_bytes, uint64_t reserve_bytes);
+void seam_room(struct seam *seam);
+/* After a death or a kill: what a kill -9 leaves, or what a power cut leaves (of unsynced appends any prefix). */
+void seam_revive(struct seam *seam, bool power_cut);
+
+#endif

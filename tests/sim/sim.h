@@ -1,0 +1,70 @@
+/*
+ * sim.h - one seed's world: virtual time, one source of chance, hubs, and what happened last.
+ *
+ * Owns: struct sim, the scheduler's step (sim.c), notes and failure. Not here: a hub's parts (hub.h), what clients ask
+ * for (traffic.h), what must hold (model.h, proof.h).
+ * Thread: one for everything; the shipped code under test starts none here.
+ * Invariant: what happens is a function of (seed, steps) alone, so that a failing seed replays exactly.
+ */
+#ifndef VACANCY_TESTS_SIM_H
+#define VACANCY_TESTS_SIM_H
+
+#include "daemon/base/randomness.h"
+#include "daemon/gazetteer/gazetteer.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SECOND_MS INT64_C(1000)
+#define MINUTE_MS (60 * SECOND_MS)
+#define HOUR_MS   (60 * MINUTE_MS)
+#define DAY_MS    (24 * HOUR_MS)
+
+#define SIM_HUBS        1 /* the federation brings more */
+#define SIM_NOTES       48
+#define SIM_NOTE_BYTES  160
+#define SIM_STEPS_USUAL 250
+
+struct sim_hub;
+
+struct sim {
+    uint64_t seed;
+    uint32_t step, steps;
+    struct seeded_random chance;
+    int64_t now_ms; /* true time; hubs' clocks err from it */
+    const struct gazetteer *gazetteer;
+    struct sim_hub *hubs[SIM_HUBS];
+    char notes[SIM_NOTES][SIM_NOTE_BYTES]; /* a ring: the last events */
+    uint64_t noted;
+};
+
+/* Runs one seed: returns when every step passed; ends the program otherwise (sim_fail). */
+void sim_run(struct sim *sim, uint64_t seed, uint32_t steps, const struct gazetteer *gazetteer);
+
+/* Remembers an event for the report of a failure. */
+void sim_note(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A property does not hold: prints the seed, the last events and what was found, and exits with status 1. */
+_Noreturn void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define sim_require(sim, condition, ...)                                                                               \
+    do {                                                                                                               \
+        if (!(condition))                                                                                              \
+            sim_fail(sim, __VA_ARGS__);                                                                                \
+    } while (0)
+/* For signal handlers: which seed is running. */
+void sim_report_signal(struct sim *sim, int number);
+
+/* Uniform in [0, below); true once in `times`. */
+static inline uint32_t below(struct sim *sim, uint32_t bound)
+{
+    return (uint32_t)seeded_random_below(&sim->chance, bound);
+}
+static inline bool once_in(struct sim *sim, uint32_t times)
+{
+    return below(sim, times) == 0;
+}
+static inline int64_t between(struct sim *sim, int64_t least, int64_t most)
+{
+    return least + (int64_t)seeded_random_below(&sim->chance, (uint64_t)(most - least) + 1);
+}
+
+#endif

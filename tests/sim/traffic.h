@@ -1,0 +1,33 @@
+/*
+ * traffic.h - what clients do: writes of every kind, right, late, early, repeated and altered; searches and reads.
+ *
+ * Owns: the operations made in a seed (traffic.c), the checks of what clients are shown (reads.c).
+ * Thread: the simulator's one.
+ */
+#ifndef VACANCY_TESTS_SIM_TRAFFIC_H
+#define VACANCY_TESTS_SIM_TRAFFIC_H
+
+#include "tests/sim/hub.h"
+
+/* Forgets the operations of the seed before. */
+void traffic_reset(void);
+/* Registers every agency, so that there is something to do. */
+void traffic_begin(struct sim_hub *hub);
+/* One client asks for something: a unary write, a Submit of several, or something sent again. */
+void traffic_write(struct sim_hub *hub);
+/* Some call that waits loses its client. */
+void traffic_cancel(struct sim_hub *hub);
+
+/* FindVacancies as a team; the answer is checked against the log's state, its disclosure against the trail. */
+void traffic_find(struct sim_hub *hub);
+/* GetCarer, ListCarers or ListVacancies as an agency; GetStatus as the operator. */
+void traffic_read(struct sim_hub *hub);
+/* What match holds is what the log leads to, octet by octet. */
+void traffic_compare_match(struct sim_hub *hub);
+
+/* The standing that access must know: a call by this principal is refused. Index as in operation.principal. */
+bool traffic_refused(const struct sim_hub *hub, uint32_t principal);
+/* The name in its certificate. */
+const char *traffic_name(uint32_t principal, char out[PRINCIPAL_NAME_BYTES]);
+
+#endif
