@@ -100,10 +100,21 @@ static void note_frame(struct h2_conn *conn, const nghttp2_frame *frame)
         conn->goaway_received = true;
         count_idle_frame(conn);
         break;
-    default: /* SETTINGS, PRIORITY, PRIORITY_UPDATE ... */
+    case NGHTTP2_SETTINGS:
         count_idle_frame(conn);
         break;
+    default: /* on_begin_frame */
+        break;
     }
+}
+
+/* nghttp2 passes over priorities, and says nothing else of them. (Of unknown frames nothing at all: they cost bytes.) */
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *ctx)
+{
+    (void)session;
+    if (head->type == NGHTTP2_PRIORITY)
+        count_idle_frame(ctx);
+    return 0;
 }
 
 static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
@@ -188,6 +199,7 @@ static nghttp2_session_callbacks *make_callbacks(void)
     nghttp2_session_callbacks *callbacks;
     if (nghttp2_session_callbacks_new(&callbacks) != 0)
         return NULL;
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
