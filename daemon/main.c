@@ -222,7 +222,7 @@ static void add_methods(struct hub *hub, const struct rpc_method *methods, size_
             known = strcmp(hub->service_names[j], name) == 0;
         if (known)
             continue;
-        if (hub->service_count == SERVICES_MAX)
+        if (hub->service_count >= SERVICES_MAX)
             log_fatal("main", "more than %d services", SERVICES_MAX);
         hub->service_name_list[hub->service_count] = hub->service_names[hub->service_count];
         memcpy(hub->service_names[hub->service_count++], name, sizeof name);

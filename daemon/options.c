@@ -6,6 +6,7 @@
 
 #include "daemon/base/digest.h"
 #include "daemon/base/text.h"
+#include "proto/wire/certificate_key.h"
 
 #include <libgen.h>
 #include <limits.h>
@@ -113,7 +114,7 @@ static enum err parse_issuer(const char *text, const char *folder, struct issuer
         return ERR_NONE;
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s%s%s", key[0] == '/' ? "" : folder, key[0] == '/' ? "" : "/", key);
-    if (!digest_certificate_key(path, out->key_sha256))
+    if (!certificate_key_digest(path, out->key_sha256))
         return problem_set(problem, ERR_INVALID, "issuers.issuer",
                            "[issuers] issuer: \"%.80s\" is neither 64 hex digits nor a readable certificate (PEM)",
                            key);

@@ -9,12 +9,8 @@
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 struct contexts {
@@ -114,22 +110,6 @@ void digest_stream_finish(struct digest_stream *stream, uint8_t out[DIGEST_BYTES
         must(EVP_DigestFinal_ex(stream->digest, out, NULL) == 1, "finish a hash");
     EVP_MD_CTX_free(stream->digest);
     free(stream);
-}
-
-bool digest_certificate_key(const char *pem_path, uint8_t out[DIGEST_BYTES])
-{
-    FILE *file = fopen(pem_path, "re");
-    X509 *certificate = file ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
-    uint8_t *octets = NULL;
-    int bytes = certificate ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &octets) : -1;
-    if (bytes > 0)
-        digest_sha256(octets, (size_t)bytes, out);
-    OPENSSL_free(octets);
-    X509_free(certificate);
-    if (file != NULL)
-        fclose(file);
-    ERR_clear_error();
-    return bytes > 0;
 }
 
 void hex_encode(const void *data, size_t bytes, char *out)

@@ -29,12 +29,6 @@ struct digest_stream *digest_stream_create(void);
 void digest_stream_add(struct digest_stream *stream, const void *data, size_t bytes);
 void digest_stream_finish(struct digest_stream *stream, uint8_t out[DIGEST_BYTES]);
 
-/*
- * SHA-256 of the SubjectPublicKeyInfo of the first certificate in a PEM file: how an issuer's key is named. False when
- * there is none to read.
- */
-bool digest_certificate_key(const char *pem_path, uint8_t out[DIGEST_BYTES]) __attribute__((warn_unused_result));
-
 /* Lower-case hex with a NUL; out has 2 * bytes + 1. */
 void hex_encode(const void *data, size_t bytes, char *out);
 /* Exactly 2 * bytes hex digits (either case); false otherwise. */

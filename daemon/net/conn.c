@@ -117,9 +117,7 @@ struct conn *conn_create(struct worker *worker, int fd, uint64_t id)
     tls_context_unref(tls);
     if (conn->h2 == NULL || conn->readable == NULL || conn->writable == NULL) {
         log_error("net", "conn=%llu refused: out of memory", (unsigned long long)id);
-        if (conn->h2 == NULL)
-            close(fd);
-        conn_destroy(conn);
+        conn_destroy(conn); /* the descriptor is closed: by wire */
         return NULL;
     }
     log_debug("net", "accepted conn=%llu peer=%s worker=%u", (unsigned long long)id, conn->peer, worker_index(worker));
