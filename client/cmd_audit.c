@@ -38,7 +38,7 @@ static enum exit_code unverified(struct cli *cli, const char *text)
     return EXIT_UNVERIFIED;
 }
 
-/* --key-hex pins; it must agree with what was remembered. */
+/* --region-key pins; it must agree with what was remembered. */
 static enum exit_code pin(struct cli *cli, struct audit_memory *memory)
 {
     const char *given = options_text(&cli->options, "region-key");

@@ -130,6 +130,7 @@ static enum exit_code put_agencies(struct cli *cli, const char *name)
     struct csv_options csv = {.fd = fd};
     struct csv_file *file = csv_file_open(&csv);
     report_begin(&put.report, cli, name, "registering agencies");
+    put.report.done = "registered";
     enum exit_code code = put_file(&put, file);
     size_t busy;
     for (reap(&put, &busy); busy > 0; reap(&put, &busy))

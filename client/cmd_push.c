@@ -174,6 +174,8 @@ static void send_row(struct push *push, struct push_row *row)
 static void complain(void *context, const char *column, const char *text)
 {
     struct push *push = context;
+    while (!stopped(push) && push->answered < push->sent)
+        link_turn(push->cli->link, LINK_CALL_MS); /* so that rejected lines come in the file's order */
     report_rejected(&push->report, push->line, column, text);
 }
 

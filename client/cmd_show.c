@@ -101,6 +101,16 @@ static void print_list(struct cli *cli, const ProtobufCFieldDescriptor *field, c
     grown_free(&text);
 }
 
+/* The value says it. */
+static void cut_unit(char *label)
+{
+    static const char *const units[] = {" ms", " months"};
+    size_t bytes = strlen(label);
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+        if (bytes > strlen(units[i]) && strcmp(label + bytes - strlen(units[i]), units[i]) == 0)
+            label[bytes - strlen(units[i])] = '\0';
+}
+
 static void print_fields(struct cli *cli, const ProtobufCMessage *message, unsigned indent)
 {
     for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
@@ -110,9 +120,7 @@ static void print_fields(struct cli *cli, const ProtobufCMessage *message, unsig
         snprintf(label, sizeof label, "%s", field->name);
         for (char *c = label; *c; c++)
             *c = *c == '_' ? ' ' : *c;
-        char *unit = strstr(label, " ms");
-        if (unit != NULL && unit[3] == '\0')
-            *unit = '\0';
+        cut_unit(label);
         if (field->label == PROTOBUF_C_LABEL_REPEATED) {
             print_list(cli, field, message, label, indent);
         } else if (!is_unset(field, at) && field->type == PROTOBUF_C_TYPE_MESSAGE) {

@@ -69,8 +69,9 @@ char *code_words(const ProtobufCEnumDescriptor *list, int value, char *out, size
     /* UASC and SSDA903's M, F and U are written in capitals. */
     if (strcmp(out, "UASC") == 0 || strlen(out) == 1)
         return out;
+    char between = isdigit((unsigned char)out[0]) ? '-' : ' '; /* an age band: "6-8" */
     for (char *at = out; *at; at++)
-        *at = *at == '_' ? ' ' : (char)tolower((unsigned char)*at);
+        *at = *at == '_' ? between : (char)tolower((unsigned char)*at);
     return out;
 }
 

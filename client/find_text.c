@@ -18,43 +18,44 @@ typedef Vacancy__V1__Reason reason;
 
 static const struct rule_words {
     Vacancy__V1__Rule rule;
-    const char *name;   /* before what was found */
-    const char *failed; /* of vacancies that a rule removed: "312 ..." */
-    const char *relax;  /* what to try; NULL: nothing can be relaxed */
-    bool quiet;         /* when met, the name alone says enough */
+    const char *name;                         /* before what was found */
+    const char *failed;                       /* of vacancies that a rule removed: "312 ..." */
+    const char *relax;                        /* what to try; NULL: nothing can be relaxed */
+    enum { BOTH, NAME_ONLY, FOUND_ONLY } met; /* what says enough when it is met */
 } rules[] = {
     {VACANCY__V1__RULE__RULE_H1_APPROVAL, "approval", "agency not active, or approval not in force on the day", NULL,
-     true},
+     NAME_ONLY},
     {VACANCY__V1__RULE__RULE_H2_AVAILABLE, "vacant", "not vacant on the day, or not confirmed in time",
-     "a later --starts, or --allow UNCONFIRMED to see those to telephone first", true},
+     "a later --starts, or --allow UNCONFIRMED to see those to telephone first", NAME_ONLY},
     {VACANCY__V1__RULE__RULE_H3_TERMS, "terms", "age, sex or kind of care outside the terms of approval",
-     "another --type; in an emergency --allow EMERGENCY_OUTSIDE_TERMS (at most 6 working days)", false},
+     "another --type; in an emergency --allow EMERGENCY_OUTSIDE_TERMS (at most 6 working days)", FOUND_ONLY},
     {VACANCY__V1__RULE__RULE_H4_CAPACITY, "beds", "too few beds or places",
-     "--split; in an emergency --allow EMERGENCY_OUTSIDE_TERMS", false},
-    {VACANCY__V1__RULE__RULE_H5_FOSTERING_LIMIT, "usual limit", "more than three children who are not all siblings",
-     "--allow FOSTERING_LIMIT_EXEMPTION (the home's authority must grant it)", false},
-    {VACANCY__V1__RULE__RULE_H6_TOGETHER, "together", "can't take all the children together", "--split", false},
+     "--split, if the children may be parted; in an emergency --allow EMERGENCY_OUTSIDE_TERMS", FOUND_ONLY},
+    {VACANCY__V1__RULE__RULE_H5_FOSTERING_LIMIT, "within the usual limit",
+     "more than three children who are not all siblings",
+     "--allow FOSTERING_LIMIT_EXEMPTION (the home's authority must grant it)", NAME_ONLY},
+    {VACANCY__V1__RULE__RULE_H6_TOGETHER, "together", "can't take all the children together", "--split", BOTH},
     {VACANCY__V1__RULE__RULE_H7_BEDROOM, "bedroom", "no bedroom for each child over 3",
-     "--allow SHARED_BEDROOM (each responsible authority must agree)", false},
-    {VACANCY__V1__RULE__RULE_H8_ACCESSIBILITY, "home", "lacks what the child needs of the home", "fewer --need", false},
+     "--allow SHARED_BEDROOM (each responsible authority must agree)", FOUND_ONLY},
+    {VACANCY__V1__RULE__RULE_H8_ACCESSIBILITY, "home", "lacks what the child needs of the home", "fewer --need", BOTH},
     {VACANCY__V1__RULE__RULE_H9_ALONGSIDE, "alongside", "other children in the home don't fit --alongside",
-     "another --alongside", false},
+     "another --alongside", BOTH},
     {VACANCY__V1__RULE__RULE_H10_AVOIDED_PLACE, "away from", "too near a place to avoid", "a smaller radius in --avoid",
-     false},
+     BOTH},
     {VACANCY__V1__RULE__RULE_H11_RISK, "risk", "can't take a risk that was named",
-     "--allow RISK_AGREED (social worker and agency must agree)", false},
-    {VACANCY__V1__RULE__RULE_H12_PETS, "pets", "an animal the child can't live with", "fewer --no-pet", false},
+     "--allow RISK_AGREED (social worker and agency must agree)", BOTH},
+    {VACANCY__V1__RULE__RULE_H12_PETS, "pets", "an animal the child can't live with", "fewer --no-pet", BOTH},
     {VACANCY__V1__RULE__RULE_H13_SPECIALIST, "specialist care", "not approved for this specialist kind of care",
-     "another --type; in an emergency --allow EMERGENCY_OUTSIDE_TERMS", false},
-    {VACANCY__V1__RULE__RULE_H14_KINSHIP, "offered", "approved for a named child only", NULL, true},
-    {VACANCY__V1__RULE__RULE_DISTANCE, "distance", "farther than --within", "a wider --within", true},
-    {VACANCY__V1__RULE__RULE_S5_LANGUAGE, "language", "language not spoken", "", false},
-    {VACANCY__V1__RULE__RULE_S7_SKILLS, "skills", "skill not there", "", false},
+     "another --type; in an emergency --allow EMERGENCY_OUTSIDE_TERMS", BOTH},
+    {VACANCY__V1__RULE__RULE_H14_KINSHIP, "offered", "approved for a named child only", NULL, NAME_ONLY},
+    {VACANCY__V1__RULE__RULE_DISTANCE, "distance", "farther than --within", "a wider --within", NAME_ONLY},
+    {VACANCY__V1__RULE__RULE_S5_LANGUAGE, "language", "language not spoken", "", BOTH},
+    {VACANCY__V1__RULE__RULE_S7_SKILLS, "skills", "skill not there", "", BOTH},
 };
 
 static const struct rule_words *words_of(Vacancy__V1__Rule rule)
 {
-    static const struct rule_words unknown = {0, "another rule", "a rule that this program doesn't know", NULL, false};
+    static const struct rule_words unknown = {0, "another rule", "a rule that this program doesn't know", NULL, BOTH};
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
         if (rules[i].rule == rule)
             return &rules[i];
@@ -92,7 +93,7 @@ static char *care_words(const option *o)
 
 static void print_table(FILE *out, unsigned width, const Vacancy__V1__FindVacanciesResponse *response)
 {
-    static const char *const headings[] = {"", "miles", "area", "authority", "", "beds", "confirmed", "care"};
+    static const char *const headings[] = {"", "miles", "area", "authority", "where", "beds", "confirmed", "care"};
     struct table *table = table_create();
     char text[GROUPED_TEXT_BYTES], ago[AGO_TEXT_BYTES];
     for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++)
@@ -117,18 +118,25 @@ static void print_table(FILE *out, unsigned width, const Vacancy__V1__FindVacanc
 
 /* --- each option ------------------------------------------------------------------------------------------------- */
 
-static void add_reason(struct grown_text *to, const reason *r)
+static void add_met(struct grown_text *to, const reason *r)
 {
     const struct rule_words *words = words_of(r->rule);
-    grown_add(to, "%s%s", to->bytes ? "; " : "", words->name);
-    if (r->found[0] != '\0' && !(words->quiet && r->outcome == VACANCY__V1__REASON__OUTCOME__OUTCOME_MET))
-        grown_add(to, ": %s", r->found);
+    bool named = words->met != FOUND_ONLY || r->found[0] == '\0',
+         found = words->met != NAME_ONLY && r->found[0] != '\0';
+    grown_add(to, "%s%s%s%s", to->bytes ? "; " : "", named ? words->name : "", named && found ? ": " : "",
+              found ? r->found : "");
+}
+
+static void add_overridden(struct grown_text *to, const reason *r)
+{
+    grown_add(to, "%s%s: %s", to->bytes ? "; " : "", words_of(r->rule)->failed, r->found);
 }
 
 static void add_gap(struct grown_text *to, const reason *r)
 {
     bool unknown = r->outcome == VACANCY__V1__REASON__OUTCOME__OUTCOME_NOT_KNOWN;
-    grown_add(to, "%s%s: asked %s, %s", to->bytes ? "; " : "", words_of(r->rule)->name, r->asked,
+    grown_add(to, "%s%s: asked %s, %s%s", to->bytes ? "; " : "", words_of(r->rule)->name, r->asked,
+              unknown || !r->found[0] ? "" : "found ",
               unknown       ? "not known, ask the agency"
               : r->found[0] ? r->found
                             : "not there");
@@ -184,10 +192,10 @@ static void print_option(FILE *out, unsigned width, size_t number, const option 
     for (size_t i = 0; i < o->n_reasons; i++) {
         switch (o->reasons[i]->outcome) {
         case VACANCY__V1__REASON__OUTCOME__OUTCOME_MET:
-            add_reason(&met, o->reasons[i]);
+            add_met(&met, o->reasons[i]);
             break;
         case VACANCY__V1__REASON__OUTCOME__OUTCOME_OVERRIDDEN:
-            add_reason(&needs, o->reasons[i]);
+            add_overridden(&needs, o->reasons[i]);
             break;
         default:
             add_gap(&gaps, o->reasons[i]);

@@ -41,22 +41,39 @@ void report_rejected(struct report *report, uint64_t line, const char *column, c
     report->rejected_line = line;
 }
 
-void report_end(struct report *report)
+static void print_json_sum(const struct report *report, double seconds)
 {
     FILE *out = report->cli->out;
+    fprintf(out, "%s],\n ", report->rejected ? "\n" : "");
+    if (report->done)
+        fprintf(out, "\"%s\": %" PRIu64, report->done, report->updated);
+    else
+        fprintf(out,
+                "\"created\": %" PRIu64 ", \"updated\": %" PRIu64 ", \"confirmed\": %" PRIu64 ", \"ended\": %" PRIu64,
+                report->created, report->updated, report->confirmed, report->ended);
+    fprintf(out, ", \"rejected_lines\": %" PRIu64 ", \"seconds\": %.3f}\n", report->rejected_lines, seconds);
+}
+
+static void print_sum(const struct report *report, double seconds)
+{
+    FILE *out = report->cli->out;
+    char numbers[5][GROUPED_TEXT_BYTES];
+    if (report->done)
+        fprintf(out, "%s %s", grouped_text(report->updated, numbers[1]), report->done);
+    else
+        fprintf(out, "%s created, %s updated, %s confirmed unchanged, %s ended",
+                grouped_text(report->created, numbers[0]), grouped_text(report->updated, numbers[1]),
+                grouped_text(report->confirmed, numbers[2]), grouped_text(report->ended, numbers[3]));
+    fprintf(out, "; %s %s rejected (%.1f s)\n", grouped_text(report->rejected_lines, numbers[4]),
+            report->rejected_lines == 1 ? "line" : "lines", seconds);
+}
+
+void report_end(struct report *report)
+{
     double seconds = (double)(clock_boot_ms(clock_system()) - report->began_ms) / 1000;
     progress_end(&report->progress);
-    if (report->json) {
-        fprintf(out,
-                "%s],\n \"created\": %" PRIu64 ", \"updated\": %" PRIu64 ", \"confirmed\": %" PRIu64
-                ", \"ended\": %" PRIu64 ", \"rejected_lines\": %" PRIu64 ", \"seconds\": %.3f}\n",
-                report->rejected ? "\n" : "", report->created, report->updated, report->confirmed, report->ended,
-                report->rejected_lines, seconds);
-        return;
-    }
-    char numbers[5][GROUPED_TEXT_BYTES];
-    fprintf(out, "%s created, %s updated, %s confirmed unchanged, %s ended; %s %s rejected (%.1f s)\n",
-            grouped_text(report->created, numbers[0]), grouped_text(report->updated, numbers[1]),
-            grouped_text(report->confirmed, numbers[2]), grouped_text(report->ended, numbers[3]),
-            grouped_text(report->rejected_lines, numbers[4]), report->rejected_lines == 1 ? "line" : "lines", seconds);
+    if (report->json)
+        print_json_sum(report, seconds);
+    else
+        print_sum(report, seconds);
 }

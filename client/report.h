@@ -13,10 +13,11 @@ struct report {
     struct cli *cli;
     const char *file; /* as people call it */
     bool json;
+    const char *done; /* the hub doesn't say whether it was new: "registered"; NULL: it does */
     int64_t began_ms;
-    uint64_t created, updated, confirmed, ended, unchanged;
-    uint64_t rejected;      /* complaints */
-    uint64_t rejected_line; /* the last one, to count lines once */
+    uint64_t created, updated, confirmed, ended, unchanged; /* `done`: all in updated */
+    uint64_t rejected;                                      /* complaints */
+    uint64_t rejected_line;                                 /* the last one, to count lines once */
     uint64_t rejected_lines;
     struct progress progress;
 };

@@ -45,7 +45,7 @@ bool settings_split_address(const char *text, char **host, char **port)
     if (text[0] == '[' && bytes > 2 && text[bytes - 1] == ']') {
         text++;
         bytes -= 2;
-    } else if (memchr(text, ':', bytes) != NULL) {
+    } else if (strcspn(text, "[]") < bytes || memchr(text, ':', bytes) != NULL) {
         return false;
     }
     if (bytes == 0 || bytes > HOST_BYTES_MAX)

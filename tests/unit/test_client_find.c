@@ -1,0 +1,277 @@
+/* tier: check */
+/* `vacancy find`: flags to request, the hub's fields to flags, and the answer's text, word for word. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "client/find_request.h"
+#include "client/find_text.h"
+#include "client/json.h"
+#include "client/screen.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+struct made {
+    struct options options;
+    struct arena arena;
+    Vacancy__V1__FindVacanciesRequest *request;
+    struct problem problem;
+};
+
+static enum err make(struct made *made, const char *words)
+{
+    static char line[512];
+    const char *argv[64];
+    int argc = 0;
+    const struct option_spec *const tables[2] = {find_options, NULL};
+    snprintf(line, sizeof line, "%s", words);
+    for (char *word = strtok(line, " "); word; word = strtok(NULL, " "))
+        argv[argc++] = word;
+    *made = (struct made){0};
+    arena_init(&made->arena, 64 * 1024);
+    assert_int_equal(options_parse(tables, argc, argv, &made->options, &made->problem), ERR_NONE);
+    return find_request_make(&made->options, &made->arena, &made->request, &made->problem);
+}
+
+static void drop(struct made *made)
+{
+    options_free(&made->options);
+    arena_finish(&made->arena);
+}
+
+static void flags_make_a_request(void **state)
+{
+    (void)state;
+    struct made made;
+    assert_int_equal(make(&made,
+                          "--near LS6 --child 14:M --child 8m --type long-term --need WHEELCHAIR --need step_free "
+                          "--risk MISSING --no-pet DOG --alongside solo --avoid LS1:500 --avoid LS2 --language pl "
+                          "--skill AUTISM --split --within 10 --limit 5 --starts 2026-12-01 --allow UNCONFIRMED "
+                          "--purpose CONTINGENCY --ref 383-204417"),
+                     ERR_NONE);
+    const Vacancy__V1__FindVacanciesRequest *r = made.request;
+    assert_string_equal(r->near_postcode, "LS6");
+    assert_int_equal(r->n_children, 2);
+    assert_int_equal(r->children[0]->age_months, 168);
+    assert_int_equal(r->children[1]->age_months, 8);
+    assert_int_equal(r->children[1]->sex, VACANCY__V1__SEX__SEX_U);
+    assert_int_equal(r->care_type, VACANCY__V1__CARE_TYPE__CARE_TYPE_LONG_TERM);
+    assert_int_equal(r->n_home_features, 2);
+    assert_int_equal(r->grouping, VACANCY__V1__GROUPING__GROUPING_SPLIT);
+    assert_int_equal(r->avoid[0]->radius_metres, 500);
+    assert_string_equal(r->avoid[0]->postcode, "LS1");
+    assert_int_equal(r->avoid[1]->radius_metres, 1609);
+    assert_int_equal(r->within_metres, 16093);
+    assert_int_equal(r->limit, 5);
+    assert_int_equal(r->purpose, VACANCY__V1__PURPOSE__PURPOSE_CONTINGENCY);
+    assert_int_equal(r->n_overrides, 1);
+    drop(&made);
+    assert_int_equal(make(&made, "--near LS6 --child 4:F --ref 383-204417"), ERR_NONE);
+    assert_int_equal(made.request->care_type, VACANCY__V1__CARE_TYPE__CARE_TYPE_SHORT_TERM);
+    assert_int_equal(made.request->purpose, VACANCY__V1__PURPOSE__PURPOSE_PLACEMENT);
+    assert_int_equal(made.request->grouping, VACANCY__V1__GROUPING__GROUPING_TOGETHER);
+    drop(&made);
+}
+
+static void wrong_flags_are_named(void **state)
+{
+    (void)state;
+    static const char *const table[][2] = {
+        {"--child 4:F --ref 383-204417", "--near"},
+        {"--near LS6 --ref 383-204417", "--child"},
+        {"--near LS6 --child 4:F", "--ref"}, /* a search without a request reference */
+        {"--near LS6 --child 4:F --child x --ref 1", "--child 2"},
+        {"--near LS6 --child 4:X --ref 1", "--child 1"},
+        {"--near LS6 --child 4:F --ref 1 --type NICE", "--type"},
+        {"--near LS6 --child 4:F --ref 1 --within far", "--within"},
+        {"--near LS6 --child 4:F --ref 1 --within 1.2.3", "--within"},
+        {"--near LS6 --child 4:F --ref 1 --within 0", "--within"},
+        {"--near LS6 --child 4:F --ref 1 --limit 0", "--limit"},
+        {"--near LS6 --child 4:F --ref 1 --avoid LS1:near", "--avoid"},
+        {"--near LS6 --child 4:F --ref 1 --together --split", "--split"},
+    };
+    for (size_t i = 0; i < COUNT(table); i++) {
+        struct made made;
+        assert_int_equal(make(&made, table[i][0]), ERR_INVALID);
+        assert_string_equal(made.problem.field, table[i][1]);
+        drop(&made);
+    }
+}
+
+static void fields_become_flags(void **state)
+{
+    (void)state;
+    static const char *const table[][2] = {
+        {"children[1].age_months", "--child 2"},
+        {"near_postcode", "--near"},
+        {"avoid[0].postcode", "--avoid 1"},
+        {"request_reference", "--ref"},
+        {"home_features", "--need"},
+        {"starts_on", "--starts"},
+        {"", ""},
+        {"unheard_of", "unheard_of"},
+    };
+    for (size_t i = 0; i < COUNT(table); i++) {
+        char field[PROBLEM_FIELD_BYTES];
+        snprintf(field, sizeof field, "%s", table[i][0]);
+        find_flag_of_field(field);
+        assert_string_equal(field, table[i][1]);
+    }
+}
+
+/* --- the answer -------------------------------------------------------------------------------------------------- */
+
+#define HOUR_MS INT64_C(3600000)
+#define AS_OF   INT64_C(1795316811000) /* 2026-11-22 03:06 UTC */
+
+static Vacancy__V1__Reason reasons[5];
+
+static void set_reason(int at, Vacancy__V1__Rule rule, Vacancy__V1__Reason__Outcome outcome, const char *asked,
+                       const char *found)
+{
+    vacancy__v1__reason__init(&reasons[at]);
+    reasons[at].rule = rule;
+    reasons[at].outcome = outcome;
+    reasons[at].asked = (char *)asked;
+    reasons[at].found = (char *)found;
+}
+
+static void set_reasons(void)
+{
+    set_reason(0, VACANCY__V1__RULE__RULE_H1_APPROVAL, VACANCY__V1__REASON__OUTCOME__OUTCOME_MET, "2026-11-22",
+               "approved from 2020-01-01");
+    set_reason(1, VACANCY__V1__RULE__RULE_H3_TERMS, VACANCY__V1__REASON__OUTCOME__OUTCOME_MET, "14 M",
+               "approved 5 to 17 any");
+    set_reason(2, VACANCY__V1__RULE__RULE_H5_FOSTERING_LIMIT, VACANCY__V1__REASON__OUTCOME__OUTCOME_OVERRIDDEN, "1",
+               "3 placed; exemption needed from Leeds");
+    set_reason(3, VACANCY__V1__RULE__RULE_S5_LANGUAGE, VACANCY__V1__REASON__OUTCOME__OUTCOME_NOT_MET, "pl", "en");
+    set_reason(4, VACANCY__V1__RULE__RULE_S7_SKILLS, VACANCY__V1__REASON__OUTCOME__OUTCOME_NOT_KNOWN, "autism", "");
+}
+
+static Vacancy__V1__Reason *reason_list[] = {&reasons[0], &reasons[1], &reasons[2], &reasons[3], &reasons[4]};
+
+static char *text_of(const Vacancy__V1__FindVacanciesRequest *request,
+                     const Vacancy__V1__FindVacanciesResponse *response, unsigned width)
+{
+    char *text = NULL;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+    find_text_print(out, width, request, response);
+    fclose(out);
+    return text;
+}
+
+static void an_answer_reads_well(void **state)
+{
+    (void)state;
+    Vacancy__V1__FindVacanciesRequest request = VACANCY__V1__FIND_VACANCIES_REQUEST__INIT;
+    Vacancy__V1__FindVacanciesResponse response = VACANCY__V1__FIND_VACANCIES_RESPONSE__INIT;
+    Vacancy__V1__AgencyContact contact = VACANCY__V1__AGENCY_CONTACT__INIT;
+    Vacancy__V1__Option option = VACANCY__V1__OPTION__INIT, *options[] = {&option};
+    Vacancy__V1__CareType care[] = {VACANCY__V1__CARE_TYPE__CARE_TYPE_SHORT_TERM,
+                                    VACANCY__V1__CARE_TYPE__CARE_TYPE_UASC};
+    Vacancy__V1__RegionPosition own = VACANCY__V1__REGION_POSITION__INIT, *positions[] = {&own};
+    set_reasons();
+    request.n_children = 1;
+    request.limit = 1;
+    contact.name = (char *)"Bradford\x1b[31m Fostering"; /* nothing of a hub's reaches the terminal raw */
+    contact.kind = VACANCY__V1__AGENCY_KIND__AGENCY_KIND_INDEPENDENT;
+    contact.phone = (char *)"01632 960000";
+    contact.email = (char *)"placements@example.org";
+    option.vacancy_id = (char *)"7KQ2-M9FW-3TXB";
+    option.distance_metres = 12345;
+    option.area = (char *)"Bradford, BD1";
+    option.home_authority = (char *)"E08000032";
+    option.home_authority_name = (char *)"Bradford";
+    option.relation = VACANCY__V1__AUTHORITY_RELATION__AUTHORITY_RELATION_ADJOINING;
+    option.beds_free = 2;
+    option.n_care_types = 2;
+    option.care_types = care;
+    option.on_call = true;
+    option.n_reasons = COUNT(reason_list);
+    option.reasons = reason_list;
+    option.confirmed_at_ms = AS_OF - 2 * HOUR_MS;
+    option.agency = &contact;
+    option.children_taken = 1;
+    own.region = (char *)"E12000003";
+    response.n_options = 1;
+    response.options = options;
+    response.as_of_ms = AS_OF;
+    response.n_positions = 1;
+    response.positions = positions;
+    char *text = text_of(&request, &response, 100);
+    assert_string_equal(
+        text, "   miles  area           authority  where      beds  confirmed  care\n"
+              "1    7.7  Bradford, BD1  Bradford   adjoining     2  2 h ago    short term, UASC\n"
+              "\n"
+              "1  Bradford, BD1  (vacancy 7KQ2-M9FW-3TXB)\n"
+              "   suits     approval; approved 5 to 17 any; takes a child outside office hours\n"
+              "   gaps      language: asked pl, found en; skills: asked autism, not known, ask the agency\n"
+              "   needs     more than three children who are not all siblings: 3 placed; exemption needed from\n"
+              "             Leeds; adjoining authority: a nominated officer approves\n"
+              "   call      Bradford\xef\xbf\xbd[31m Fostering (independent), 01632 960000, placements@example.org\n"
+              "\n"
+              "As of 22 Nov 2026 03:06.\n");
+    free(text);
+    json_t *json = json_of_message(&response.base);
+    json_t *first = json_array_get(json_object_get(json, "options"), 0);
+    assert_string_equal(json_string_value(json_object_get(first, "relation")), "ADJOINING");
+    assert_int_equal(json_integer_value(json_object_get(first, "distance_metres")), 12345);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(first, "care_types"), 1)), "UASC");
+    json_decref(json);
+}
+
+static void an_empty_answer_says_why(void **state)
+{
+    (void)state;
+    Vacancy__V1__FindVacanciesRequest request = VACANCY__V1__FIND_VACANCIES_REQUEST__INIT;
+    Vacancy__V1__FindVacanciesResponse response = VACANCY__V1__FIND_VACANCIES_RESPONSE__INIT;
+    Vacancy__V1__RuleCount counts[] = {VACANCY__V1__RULE_COUNT__INIT, VACANCY__V1__RULE_COUNT__INIT,
+                                       VACANCY__V1__RULE_COUNT__INIT};
+    Vacancy__V1__RuleCount *list[] = {&counts[0], &counts[1], &counts[2]};
+    request.n_children = 1;
+    counts[0].rule = VACANCY__V1__RULE__RULE_H14_KINSHIP;
+    counts[0].failed = 40;
+    counts[0].failed_alone = 3;
+    counts[1].rule = VACANCY__V1__RULE__RULE_DISTANCE;
+    counts[1].failed = 11000;
+    counts[1].failed_alone = 14;
+    counts[2].rule = VACANCY__V1__RULE__RULE_H8_ACCESSIBILITY;
+    counts[2].failed = 900;
+    response.n_removed = 3;
+    response.removed = list;
+    response.considered = 11300;
+    response.as_of_ms = AS_OF;
+    char *text = text_of(&request, &response, 100);
+    assert_string_equal(text, "Nothing suits.\n"
+                              "\n"
+                              "11,300 vacancies were looked at. What ruled them out (one may fail several rules):\n"
+                              "  ruled out  by it alone  because\n"
+                              "     11,000           14  farther than --within\n"
+                              "         40            3  approved for a named child only\n"
+                              "        900            0  lacks what the child needs of the home\n"
+                              "\n"
+                              "To see more, change one thing:\n"
+                              "  14 more with a wider --within\n"
+                              "\n"
+                              "As of 22 Nov 2026 03:06.\n");
+    free(text);
+}
+
+int main(void)
+{
+    setenv("TZ", "UTC", 1);
+    screen_init();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(flags_make_a_request),     cmocka_unit_test(wrong_flags_are_named),
+        cmocka_unit_test(fields_become_flags),      cmocka_unit_test(an_answer_reads_well),
+        cmocka_unit_test(an_empty_answer_says_why),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
