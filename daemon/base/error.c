@@ -35,6 +35,18 @@ const char *err_name(enum err err)
     return (unsigned)err < ERR_COUNT ? names[err] : "UNKNOWN";
 }
 
+unsigned err_status(enum err err)
+{
+    static const unsigned char statuses[ERR_COUNT] = {
+        [ERR_NONE] = 0,           [ERR_INVALID] = 3,      [ERR_OUT_OF_RANGE] = 11,    [ERR_NOT_FOUND] = 5,
+        [ERR_EXISTS] = 6,         [ERR_FORBIDDEN] = 7,    [ERR_UNAUTHENTICATED] = 16, [ERR_PRECONDITION] = 9,
+        [ERR_STALE] = 10,         [ERR_LIMIT] = 8,        [ERR_STORE_FULL] = 8,       [ERR_STORE_IO] = 13,
+        [ERR_STORE_DAMAGED] = 15, [ERR_UNAVAILABLE] = 14, [ERR_DEADLINE] = 4,         [ERR_CANCELLED] = 1,
+        [ERR_UNIMPLEMENTED] = 12, [ERR_INTERNAL] = 13,
+    };
+    return (unsigned)err < ERR_COUNT ? statuses[err] : 13;
+}
+
 /* Copies what fits, and drops the bytes of a UTF-8 sequence that did not fit whole. */
 static void copy_cut(char *out, size_t size, const char *text)
 {

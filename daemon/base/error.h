@@ -2,8 +2,8 @@
  * error.h - the one error enum, and a problem that names what was wrong.
  *
  * Owns: what can go wrong, as the whole program speaks of it. Library codes (errno, MDB_*, nghttp2, OpenSSL) are
- * translated into it once, at the edge of the module that meets them. Not here: the gRPC status, which wire/status.h
- * derives from this enum by one table.
+ * translated into it once, at the edge of the module that meets them. Also the number that each has as a gRPC status,
+ * which answers, receipts and audit records share. Not here: status messages and details (wire/status.h).
  * Thread: any; nothing here has state.
  */
 #ifndef VACANCY_BASE_ERROR_H
@@ -37,6 +37,8 @@ enum err {
 
 /* "STORE_FULL"; never NULL. */
 const char *err_name(enum err err);
+/* The gRPC status code, 0 to 16, as the comments above name it; INTERNAL for anything else. */
+unsigned err_status(enum err err);
 
 #define PROBLEM_FIELD_BYTES 96
 #define PROBLEM_TEXT_BYTES  256

@@ -158,20 +158,6 @@ void batch_subject(struct batch *batch, uint64_t national_reference)
     lists->subjects[lists->subject_count++] = national_reference;
 }
 
-/* The gRPC status of an error, as the audit record has it. proto/wire has the same table for answers; register may not
- * include it, and a test holds the two together. */
-static uint32_t status_of(enum err err)
-{
-    static const uint8_t statuses[ERR_COUNT] = {
-        [ERR_NONE] = 0,           [ERR_INVALID] = 3,      [ERR_OUT_OF_RANGE] = 11,    [ERR_NOT_FOUND] = 5,
-        [ERR_EXISTS] = 6,         [ERR_FORBIDDEN] = 7,    [ERR_UNAUTHENTICATED] = 16, [ERR_PRECONDITION] = 9,
-        [ERR_STALE] = 10,         [ERR_LIMIT] = 8,        [ERR_STORE_FULL] = 8,       [ERR_STORE_IO] = 13,
-        [ERR_STORE_DAMAGED] = 15, [ERR_UNAVAILABLE] = 14, [ERR_DEADLINE] = 4,         [ERR_CANCELLED] = 1,
-        [ERR_UNIMPLEMENTED] = 12, [ERR_INTERNAL] = 13,
-    };
-    return err < ERR_COUNT ? statuses[err] : 13;
-}
-
 /* One row; more where one would have too many subjects. */
 bool batch_audit(struct batch *batch, const char *principal, const char *method, enum err code, bool logged)
 {
@@ -183,7 +169,7 @@ bool batch_audit(struct batch *batch, const char *principal, const char *method,
             .at_ms = batch->time_ms,
             .principal = principal,
             .method = method,
-            .code = status_of(code),
+            .code = err_status(code),
             .subjects = lists->subjects + done,
             .subject_count = (uint32_t)(left < AUDIT_SUBJECTS_MAX ? left : AUDIT_SUBJECTS_MAX),
             .epoch = logged ? batch->position.epoch : 0,

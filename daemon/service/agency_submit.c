@@ -11,7 +11,6 @@
 #include "daemon/service/handlers.h"
 #include "daemon/service/updates.h"
 #include "daemon/service/views.h"
-#include "proto/wire/status.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +65,7 @@ static bool fill_response(const struct slot *slot, Vacancy__V1__SubmitResponse *
     const struct update_result *result = &slot->update->result;
     out->tag = slot->tag;
     if (result->problem.code != ERR_NONE) {
-        out->code = (uint32_t)grpc_code_of_err(result->problem.code);
+        out->code = err_status(result->problem.code);
         out->message = (char *)result->problem.text;
         out->field =
             arena_printf(arena, "%s%s%s", slot->field,

@@ -16,30 +16,9 @@
 #define TYPE_BAD_REQUEST TYPE_URL "google.rpc.BadRequest"
 #define TYPE_ERROR_INFO  TYPE_URL "google.rpc.ErrorInfo"
 
-static const enum grpc_code codes[ERR_COUNT] = {
-    [ERR_NONE] = GRPC_OK,
-    [ERR_INVALID] = GRPC_INVALID_ARGUMENT,
-    [ERR_OUT_OF_RANGE] = GRPC_OUT_OF_RANGE,
-    [ERR_NOT_FOUND] = GRPC_NOT_FOUND,
-    [ERR_EXISTS] = GRPC_ALREADY_EXISTS,
-    [ERR_UNAUTHENTICATED] = GRPC_UNAUTHENTICATED,
-    [ERR_FORBIDDEN] = GRPC_PERMISSION_DENIED,
-    [ERR_PRECONDITION] = GRPC_FAILED_PRECONDITION,
-    [ERR_STALE] = GRPC_ABORTED,
-    [ERR_LIMIT] = GRPC_RESOURCE_EXHAUSTED,
-    [ERR_STORE_FULL] = GRPC_RESOURCE_EXHAUSTED,
-    [ERR_STORE_IO] = GRPC_INTERNAL,
-    [ERR_STORE_DAMAGED] = GRPC_DATA_LOSS,
-    [ERR_UNAVAILABLE] = GRPC_UNAVAILABLE,
-    [ERR_DEADLINE] = GRPC_DEADLINE_EXCEEDED,
-    [ERR_CANCELLED] = GRPC_CANCELLED,
-    [ERR_UNIMPLEMENTED] = GRPC_UNIMPLEMENTED,
-    [ERR_INTERNAL] = GRPC_INTERNAL,
-};
-
 enum grpc_code grpc_code_of_err(enum err err)
 {
-    return err < ERR_COUNT ? codes[err] : GRPC_INTERNAL;
+    return (enum grpc_code)err_status(err);
 }
 
 enum err err_of_grpc_code(enum grpc_code code)
@@ -47,7 +26,7 @@ enum err err_of_grpc_code(enum grpc_code code)
     if (code == GRPC_INTERNAL)
         return ERR_INTERNAL; /* the table's first is the disk's */
     for (int err = 0; err < ERR_COUNT; err++) {
-        if (codes[err] == code)
+        if (grpc_code_of_err((enum err)err) == code)
             return (enum err)err;
     }
     return ERR_INTERNAL;
@@ -138,7 +117,7 @@ static void read_error_info(const ProtobufCBinaryData *octets, enum grpc_code co
     if (strcmp(info->domain, DOMAIN) != 0)
         return;
     for (int err = 1; err < ERR_COUNT; err++) {
-        if (codes[err] == code && strcmp(info->reason, err_name((enum err)err)) == 0)
+        if (grpc_code_of_err((enum err)err) == code && strcmp(info->reason, err_name((enum err)err)) == 0)
             out->code = (enum err)err;
     }
 }

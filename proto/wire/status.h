@@ -1,5 +1,5 @@
 /*
- * status.h - gRPC's status codes, and the one table from enum err to them.
+ * status.h - gRPC's status codes, and a problem as google.rpc.Status.
  *
  * Owns: codes, names, and google.rpc.Status octets (with BadRequest naming the field, and ErrorInfo naming our error)
  * made of a struct problem and read back. Thread: any; no state.
