@@ -32,7 +32,7 @@ static struct {
     size_t next_request;
     bool measuring, stopping;
     unsigned waiting;
-    uint64_t calls, reply_bytes, request_bytes, checked, none_found, options;
+    uint64_t answers, calls, reply_bytes, request_bytes, checked, none_found, short_of_options, options;
     struct latencies latencies;
     double end_ns;
 } load;
@@ -78,6 +78,7 @@ static void check_find(const struct call *call, const uint8_t *data, size_t byte
         check_option(asked, answer->options[i], i ? answer->options[i - 1] : NULL);
     load.checked++;
     load.none_found += answer->n_options == 0;
+    load.short_of_options += answer->n_options < limit;
     load.options += answer->n_options;
     vacancy__v1__find_vacancies_request__free_unpacked(asked, NULL);
     vacancy__v1__find_vacancies_response__free_unpacked(answer, NULL);
@@ -107,7 +108,7 @@ static void on_message(struct h2_stream *stream, const uint8_t *data, size_t byt
 {
     struct call *call = h2_stream_context(stream);
     call->reply_bytes = (uint32_t)bytes;
-    if (load.check_find && load.calls % CHECK_EVERY == 0)
+    if (load.check_find && load.answers++ % CHECK_EVERY == 0)
         check_find(call, data, bytes);
 }
 
@@ -198,12 +199,13 @@ static void measure(const struct options *options)
     printf("{\"connections\": %u, \"streams\": %u, \"seconds\": %.3f, \"calls\": %llu, \"per_second\": %.1f, "
            "\"p50_us\": %.1f, \"p90_us\": %.1f, \"p99_us\": %.1f, \"request_bytes\": %.1f, \"reply_bytes\": %.1f, "
            "\"server_cpu_us\": %.2f, \"own_cpu_us\": %.2f, \"checked\": %llu, \"options_mean\": %.2f, "
-           "\"none_found_share\": %.4f}\n",
+           "\"short_share\": %.4f, \"none_found_share\": %.4f}\n",
            options->links.connections, options->streams, taken_s, (unsigned long long)load.calls, calls / taken_s,
            latencies_us(&load.latencies, 500), latencies_us(&load.latencies, 900), latencies_us(&load.latencies, 990),
            (double)load.request_bytes / calls, (double)load.reply_bytes / calls, (double)server / calls,
            (double)own / calls, (unsigned long long)load.checked,
            load.checked ? (double)load.options / (double)load.checked : 0,
+           load.checked ? (double)load.short_of_options / (double)load.checked : 0,
            load.checked ? (double)load.none_found / (double)load.checked : 0);
 }
 

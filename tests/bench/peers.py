@@ -119,7 +119,7 @@ class Postgres:
     def updates(self, clients, seconds):
         """Updates a second, and the mean latency in microseconds."""
         said = self.run("pgbench", "--no-vacuum", "--protocol=prepared", f"--client={clients}", f"--jobs={min(clients, 2)}",
-                        f"--time={seconds}", f"--file={self.script}")
+                        f"--time={max(1, round(seconds))}", f"--file={self.script}")
         return (float(re.search(r"tps = ([\d.]+)", said).group(1)),
                 float(re.search(r"latency average = ([\d.]+) ms", said).group(1)) * 1000)
 

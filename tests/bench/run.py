@@ -56,7 +56,8 @@ class Table:
                                  beside_value=beside_value, ratio=ratio, target=target,
                                  target_is=None if target is None else "at most" if at_most else "at least", met=met,
                                  note=note))
-        print(f"  {what}: {number(value)} {unit}", flush=True)
+        compared = f" ({ratio:.2f} of {beside} {number(beside_value)})" if beside_value else ""
+        print(f"  {what}: {number(value)} {unit}{compared}", flush=True)
 
     def text(self):
         head = ["what", "measured", "beside", "ratio", "target", ""]
@@ -223,7 +224,8 @@ class Bench:
                            theirs and theirs["server_cpu_us"], target=8,
                            note=f"{ours['calls']:,} searches, replies of {ours['reply_bytes']:,.0f} bytes on average; "
                                 f"{ours['checked']:,} answers checked, {ours['options_mean']:.1f} options each, "
-                                f"{ours['none_found_share']:.1%} found nothing and were told why")
+                                f"{ours['short_share']:.1%} found fewer than asked for, so every vacancy was judged and the answer "
+                                f"says why; {ours['none_found_share']:.1%} found none")
             self.table.add(section, "throughput", ours["per_second"], "requests/s", name, theirs and theirs["per_second"])
             for name_of, key in (("latency p50", "p50_us"), ("latency p99", "p99_us")):
                 self.table.add(section, name_of, ours[key], "us", name, theirs and theirs[key])
