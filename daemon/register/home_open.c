@@ -218,6 +218,16 @@ static enum err read_audit_row(struct reading *reading, const struct octets *res
     return ERR_NONE;
 }
 
+/* Whether the key comes after the last one, which `from` is with a zero octet added. Else reading might never end. */
+static bool is_past(const struct octets *key, const struct table_key *from)
+{
+    if (from->size == 0)
+        return true;
+    size_t last = from->size - 1, least = key->size < last ? key->size : last;
+    int order = memcmp(key->data, from->data, least);
+    return order > 0 || (order == 0 && key->size > last);
+}
+
 static enum err read_table(struct reading *reading, enum store_table table,
                            enum err (*row)(struct reading *reading, const struct octets *rest,
                                            const struct octets *value))
@@ -233,6 +243,8 @@ static enum err read_table(struct reading *reading, enum store_table table,
             return err == ERR_STORE_DAMAGED ? err : problem_set(reading->problem, err, "", "the store can't be read");
         if (key.size >= sizeof from.data)
             return damaged(reading, table, "a key is too long");
+        if (!is_past(&key, &from))
+            return damaged(reading, table, "keys are out of order");
         if (table != STORE_META && !key_in_region(&key, home->options.region, &rest))
             return damaged(reading, table, "a record of another region");
         err = row(reading, &rest, &value);

@@ -138,13 +138,62 @@ static bool check_node(struct walk *walk, const uint8_t *page, uint32_t at, bool
     return walk_tree(walk, &db, false);
 }
 
-struct tree_counts {
+struct tree {
     uint64_t branches, leaves, entries;
+    bool main_db, integer_keys;
 };
 
-static bool walk_page(struct walk *walk, uint64_t number, unsigned depth_left, bool main_db, struct tree_counts *counts)
+/* Keys of a page lie in [low, high); data NULL: no bound. They point into the parents' pages. */
+struct bounds {
+    struct octets low, high;
+};
+
+static int compare_keys(const struct tree *tree, const struct octets *a, const struct octets *b)
+{
+    if (tree->integer_keys && a->size == sizeof(uint64_t) && b->size == sizeof(uint64_t)) {
+        uint64_t x, y;
+        memcpy(&x, a->data, sizeof x);
+        memcpy(&y, b->data, sizeof y);
+        return (x > y) - (x < y);
+    }
+    size_t least = a->size < b->size ? a->size : b->size;
+    int order = least ? memcmp(a->data, b->data, least) : 0;
+    return order ? order : (a->size > b->size) - (a->size < b->size);
+}
+
+/* A wrong order would send a search the wrong way, or round and round. */
+static bool check_order(struct walk *walk, const struct tree *tree, const struct octets *keys, unsigned count,
+                        bool leaf, const struct bounds *bounds)
+{
+    for (unsigned i = leaf ? 0 : 1; i < count; i++) { /* a branch's first key says nothing */
+        bool ascends = i == 0 || (!leaf && i == 1) || compare_keys(tree, &keys[i - 1], &keys[i]) < 0;
+        if (!ascends || (bounds->low.data && compare_keys(tree, &keys[i], &bounds->low) < 0) ||
+            (bounds->high.data && compare_keys(tree, &keys[i], &bounds->high) >= 0))
+            return refuse(walk, VERDICT_ORDER);
+    }
+    return true;
+}
+
+static bool walk_page(struct walk *walk, uint64_t number, unsigned depth_left, struct tree *tree, struct bounds bounds);
+
+static bool walk_children(struct walk *walk, const uint64_t *children, const struct octets *keys, unsigned count,
+                          unsigned depth_left, struct tree *tree, const struct bounds *bounds)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const struct bounds of_child = {i > 0 ? keys[i] : bounds->low, i + 1 < count ? keys[i + 1] : bounds->high};
+        if (!walk_page(walk, children[i], depth_left - 1, tree, of_child))
+            return false;
+    }
+    return true;
+}
+
+#define NODES_MAX (PAGE_BYTES / 10) /* a node has at least 8 octets, and 2 in the list of offsets */
+
+static bool walk_page(struct walk *walk, uint64_t number, unsigned depth_left, struct tree *tree, struct bounds bounds)
 {
     uint8_t page[PAGE_BYTES], used[PAGE_BYTES] = {0};
+    uint64_t children[NODES_MAX];
+    struct octets keys[NODES_MAX];
     struct page_form head;
     if (!take_pages(walk, number, 1) || !read_page(walk, number, page))
         return false;
@@ -154,40 +203,40 @@ static bool walk_page(struct walk *walk, uint64_t number, unsigned depth_left, b
         head.lower > head.upper || head.upper > PAGE_BYTES || head.lower % 2 != 0)
         return refuse(walk, VERDICT_PAGE);
     unsigned nodes = (head.lower - PAGE_HEAD) / 2;
-    if (nodes < (leaf ? 1u : 2u))
+    if (nodes < (leaf ? 1u : 2u) || nodes > NODES_MAX)
         return refuse(walk, VERDICT_PAGE);
-    counts->leaves += leaf;
-    counts->branches += !leaf;
-    counts->entries += leaf ? nodes : 0;
+    tree->leaves += leaf;
+    tree->branches += !leaf;
+    tree->entries += leaf ? nodes : 0;
     for (unsigned i = 0; i < nodes; i++) {
-        uint16_t at;
-        uint64_t child = 0;
+        uint16_t at, key_bytes;
         uint32_t end;
         memcpy(&at, page + PAGE_HEAD + 2 * i, sizeof at);
         if (at < head.upper || at > PAGE_BYTES - 8 || at % 2 != 0)
             return refuse(walk, VERDICT_PAGE);
-        if (!check_node(walk, page, at, leaf, main_db, &child, &end))
+        if (!check_node(walk, page, at, leaf, tree->main_db, &children[i], &end))
             return false;
+        memcpy(&key_bytes, page + at + 6, sizeof key_bytes);
+        keys[i] = (struct octets){page + at + 8, key_bytes};
         for (uint32_t b = at; b < end; b++)
             if (used[b]++)
                 return refuse(walk, VERDICT_PAGE);
-        if (!leaf && !walk_page(walk, child, depth_left - 1, main_db, counts))
-            return false;
     }
-    return true;
+    return check_order(walk, tree, keys, nodes, leaf, &bounds) &&
+           (leaf || walk_children(walk, children, keys, nodes, depth_left, tree, &bounds));
 }
 
 static bool walk_tree(struct walk *walk, const struct mdb_db_form *db, bool main_db)
 {
-    struct tree_counts counts = {0};
+    struct tree tree = {.main_db = main_db, .integer_keys = (db->flags & 8u) != 0};
     if (db->root == NO_PAGE)
         return (db->depth == 0 && db->entries == 0) || refuse(walk, VERDICT_PAGE);
     /* Named tables have no special flags; the free list has integer keys. */
     if (db->depth == 0 || db->depth > DEPTH_MAX || (db->flags & ~8u) != 0)
         return refuse(walk, VERDICT_PAGE);
-    if (!walk_page(walk, db->root, db->depth, main_db, &counts))
+    if (!walk_page(walk, db->root, db->depth, &tree, (struct bounds){0}))
         return false;
-    return (counts.branches == db->branch_pages && counts.leaves == db->leaf_pages && counts.entries == db->entries) ||
+    return (tree.branches == db->branch_pages && tree.leaves == db->leaf_pages && tree.entries == db->entries) ||
            refuse(walk, VERDICT_PAGE);
 }
 
