@@ -141,9 +141,10 @@ struct h2_conn {
     int64_t now_ms;
     int64_t opened_ms; /* handshake done */
     bool first_request_seen;
-    int64_t state_deadline_ms; /* handshake, notice, linger */
-    int64_t drain_deadline_ms; /* INT64_MAX: not draining */
-    int64_t last_active_ms;    /* a stream was open, or began */
+    uint32_t refused_header_bytes; /* of a request that has no stream object */
+    int64_t state_deadline_ms;     /* handshake, notice, linger */
+    int64_t drain_deadline_ms;     /* INT64_MAX: not draining */
+    int64_t last_active_ms;        /* a stream was open, or began */
     int64_t last_heard_ms;
     int64_t write_stalled_ms;   /* since when `leftover` waits; 0: it doesn't */
     int64_t stream_deadline_ms; /* the earliest of the streams', or earlier */

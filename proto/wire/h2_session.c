@@ -23,9 +23,15 @@ static void count_idle_frame(struct h2_conn *conn)
 }
 
 /* Resets that the peer's own frames made us send (MadeYouReset). */
-static void count_reset_sent(struct h2_conn *conn)
+static void count_reset_sent(struct h2_conn *conn, uint32_t error_code)
 {
+    if (error_code == NGHTTP2_NO_ERROR || error_code == NGHTTP2_CANCEL)
+        return; /* ours */
     conn->counters.resets_out++;
+    if (error_code == NGHTTP2_REFUSED_STREAM) {
+        count_idle_frame(conn); /* an honest client that has not seen our SETTINGS yet gets many of these */
+        return;
+    }
     if (conn->now_ms - conn->reset_window_ms >= 60000) {
         conn->reset_window_ms = conn->now_ms;
         conn->resets_in_window = 0;
@@ -45,6 +51,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
     conn->first_request_seen = true;
+    conn->refused_header_bytes = 0;
     struct h2_stream *stream = conn->stream_count < conn->limits.streams_max ? stream_create(conn) : NULL;
     if (stream == NULL) {
         nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
@@ -62,11 +69,12 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     (void)flags;
     struct h2_conn *conn = ctx;
     struct h2_stream *stream = stream_of(session, frame->hd.stream_id);
-    if (frame->hd.type != NGHTTP2_HEADERS || stream == NULL)
-        return stream == NULL ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE : 0;
-    stream->header_bytes += (uint32_t)(name_bytes + value_bytes + 32);
-    if (stream->header_bytes > conn->limits.header_bytes_max)
+    uint32_t *counted = stream != NULL ? &stream->header_bytes : &conn->refused_header_bytes;
+    *counted += (uint32_t)(name_bytes + value_bytes + 32);
+    if (*counted > conn->limits.header_bytes_max)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* resets the stream and stops the callbacks */
+    if (frame->hd.type != NGHTTP2_HEADERS || stream == NULL)
+        return 0;
     if (!conn->is_server)
         client_header(stream, (const char *)name, name_bytes, (const char *)value, value_bytes);
     else if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
@@ -108,7 +116,8 @@ static void note_frame(struct h2_conn *conn, const nghttp2_frame *frame)
     }
 }
 
-/* nghttp2 passes over priorities, and says nothing else of them. (Of unknown frames nothing at all: they cost bytes.) */
+/* nghttp2 passes over priorities, and says nothing else of them. (Of unknown frames nothing at all: they cost bytes.)
+ */
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *ctx)
 {
     (void)session;
@@ -173,8 +182,7 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
 {
     struct h2_conn *conn = ctx;
     if (frame->hd.type == NGHTTP2_RST_STREAM) {
-        if (frame->rst_stream.error_code != NGHTTP2_NO_ERROR && frame->rst_stream.error_code != NGHTTP2_CANCEL)
-            count_reset_sent(conn);
+        count_reset_sent(conn, frame->rst_stream.error_code);
         return 0;
     }
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && conn->reason == NULL)

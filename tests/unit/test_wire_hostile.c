@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 #include <nghttp2/nghttp2.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -457,6 +458,33 @@ static void too_many_streams(void **state)
     raw_run(&raw);
     assert_true(pair.server == NULL || h2_conn_streams(pair.server) <= 100);
     end();
+    /* A burst from a client that has not seen the limit yet is refused, safe to try again, and costs it nothing else.
+     */
+    begin();
+    for (uint32_t stream = 1; stream < 800; stream += 2)
+        request(stream, "/a.B/Stream", 0);
+    raw_run(&raw);
+    assert_non_null(pair.server);
+    assert_int_equal(h2_conn_streams(pair.server), 100);
+    assert_int_equal(raw_count(&raw, NGHTTP2_RST_STREAM, -1, NGHTTP2_REFUSED_STREAM), 300);
+    assert_int_equal(raw_count(&raw, NGHTTP2_RST_STREAM, -1, -1), 300);
+    end();
+}
+
+/* T16 */
+static void key_updates(void **state)
+{
+    (void)state;
+    begin();
+    for (int i = 0; i < 500 && !raw.over; i++) {
+        assert_int_equal(SSL_key_update(raw.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+        raw_frame(&raw, NGHTTP2_PING, ACK, 0, "12345678", 8);
+        if (i % 50 == 0)
+            raw_run(&raw);
+    }
+    raw_run(&raw);
+    still_serves(1);
+    end();
 }
 
 /* W31 */
@@ -517,11 +545,21 @@ static void random_frames(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(framing),     cmocka_unit_test(plain_requests),   cmocka_unit_test(forbidden_headers),
-        cmocka_unit_test(rapid_reset), cmocka_unit_test(made_you_reset),   cmocka_unit_test(header_lists),
-        cmocka_unit_test(floods),      cmocka_unit_test(violations),       cmocka_unit_test(beyond_the_window),
-        cmocka_unit_test(many_halves), cmocka_unit_test(too_many_streams), cmocka_unit_test(unknown_frames_are_ignored),
-        cmocka_unit_test(no_preface),  cmocka_unit_test(random_frames),
+        cmocka_unit_test(framing),
+        cmocka_unit_test(plain_requests),
+        cmocka_unit_test(forbidden_headers),
+        cmocka_unit_test(rapid_reset),
+        cmocka_unit_test(made_you_reset),
+        cmocka_unit_test(header_lists),
+        cmocka_unit_test(floods),
+        cmocka_unit_test(violations),
+        cmocka_unit_test(beyond_the_window),
+        cmocka_unit_test(many_halves),
+        cmocka_unit_test(too_many_streams),
+        cmocka_unit_test(key_updates),
+        cmocka_unit_test(unknown_frames_are_ignored),
+        cmocka_unit_test(no_preface),
+        cmocka_unit_test(random_frames),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
