@@ -111,6 +111,7 @@ $(programs) $(checks) $(benches):
 	$(Q)$(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(pkg_libs) $(OURLIBS) -lm
 
 # --- people ----------------------------------------------------------------------------------------------------
+# Goals that need them run `deps` and then make again: what is installed meanwhile is news to a make that has looked.
 deps:                    ## install what is missing (Debian packages; root or sudo)
 	$(Q)tools/deps
 check: deps              ## the tests, at most 20 minutes on two cores
@@ -121,9 +122,11 @@ check-long: deps         ## more seeds, more kills, sanitizer variants: at most 
 check-night: deps        ## as check-long, for as long as CHECK_SCALE says
 	$(Q)CHECK_TIER=night tools/check-long
 check-build: $(programs) build/vacancyd build/vacancy $(checks)
-demo: deps all           ## a hub, the nation's register pushed to it, a placement team's searches; then stops
+demo: deps               ## a hub, the nation's register pushed to it, a placement team's searches; then stops
+	$(Q)$(MAKE) --no-print-directory all
 	$(Q)/usr/bin/python3 tests/demo/demo.py run
-demo-up: deps all        ## as demo, without the searches; keeps the hub running to play with
+demo-up: deps            ## as demo, without the searches; keeps the hub running to play with
+	$(Q)$(MAKE) --no-print-directory all
 	$(Q)/usr/bin/python3 tests/demo/demo.py up
 demo-down:               ## stop what demo-up started
 	$(Q)/usr/bin/python3 tests/demo/demo.py down
