@@ -111,11 +111,13 @@ $(programs) $(checks) $(benches):
 	$(Q)$(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(pkg_libs) $(OURLIBS) -lm
 
 # --- people ----------------------------------------------------------------------------------------------------
+# As many jobs as cores, unless whoever called make said how many.
+MAKE_ALL = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 # Goals that need them run `deps` and then make again: what is installed meanwhile is news to a make that has looked.
 deps:                    ## install what is missing (Debian packages; root or sudo)
 	$(Q)tools/deps
 check: deps              ## the tests, at most 20 minutes on two cores
-	$(Q)$(MAKE) --no-print-directory check-build
+	$(Q)$(MAKE_ALL) check-build
 	$(Q)tests/run --tier check --build $(BUILD)
 check-long: deps         ## more seeds, more kills, sanitizer variants: at most 50 minutes
 	$(Q)tools/check-long
@@ -123,19 +125,19 @@ check-night: deps        ## as check-long, for as long as CHECK_SCALE says
 	$(Q)CHECK_TIER=night tools/check-long
 check-build: $(programs) build/vacancyd build/vacancy $(checks)
 demo: deps               ## a hub, the nation's register pushed to it, a placement team's searches; then stops
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE_ALL) all
 	$(Q)/usr/bin/python3 tests/demo/demo.py run
 demo-up: deps            ## as demo, without the searches; keeps the hub running to play with
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE_ALL) all
 	$(Q)/usr/bin/python3 tests/demo/demo.py up
 demo-down:               ## stop what demo-up started
 	$(Q)/usr/bin/python3 tests/demo/demo.py down
 bench: deps              ## speed and memory as ratios, beside nghttpd and PostgreSQL where they are installed
-	$(Q)$(MAKE) --no-print-directory all $(benches)
+	$(Q)$(MAKE_ALL) all $(benches)
 	$(Q)BUILD=$(BUILD) /usr/bin/python3 tests/bench/run.py
 bench-peers: deps        ## install what we are compared with (nghttpd, PostgreSQL), then bench
 	$(Q)tests/bench/install_peers
-	$(Q)$(MAKE) --no-print-directory all $(benches)
+	$(Q)$(MAKE_ALL) all $(benches)
 	$(Q)BUILD=$(BUILD) /usr/bin/python3 tests/bench/run.py --peers
 lint:                    ## format, layers, buf, clang-tidy and cppcheck
 	$(Q)tools/lint
