@@ -49,7 +49,7 @@ class Progress:
     def __init__(self, what, total):
         self.what, self.total, self.done, self.began = what, total, 0, time.monotonic()
         self.terminal = sys.stdout.isatty()
-        self.shown = -1
+        self.shown = 0
 
     def add(self, count):
         self.done += count
