@@ -1,5 +1,5 @@
 /*
- * home_parts.h - what the files of the register's logic share. Only daemon/register/home*.c include this.
+ * home_parts.h - what the files of the register's logic share. Only daemon/register/*.c (and their tests) include this.
  *
  *     home.c         life of struct home, position, counts       home_batch.c     log, audit and records within a batch
  *     home_open.c    a new register; reading all of an old one   home_requests.c  request ids
@@ -89,6 +89,7 @@ bool batch_change(struct batch *batch, enum log_table table, const struct octets
                   const struct octets *value);
 void batch_due(struct batch *batch, uint64_t national_reference, int64_t at_ms);
 void batch_subject(struct batch *batch, uint64_t national_reference);
+uint32_t audit_code_of(enum err err);
 bool batch_audit(struct batch *batch, const char *principal, const char *method, enum err code, bool logged);
 
 /* A stored carer with what was last logged of it; views in the batch's arena. */
