@@ -1,5 +1,5 @@
 /*
- * home_parts.h - what the files of the register's logic share. Only daemon/register/*.c (and their tests) include this.
+ * home_parts.h - what the files of the register's logic share. For daemon/register and its tests.
  *
  *     home.c         life of struct home, position, counts       home_batch.c     log, audit and records within a batch
  *     home_open.c    a new register; reading all of an old one   home_requests.c  request ids
