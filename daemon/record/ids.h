@@ -1,11 +1,10 @@
 /*
  * ids.h - random ids with a check character, and request ids.
  *
- * A national reference and a vacancy id are 55 random bits, never all zero. People see 11 characters of Crockford's base 32 and a check
- * character in three groups: "7KQ2-M9FW-3TXB". Reading back takes lower case, O for 0, I and L for 1, and any or no
- * hyphens; the check character finds every single wrong character and every swap of neighbours.
- * Stored and used as keys: 8 bytes, big-endian. 0 is no id.
- * Thread: any; no state.
+ * A national reference and a vacancy id are 55 random bits, never all zero. People see 11 characters of Crockford's
+ * base 32 and a check character in three groups: "7KQ2-M9FW-3TXB". Reading back takes lower case, O for 0, I and L for
+ * 1, and any or no hyphens; the check character finds every single wrong character and every swap of neighbours. Stored
+ * and used as keys: 8 bytes, big-endian. 0 is no id. Thread: any; no state.
  */
 #ifndef VACANCY_RECORD_IDS_H
 #define VACANCY_RECORD_IDS_H

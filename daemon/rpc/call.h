@@ -59,11 +59,11 @@ struct call_ops {
 struct call {
     const struct call_ops *ops;
     const struct rpc_method *method;
-    void *context;                 /* given with the method table: the services' shared context */
-    void *state;                   /* the handler's own */
-    struct arena *arena;           /* the call's memory; freed after closed() */
+    void *context;       /* given with the method table: the services' shared context */
+    void *state;         /* the handler's own */
+    struct arena *arena; /* the call's memory; freed after closed() */
     const struct clock_source *clock;
-    int64_t deadline_boot_ms;      /* never 0 */
+    int64_t deadline_boot_ms; /* never 0 */
 };
 
 /* Queues a response (copied). False: the high mark is reached; it was taken, but send no more before writable(). */
