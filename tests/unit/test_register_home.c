@@ -6,9 +6,7 @@
  */
 #include "tests/unit/register_world.h"
 
-#include "daemon/register/home_parts.h"
 #include "daemon/register/tables.h"
-#include "proto/wire/status.h"
 
 #define AGENCY "leeds-fostering"
 
@@ -520,14 +518,6 @@ static void test_random_days(void **state)
     assert_register_true(world);
 }
 
-/* The audit row's code is the status that the caller got. */
-static void test_audit_codes_are_statuses(void **state)
-{
-    (void)state;
-    for (int err = 0; err < ERR_COUNT; err++)
-        assert_int_equal(audit_code_of((enum err)err), grpc_code_of_err((enum err)err));
-}
-
 #define BOTH(test)                                                                                                     \
     cmocka_unit_test_setup_teardown(test, on_memory, done), cmocka_unit_test_setup_teardown(test, on_disk, done)
 
@@ -546,7 +536,6 @@ int main(void)
         BOTH(test_damaged_record_is_named),
         BOTH(test_other_schema_D13),
         BOTH(test_random_days),
-        cmocka_unit_test(test_audit_codes_are_statuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
