@@ -7,7 +7,8 @@
 
 #include <stdlib.h>
 
-#define SMALL_WINDOW_UPDATE 64 /* more of these than of real ones only cost us frames (W15) */
+#define IDLE_FRAMES_AN_ANSWER 4
+#define SMALL_WINDOW_UPDATE   64 /* more of these than of real ones only cost us frames (W15) */
 
 /* A frame that carries nothing: a bucket of idle_frames_burst that refills by idle_frames_per_s. */
 static void count_idle_frame(struct h2_conn *conn)
@@ -20,6 +21,13 @@ static void count_idle_frame(struct h2_conn *conn)
     }
     if (++conn->idle_frames > conn->limits.idle_frames_burst)
         conn->terminate = true;
+}
+
+/* Clients ask about their bandwidth with a PING and a WINDOW_UPDATE or two for each answer (gRPC's own libraries do),
+ * so a busy one sends more of them than any rate allows: every frame of an answer lets some pass. */
+static void forgive_idle_frames(struct h2_conn *conn)
+{
+    conn->idle_frames = conn->idle_frames > IDLE_FRAMES_AN_ANSWER ? conn->idle_frames - IDLE_FRAMES_AN_ANSWER : 0;
 }
 
 /* Resets that the peer's own frames made us send (MadeYouReset). */
@@ -189,6 +197,8 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
         conn->reason = nghttp2_http2_strerror(frame->goaway.error_code);
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
         return 0;
+    if (frame->hd.length > 0)
+        forgive_idle_frames(conn);
     struct h2_stream *stream = stream_of(session, frame->hd.stream_id);
     if (stream == NULL)
         return 0;

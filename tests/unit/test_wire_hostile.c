@@ -373,6 +373,24 @@ static void floods(void **state)
     }
 }
 
+/* Not hostile at all: a client that measures its bandwidth with each answer, as gRPC's own libraries do, and is quick.
+ * A hub once cut such a client off after about a thousand calls. */
+static void pings_of_a_busy_client(void **state)
+{
+    (void)state;
+    begin();
+    for (uint32_t call = 0; call < 3000; call++) {
+        raw_frame(&raw, NGHTTP2_PING, 0, 0, "12345678", 8);
+        raw_frame(&raw, NGHTTP2_WINDOW_UPDATE, 0, 0, "\0\0\0\7", 4);
+        request(2 * call + 1, "/a.B/Unary", 0);
+        raw_frame(&raw, NGHTTP2_DATA, END_STREAM, 2 * call + 1, "\0\0\0\0\2hi", 7);
+        raw_run(&raw);
+        assert_non_null(pair.server);
+        assert_int_equal(messages_heard, call + 1);
+    }
+    end();
+}
+
 /* W22, W30, W33 to W38: against the protocol. */
 static void violations(void **state)
 {
@@ -552,6 +570,7 @@ int main(void)
         cmocka_unit_test(made_you_reset),
         cmocka_unit_test(header_lists),
         cmocka_unit_test(floods),
+        cmocka_unit_test(pings_of_a_busy_client),
         cmocka_unit_test(violations),
         cmocka_unit_test(beyond_the_window),
         cmocka_unit_test(many_halves),
