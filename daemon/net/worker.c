@@ -10,13 +10,15 @@
 #include "daemon/net/conn.h"
 
 #include <event2/event.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define MAIL_PER_TURN   1024
-#define TIMERS_PER_TURN 1024
+#define MAIL_PER_TURN     1024
+#define TIMERS_PER_TURN   1024
+#define CROWD_CONNECTIONS 64u
 
 struct worker {
     const struct worker_shared *shared;
@@ -31,6 +33,7 @@ struct worker {
     bool more;      /* work is left for the next turn, which doesn't wait */
     bool now_known; /* now_ms is this turn's */
     atomic_uint connections;
+    uint32_t crowd; /* the most connections since memory was given back */
     void *upper;
     pthread_t thread;
     bool started;
@@ -199,6 +202,21 @@ static void arm_timer(struct worker *worker)
     evtimer_add(worker->timer_event, &left);
 }
 
+/*
+ * After a crowd has left, its memory goes back: freed pieces between others' would stay with the process, and the next
+ * crowd's would come on top.
+ */
+static void give_memory_back(struct worker *worker)
+{
+    uint32_t count = worker_connections(worker);
+    if (count > worker->crowd)
+        worker->crowd = count;
+    if (worker->crowd - count < CROWD_CONNECTIONS)
+        return;
+    worker->crowd = count;
+    malloc_trim(0);
+}
+
 static void end_turn(struct worker *worker)
 {
     worker->now_known = false;
@@ -206,6 +224,7 @@ static void end_turn(struct worker *worker)
         worker->more = true;
     worker->shared->upper->turn(worker->upper);
     settle_touched(worker);
+    give_memory_back(worker);
     arm_timer(worker);
 }
 

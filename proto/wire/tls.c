@@ -219,6 +219,7 @@ static int require_alpn(SSL *ssl, int *alert, void *ctx)
     if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &extension, &bytes) == 1)
         return SSL_CLIENT_HELLO_SUCCESS;
     *alert = SSL_AD_NO_APPLICATION_PROTOCOL;
+    ERR_raise(ERR_LIB_SSL, SSL_R_NO_APPLICATION_PROTOCOL); /* for the log */
     return SSL_CLIENT_HELLO_ERROR;
 }
 

@@ -62,7 +62,8 @@ static const char *failure(const struct tls_session *session, int saved_errno)
     long verified = SSL_get_verify_result(session->ssl);
     if (verified != X509_V_OK)
         return X509_verify_cert_error_string(verified);
-    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+    /* The first: those after it only pass it on. */
+    const char *reason = ERR_reason_error_string(ERR_peek_error());
     if (reason != NULL)
         return reason;
     return saved_errno != 0 ? strerrordesc_np(saved_errno) : "the peer closed";
