@@ -40,6 +40,7 @@ struct disclosures {
     bool refusing;      /* the last append failed: said once in the log */
     struct signed_head last;
     bool has_last;
+    bool last_synced; /* one read back at start may be in the operating system's memory only */
     unsigned head_segment;
     uint64_t head_bytes[2];
 
@@ -182,7 +183,7 @@ static enum err sign_head(struct disclosures *d)
     struct signed_head head = {0};
     home_audit_position(d->home, &head.head.writes);
     head.head.disclosures = d->trail.end;
-    if (d->has_last && !d->trail.failed && same_position(&head.head.writes, &d->last.head.writes) &&
+    if (d->last_synced && !d->trail.failed && same_position(&head.head.writes, &d->last.head.writes) &&
         same_position(&head.head.disclosures, &d->last.head.disclosures))
         return ERR_NONE;
     enum err err = trail_sync(&d->trail);
@@ -199,6 +200,7 @@ static enum err sign_head(struct disclosures *d)
         return err;
     d->last = head;
     d->has_last = true;
+    d->last_synced = true;
     return ERR_NONE;
 }
 

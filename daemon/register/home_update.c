@@ -197,7 +197,7 @@ static enum err end_carer(struct batch *batch, struct update *update)
         carer->ended_observed_at_ms > carer->observed_at_ms ? carer->ended_observed_at_ms : carer->observed_at_ms;
     if (update->observed_at_ms < known_ms || (update->observed_at_ms == known_ms && !same))
         return refuse_stale(update, field, known_ms);
-    if (same) {
+    if (update->observed_at_ms == known_ms) {
         batch_subject(batch, stored.home.national_reference);
         settle_result(batch, update, OUTCOME_ENDED, &stored);
         return ERR_NONE;

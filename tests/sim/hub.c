@@ -4,6 +4,7 @@
 #include "tests/sim/hub.h"
 
 #include "tests/sim/traffic.h"
+#include "vacancy/v1/hub_service.pb-c.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -118,6 +119,7 @@ void hub_start(struct sim_hub *hub)
         bool full = err == ERR_STORE_FULL && hub->disk_full;
         sim_require(hub->sim, hub->seam->dead || full, "the hub does not start: %s %s", err_name(err), problem.text);
         sim_note(hub->sim, "start failed: %s", err_name(err));
+        sim_cover(COVERED_DIED_AT_START);
         close_parts(hub);
         return;
     }
@@ -143,6 +145,7 @@ void hub_start(struct sim_hub *hub)
         return;
     }
     hub->up = true;
+    hub->life++;
     proof_restarted(&hub->proof, hub->power_was_cut);
     hub->power_was_cut = false;
     model_compare(&hub->model, INT64_MIN);
@@ -195,6 +198,33 @@ void hub_stop(struct sim_hub *hub)
 
 /* --- the writer -------------------------------------------------------------------------------------------------- */
 
+/* Design 4.8: a write's audit row is in its transaction: who, by which method, done or refused; in the batch's order.
+ */
+static void check_audit_rows(struct sim_hub *hub, uint64_t before, const struct queued *batch, uint32_t count)
+{
+    struct audit_row rows[SIM_QUEUE + 1];
+    struct arena arena;
+    size_t got;
+    arena_init(&arena, 1 << 20);
+    hub->seam->looking++;
+    enum err err = home_read_audit(hub->home, before + 1, &arena, rows, SIM_QUEUE + 1, &got);
+    hub->seam->looking--;
+    sim_require(hub->sim, err == ERR_NONE, "the audit trail can't be read: %s", err_name(err));
+    sim_require(hub->sim, got == (hub->batch_committed ? count : 0), "%u updates left %zu audit rows", count, got);
+    for (size_t i = 0; i < got; i++) {
+        Vacancy__V1__AuditRecord *record =
+            vacancy__v1__audit_record__unpack(NULL, rows[i].octets.size, rows[i].octets.data);
+        const struct update *update = batch[i].update;
+        sim_require(hub->sim,
+                    record != NULL && strcmp(record->principal, update->principal) == 0 &&
+                        strcmp(record->method, update->method) == 0 &&
+                        (record->code == 0) == (update->result.problem.code == ERR_NONE),
+                    "an audit row says other than what was done");
+        vacancy__v1__audit_record__free_unpacked(record, NULL);
+    }
+    arena_finish(&arena);
+}
+
 /* What a batch answered, told to the model in the order of the log, then to the clients. */
 static void settle(struct sim_hub *hub, const struct queued *batch, uint32_t count)
 {
@@ -219,10 +249,14 @@ void hub_writer_turn(struct sim_hub *hub, uint32_t most)
     for (uint32_t i = 0; i < count; i++)
         updates[i] = batch[i].update;
     uint64_t commits = hub->seam->commits;
+    struct audit_position audit;
+    home_audit_position(hub->home, &audit);
     home_apply(hub->home, updates, count);
     sim_note(hub->sim, "applied a batch of %u: %" PRIu64 " commits%s", count, hub->seam->commits - commits,
              hub->seam->dead ? ", the disk died" : "");
     hub->batch_committed = hub->seam->commits > commits;
+    if (!hub->seam->dead)
+        check_audit_rows(hub, audit.sequence, batch, count);
     settle(hub, batch, count);
     if (!hub->seam->dead)
         calls_turn(&hub->calls);
@@ -236,6 +270,8 @@ void hub_lapse(struct sim_hub *hub, size_t most)
     sim_note(hub->sim, "lapsed %zu of at most %zu", lapsed, most);
     if (hub->seam->dead || hub->disk_full || !writable || !home_writable(hub->home))
         return;
+    if (lapsed > 0)
+        sim_cover(COVERED_VACANCIES_LAPSED);
     sim_require(hub->sim, lapsed <= most, "%zu lapsed, at most %zu were asked for", lapsed, most);
     model_compare(&hub->model, lapsed < most ? now_ms : INT64_MIN);
 }
@@ -247,6 +283,7 @@ void hub_sign_head(struct sim_hub *hub)
     if (err == ERR_NONE)
         err = disclosures_last_head(hub->disclosures, &head);
     if (err == ERR_NONE) {
+        sim_cover(COVERED_HEAD_SIGNED);
         proof_head(&hub->proof, &head);
         return;
     }

@@ -55,9 +55,11 @@ struct sim_hub {
 
     struct model model;
     struct proof proof;
-    bool disk_full;       /* or may be: puts may answer STORE_FULL */
-    bool power_was_cut;   /* since it was last up */
-    bool batch_committed; /* the last batch */
+    bool disk_full;        /* or may be: puts may answer STORE_FULL */
+    bool power_was_cut;    /* since it was last up */
+    bool batch_committed;  /* the last batch */
+    bool refused_for_room; /* the last update refused was */
+    uint32_t life;         /* counts starts */
     uint64_t checked_commits;
     int64_t latest_wall_ms; /* the latest this hub's wall clock ever showed */
 };

@@ -1,9 +1,10 @@
 /*
  * main.c - the simulator's program: runs seeds until one fails.
  *
- *     build/plain/tests/run_sim                 1,000 seeds; CHECK_TIER long: ten times as many, night: a thousand
- * times SEED=17 build/plain/tests/run_sim         that one alone, with the hub's own log shown STEPS=400
- * FIRST_SEED=5000  CHECK_SCALE=0.1
+ *     build/plain/tests/run_sim             CHECK_TIER long: ten times as many seeds; night: a thousand times
+ *     SEED=17 build/plain/tests/run_sim     that one alone, with the hub's own log shown
+ *
+ * Also STEPS=400, FIRST_SEED=5000, CHECK_SCALE=0.1, and COVERAGE=1 to show how often each thing was met.
  *
  * Interrupted (SIGINT, SIGTERM), it ends after the seed under way and says how far it came.
  * Exit status 0: all seeds passed; 1: one failed, and the line "sim: seed N failed at step M: ..." says what.
@@ -19,7 +20,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SEEDS_CHECK 1000
+#define SEEDS_CHECK        2000
+#define SEEDS_FOR_COVERAGE 500
 
 static struct sim sim;
 static volatile sig_atomic_t told_to_stop;
@@ -86,6 +88,10 @@ int main(void)
     for (; done < seeds && !told_to_stop; done++)
         sim_run(&sim, first + done, steps, gazetteer);
     gazetteer_destroy(gazetteer);
+    if (getenv("COVERAGE") != NULL)
+        sim_print_covered();
+    if (done >= SEEDS_FOR_COVERAGE && !sim_covered_all())
+        return 1;
     printf("sim: %" PRIu64 " seeds, %" PRIu64 " steps, passed\n", done, done * steps);
     return 0;
 }

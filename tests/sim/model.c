@@ -201,10 +201,12 @@ static void check_repeated(struct model *model, struct operation *operation, con
     struct sim *sim = model->hub->sim;
     const struct update_result *now = &update->result, *then = &first->result;
     if (memcmp(operation, first, offsetof(struct operation, asked_at_ms)) != 0) {
+        sim_cover(COVERED_ID_WITH_OTHER_CONTENT);
         sim_require(sim, now->problem.code == ERR_PRECONDITION, "a request id with other content was answered %s",
                     err_name(now->problem.code));
         return;
     }
+    sim_cover(first->life == model->hub->life ? COVERED_REPEATED : COVERED_REPEATED_AFTER_RESTART);
     sim_require(sim, now->problem.code == ERR_NONE && now->outcome == OUTCOME_REPEATED,
                 "a request sent again was not recognised: %s, outcome %d", err_name(now->problem.code),
                 (int)now->outcome);
@@ -354,6 +356,59 @@ static bool excused(const struct sim_hub *hub, const struct update *update)
     }
 }
 
+static void cover_done(const struct sim_hub *hub, const struct operation *operation, const struct update_result *result)
+{
+    static const enum sim_covered kinds[] = {
+        [UPDATE_END_CARER] = COVERED_CARER_ENDED,
+        [UPDATE_CONFIRM] = COVERED_VACANCIES_CONFIRMED,
+        [UPDATE_WITHDRAW] = COVERED_VACANCY_WITHDRAWN,
+        [UPDATE_PUT_AGENCY] = COVERED_AGENCY_CHANGED,
+        [UPDATE_SET_PRINCIPAL] = COVERED_PRINCIPAL_SUSPENDED,
+    };
+    bool created = result->outcome == OUTCOME_CREATED, updated = result->outcome == OUTCOME_UPDATED;
+    if (operation->kind == UPDATE_PUT_CARER)
+        sim_cover(created ? COVERED_CARER_CREATED : COVERED_CARER_UPDATED);
+    else if (operation->kind == UPDATE_PUT_VACANCY)
+        sim_cover(created ? COVERED_VACANCY_CREATED : updated ? COVERED_VACANCY_UPDATED : COVERED_VACANCY_CONFIRMED);
+    else if (operation->kind != UPDATE_CONFIRM || result->confirmed > 0)
+        sim_cover(kinds[operation->kind]);
+    if (hub->disk_full && hub->refused_for_room)
+        sim_cover(COVERED_DONE_FROM_RESERVE);
+}
+
+static void cover_refused(struct sim_hub *hub, const struct operation *operation, enum err code)
+{
+    switch (code) {
+    case ERR_STALE:
+        sim_cover(COVERED_REFUSED_STALE);
+        break;
+    case ERR_PRECONDITION:
+        sim_cover(COVERED_REFUSED_PRECONDITION);
+        break;
+    case ERR_FORBIDDEN:
+        sim_cover(COVERED_REFUSED_FORBIDDEN);
+        break;
+    case ERR_INVALID:
+        if (operation->has_request_id &&
+            request_id_ms(operation->request_id) > clock_wall_ms(&hub->clock) - 7 * DAY_MS &&
+            request_id_ms(operation->request_id) <= clock_wall_ms(&hub->clock) &&
+            operation->observed_at_ms <= clock_wall_ms(&hub->clock))
+            sim_cover(COVERED_ID_FORGOTTEN);
+        break;
+    case ERR_DEADLINE:
+        sim_cover(COVERED_DEADLINE_PASSED);
+        break;
+    case ERR_STORE_FULL:
+        sim_cover(COVERED_DISK_FULL);
+        break;
+    case ERR_STORE_IO:
+        sim_cover(hub->seam->dead ? COVERED_DIED_BEFORE_COMMIT : COVERED_COMMIT_FAILED);
+        break;
+    default:
+        break;
+    }
+}
+
 void model_apply(struct model *model, struct operation *operation, const struct update *update)
 {
     struct sim_hub *hub = model->hub;
@@ -366,6 +421,11 @@ void model_apply(struct model *model, struct operation *operation, const struct 
     operation->code = result->problem.code;
     operation->result = *result;
     operation->result.not_found = NULL;
+    cover_refused(hub, operation, result->problem.code);
+    if (result->problem.code == ERR_NONE && hub->seam->dead)
+        sim_cover(COVERED_DIED_AFTER_COMMIT);
+    if (result->problem.code != ERR_NONE)
+        hub->refused_for_room = result->problem.code == ERR_STORE_FULL;
     if (excused(hub, update))
         return;
     if (result->problem.code == ERR_NONE)
@@ -384,7 +444,9 @@ void model_apply(struct model *model, struct operation *operation, const struct 
     sim_require(hub->sim, allowed.outcomes & OUTCOME(result->outcome), "done with outcome %d, allowed were mask %x%s",
                 (int)result->outcome, allowed.outcomes, allowed.errors ? " or a refusal" : "");
     model->applied++;
+    cover_done(hub, operation, result);
     take_over(model, operation, result);
+    operation->life = hub->life;
     if (operation->has_request_id)
         model->answered[model->answered_count++ % ANSWERED] = operation;
 }

@@ -41,6 +41,7 @@ struct operation {
     bool settled;        /* and was answered by it, with `code` and, done, `result` */
     enum err code;
     struct update_result result; /* not_found is not kept */
+    uint32_t life;               /* of the hub, when it was done */
 };
 
 struct model_carer {

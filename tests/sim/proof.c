@@ -290,7 +290,10 @@ void proof_head(struct proof *proof, const struct signed_head *head)
                     head->head.writes.sequence >= proof->head.head.writes.sequence &&
                         head->head.disclosures.sequence >= proof->head.head.disclosures.sequence &&
                         head->head.at_ms >= proof->head.head.at_ms,
-                    "a signed head goes back");
+                    "a signed head goes back: writes %" PRIu64 " after %" PRIu64 ", disclosures %" PRIu64
+                    " after %" PRIu64 ", time %" PRId64 " after %" PRId64,
+                    head->head.writes.sequence, proof->head.head.writes.sequence, head->head.disclosures.sequence,
+                    proof->head.head.disclosures.sequence, head->head.at_ms, proof->head.head.at_ms);
     proof->head = *head;
     proof->has_head = true;
 }
@@ -376,6 +379,8 @@ void proof_restarted(struct proof *proof, bool power_cut)
     uint64_t least = proof->has_head ? proof->head.head.disclosures.sequence : 0;
     if (!power_cut && proof->disclosures_known.sequence > least)
         least = proof->disclosures_known.sequence;
+    if (proof->disclosures.sequence < proof->disclosures_known.sequence)
+        sim_cover(COVERED_POWER_CUT_TOOK_DISCLOSURES);
     sim_require(sim, proof->disclosures.sequence >= least,
                 "%" PRIu64 " disclosures had to survive, the trail has %" PRIu64, least, proof->disclosures.sequence);
     /* What a power cut took may be written anew with other content. */

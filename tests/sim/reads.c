@@ -148,8 +148,13 @@ static void find_answered(struct sim_call *call, const ProtobufCMessage *message
                     option->unconfirmed == one->unconfirmed &&
                         (option->unconfirmed || option->valid_until_ms >= response->as_of_ms),
                     "FindVacancies shows an expired vacancy as confirmed");
+        sim_cover(!option->unconfirmed                 ? COVERED_OPTION_SHOWN
+                  : one->offer.state == VACANCY_LAPSED ? COVERED_OPTION_UNCONFIRMED
+                                                       : COVERED_OPTION_EXPIRED_BUT_NOT_LAPSED);
         ids[i] = option->vacancy_id;
     }
+    if (response->n_options == 0)
+        sim_cover(COVERED_NOTHING_FOUND);
     sim_require(hub->sim, response->n_positions == 1 && response->positions[0]->sequence <= hub->proof.last.sequence,
                 "FindVacancies names a position that is not in the log");
     proof_disclosed(&hub->proof, team_name(), "/vacancy.v1.PlacementService/FindVacancies", ids, response->n_options);
@@ -165,6 +170,8 @@ static void read_ended(struct sim_call *call, const struct problem *problem, uin
         return;
     }
     bool disk = hub->seam->dead || hub->disk_full;
+    if (!refused && problem->code == ERR_UNAVAILABLE)
+        sim_cover(COVERED_READ_REFUSED_FOR_TRAIL);
     sim_require(hub->sim, refused ? problem->code == ERR_FORBIDDEN : disk, "%s failed: %s: %s", call->call.method->path,
                 err_name(problem->code), problem->text);
 }
@@ -267,6 +274,7 @@ static void list_answered(struct sim_call *call, const ProtobufCMessage *message
 {
     struct reading *reading = call->user;
     reading->seen++;
+    sim_cover(COVERED_LISTED);
     if (!reading->full)
         check_view(call->hub, reading, ((const Vacancy__V1__ListCarersResponse *)message)->carer);
 }

@@ -18,8 +18,10 @@ static struct seam *seam_of(struct store *store)
 }
 
 /* True when this call is the fatal one, which marks the seam dead. */
-static bool dies_now(struct seam *seam)
+static bool dies_now(struct seam *seam, enum seam_call call)
 {
+    if (seam->counted != CALL_ANY && seam->counted != call)
+        return false;
     if (seam->looking > 0 || seam->calls_until_death < 0 || seam->calls_until_death-- > 0)
         return false;
     seam->dead = true;
@@ -29,7 +31,7 @@ static bool dies_now(struct seam *seam)
 /* For calls that a death simply stops. */
 static bool stopped(struct seam *seam)
 {
-    return seam->dead || dies_now(seam);
+    return seam->dead || dies_now(seam, CALL_ANY);
 }
 
 static enum err seam_begin(struct store *store, bool write, struct store_txn **out)
@@ -63,7 +65,7 @@ static void seam_abort(struct store_txn *txn)
 static enum err seam_commit(struct store_txn *txn)
 {
     struct seam *seam = txn->seam;
-    bool fatal = !seam->dead && dies_now(seam);
+    bool fatal = !seam->dead && dies_now(seam, CALL_COMMIT);
     if ((seam->dead && !fatal) || (fatal && seam->how != DEATH_AFTER) || (txn->write && seam->commit_fails)) {
         seam->commit_fails = seam->commit_fails && !txn->write;
         seam_abort(txn);
@@ -127,12 +129,14 @@ static size_t segment_place(struct seam *seam, const char *name)
 static enum err seam_segment_append(struct store *store, const char *name, const struct octets *octets)
 {
     struct seam *seam = seam_of(store);
-    bool fatal = !seam->dead && dies_now(seam);
+    bool fatal = !seam->dead && dies_now(seam, CALL_APPEND);
     if ((seam->dead && !fatal) || (fatal && seam->how == DEATH_BEFORE))
         return ERR_STORE_IO;
     struct octets part = *octets;
-    if (fatal && seam->how == DEATH_IN_MIDDLE)
+    if (fatal && seam->how == DEATH_IN_MIDDLE) {
         part.size = below(seam->sim, (uint32_t)octets->size);
+        sim_cover(COVERED_APPEND_TORN);
+    }
     enum err err = seam->under->ops->segment_append(seam->under, name, &part);
     if (err == ERR_NONE) {
         seam->segments[segment_place(seam, name)].bytes += part.size;
@@ -213,8 +217,9 @@ void seam_destroy(struct seam *seam)
     free(seam);
 }
 
-void seam_plan_death(struct seam *seam, int64_t calls, enum seam_death how)
+void seam_plan_death(struct seam *seam, enum seam_call counted, int64_t calls, enum seam_death how)
 {
+    seam->counted = counted;
     seam->calls_until_death = calls;
     seam->how = how;
 }

@@ -1,7 +1,7 @@
 /*
  * seam.h - a disk between the shipped code and store_memory: it counts, remembers what became durable, and dies.
  *
- * Owns: the plan of faults of one hub's disk. A planned death happens at the n-th call of the storage seam: the call
+ * Owns: the plan of faults of one hub's disk. A planned death happens at the n-th call (of one kind or any): the call
  * fails, or, where chance says so, a commit first becomes durable, or an append is torn in the middle; every later call
  * fails until seam_revive.
  * Thread: the simulator's one. Invariant: `commits` and `synced` count only what the disk below has made durable.
@@ -14,6 +14,7 @@
 
 #define SEAM_SEGMENTS 16
 
+enum seam_call { CALL_ANY, CALL_COMMIT, CALL_APPEND };
 enum seam_death {
     DEATH_BEFORE,    /* the fatal call does nothing */
     DEATH_AFTER,     /* the fatal call is done whole; the caller never gets to act on it */
@@ -25,6 +26,7 @@ struct seam {
     struct store *under;
     struct sim *sim;
     int64_t calls_until_death; /* < 0: none planned */
+    enum seam_call counted;    /* which calls */
     enum seam_death how;
     bool dead, writing;
     bool commit_fails;      /* the next commit of a write answers ERR_STORE_IO, and the disk lives on (D5) */
@@ -39,7 +41,7 @@ struct seam {
 
 struct seam *seam_create(struct sim *sim);
 void seam_destroy(struct seam *seam);
-void seam_plan_death(struct seam *seam, int64_t calls, enum seam_death how);
+void seam_plan_death(struct seam *seam, enum seam_call counted, int64_t calls, enum seam_death how);
 /* Puts and appends fail from the n-th on; or past so many octets more, a part of which is kept for what may use it. */
 void seam_plan_full(struct seam *seam, int64_t calls);
 void seam_limit(struct seam *seam, uint64_t more_bytes, uint64_t reserve_bytes);

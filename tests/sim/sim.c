@@ -59,6 +59,36 @@ void sim_report_signal(struct sim *sim, int number)
     fflush(stdout);
 }
 
+/* --- coverage ------------------------------------------------------------------------------------------------------
+ */
+
+static uint64_t covered[SIM_COVERED_COUNT];
+static const char *const covered_names[] = {
+#define SIM_COVERED_NAME(name) #name,
+    SIM_COVERED(SIM_COVERED_NAME)};
+
+void sim_cover(enum sim_covered what)
+{
+    covered[what]++;
+}
+
+bool sim_covered_all(void)
+{
+    bool all = true;
+    for (int i = 0; i < SIM_COVERED_COUNT; i++) {
+        if (covered[i] == 0)
+            printf("sim: no seed met %s: the traffic no longer leads there\n", covered_names[i]);
+        all = all && covered[i] > 0;
+    }
+    return all;
+}
+
+void sim_print_covered(void)
+{
+    for (int i = 0; i < SIM_COVERED_COUNT; i++)
+        printf("%12" PRIu64 "  %s\n", covered[i], covered_names[i]);
+}
+
 /* --- what may happen to a hub ----------------------------------------------------------------------------------------
  */
 
@@ -83,6 +113,8 @@ static void pass_time(struct sim_hub *hub)
     struct sim *sim = hub->sim;
     static const int64_t spans_ms[] = {SECOND_MS, 12 * SECOND_MS, 10 * MINUTE_MS, 6 * HOUR_MS, 3 * DAY_MS};
     int64_t span_ms = between(sim, 1, spans_ms[below(sim, 5)]);
+    if (!once_in(sim, 4)) /* mostly the writer is quicker */
+        hub_writer_turn(hub, SIM_QUEUE);
     sim->now_ms += span_ms;
     sim_note(sim, "%" PRId64 " ms pass", span_ms);
 }
@@ -93,7 +125,7 @@ static void step_clock(struct sim_hub *hub)
     struct sim *sim = hub->sim;
     static const int64_t spans_ms[] = {MINUTE_MS, 10 * MINUTE_MS, HOUR_MS, DAY_MS, 8 * DAY_MS};
     int64_t span_ms = once_in(sim, 40) ? 365 * DAY_MS : spans_ms[below(sim, 5)];
-    if (once_in(sim, 3))
+    if (once_in(sim, 2))
         hub->wall_error_ms = 0;
     else
         hub->wall_error_ms += between(sim, -span_ms, span_ms);
@@ -107,9 +139,14 @@ static enum seam_death some_death(struct sim *sim)
 
 static void plan_death(struct sim_hub *hub)
 {
-    int64_t calls = between(hub->sim, 0, 80);
-    seam_plan_death(hub->seam, calls, some_death(hub->sim));
-    sim_note(hub->sim, "the disk will die in %" PRId64 " calls", calls);
+    static const struct {
+        int64_t most;
+        const char *calls;
+    } kinds[] = {[CALL_ANY] = {80, "calls"}, [CALL_COMMIT] = {1, "commits"}, [CALL_APPEND] = {2, "appends"}};
+    enum seam_call counted = (enum seam_call)below(hub->sim, 3);
+    int64_t calls = between(hub->sim, 0, kinds[counted].most);
+    seam_plan_death(hub->seam, counted, calls, some_death(hub->sim));
+    sim_note(hub->sim, "the disk will die after %" PRId64 " %s", calls, kinds[counted].calls);
 }
 
 static void kill_now(struct sim_hub *hub)
@@ -176,7 +213,7 @@ static void bring_up(struct sim_hub *hub)
             sim_note(sim, "reboot");
         }
         if (attempt < 3 && once_in(sim, 4))
-            seam_plan_death(hub->seam, between(sim, 0, 400), some_death(sim));
+            seam_plan_death(hub->seam, CALL_ANY, between(sim, 0, 400), some_death(sim));
         hub_start(hub);
         if (!hub->up && hub->disk_full && !hub->seam->dead)
             fill_disk(hub);
@@ -196,6 +233,8 @@ static void step(struct sim *sim)
     /* D5: a hub whose disk has failed takes no more writes; it is started again sooner or later. */
     if (hub->up && !home_writable(hub->home) && once_in(sim, 4))
         hub_kill(hub, once_in(sim, 2));
+    if (hub->disk_full && once_in(sim, 10))
+        fill_disk(hub);
     if (!hub->up)
         bring_up(hub);
     hub_check(hub);

@@ -23,7 +23,7 @@
 #define SIM_HUBS        1 /* the federation brings more */
 #define SIM_NOTES       48
 #define SIM_NOTE_BYTES  160
-#define SIM_STEPS_USUAL 250
+#define SIM_STEPS_USUAL 300
 
 struct sim_hub;
 
@@ -50,6 +50,58 @@ _Noreturn void sim_fail(struct sim *sim, const char *format, ...) __attribute__(
         if (!(condition))                                                                                              \
             sim_fail(sim, __VA_ARGS__);                                                                                \
     } while (0)
+/*
+ * What the seeds of a run must have met, or they prove little: each place counts itself, and a run of many seeds fails
+ * where one was never reached.
+ */
+#define SIM_COVERED(X)                                                                                                 \
+    X(CARER_CREATED)                                                                                                   \
+    X(CARER_UPDATED)                                                                                                   \
+    X(CARER_ENDED)                                                                                                     \
+    X(VACANCY_CREATED)                                                                                                 \
+    X(VACANCY_UPDATED)                                                                                                 \
+    X(VACANCY_CONFIRMED)                                                                                               \
+    X(VACANCY_WITHDRAWN)                                                                                               \
+    X(VACANCIES_CONFIRMED)                                                                                             \
+    X(VACANCIES_LAPSED)                                                                                                \
+    X(AGENCY_CHANGED)                                                                                                  \
+    X(PRINCIPAL_SUSPENDED)                                                                                             \
+    X(REPEATED)                                                                                                        \
+    X(REPEATED_AFTER_RESTART)                                                                                          \
+    X(ID_WITH_OTHER_CONTENT)                                                                                           \
+    X(ID_FORGOTTEN)                                                                                                    \
+    X(REFUSED_STALE)                                                                                                   \
+    X(REFUSED_PRECONDITION)                                                                                            \
+    X(REFUSED_FORBIDDEN)                                                                                               \
+    X(REFUSED_BY_SERVICE)                                                                                              \
+    X(DEADLINE_PASSED)                                                                                                 \
+    X(DISK_FULL)                                                                                                       \
+    X(DONE_FROM_RESERVE)                                                                                               \
+    X(COMMIT_FAILED)                                                                                                   \
+    X(DIED_BEFORE_COMMIT)                                                                                              \
+    X(DIED_AFTER_COMMIT)                                                                                               \
+    X(DIED_AT_START)                                                                                                   \
+    X(APPEND_TORN)                                                                                                     \
+    X(POWER_CUT_TOOK_DISCLOSURES)                                                                                      \
+    X(OPTION_SHOWN)                                                                                                    \
+    X(OPTION_UNCONFIRMED)                                                                                              \
+    X(OPTION_EXPIRED_BUT_NOT_LAPSED)                                                                                   \
+    X(NOTHING_FOUND)                                                                                                   \
+    X(READ_REFUSED_FOR_TRAIL)                                                                                          \
+    X(LISTED)                                                                                                          \
+    X(SUBMIT_ANSWERED)                                                                                                 \
+    X(CALL_CANCELLED)                                                                                                  \
+    X(HEAD_SIGNED)
+
+enum sim_covered {
+#define SIM_COVERED_ENUM(name) COVERED_##name,
+    SIM_COVERED(SIM_COVERED_ENUM) SIM_COVERED_COUNT
+};
+void sim_cover(enum sim_covered what);
+/* True when everything was met; else prints what wasn't. */
+bool sim_covered_all(void);
+void sim_print_covered(void);
+
 /* For signal handlers: which seed is running. */
 void sim_report_signal(struct sim *sim, int number);
 

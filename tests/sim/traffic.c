@@ -68,7 +68,7 @@ static void put_agency(struct sim *sim, struct operation *operation)
     snprintf(row->name, sizeof row->name, "Agency %u, office %u", operation->agency, below(sim, 3));
     snprintf(row->phone, sizeof row->phone, "0113 496 000%u", below(sim, 3));
     row->kind = council ? AGENCY_LOCAL_AUTHORITY : AGENCY_INDEPENDENT;
-    row->status = once_in(sim, 6) ? AGENCY_SUSPENDED : AGENCY_ACTIVE;
+    row->status = once_in(sim, 20) ? AGENCY_SUSPENDED : AGENCY_ACTIVE;
     strcpy(row->authority, council ? "E08000035" : "");
     strcpy(row->ofsted_urn, council ? "" : "SC123456");
 }
@@ -100,7 +100,7 @@ static void fill_carer(struct sim_hub *hub, const struct operation *operation, s
     carer->places = 1 + below(sim, 4);
     carer->bedrooms = 1 + below(sim, 4);
     carer->room_sharing = (uint8_t)below(sim, ROOM_SHARING_END);
-    carer->placed_count = below(sim, carer->places + 1);
+    carer->placed_count = below(sim, carer->places + (once_in(sim, 5) ? 1 : 0));
     for (uint32_t i = 0; i < carer->placed_count; i++)
         carer->placed[i] =
             (struct placed_child){(uint8_t)(1 + below(sim, 6)), (uint8_t)(1 + below(sim, 2)), 0, "E08000035"};
@@ -227,6 +227,9 @@ static void fill(struct sim_hub *hub, struct operation *operation)
 {
     struct sim *sim = hub->sim;
     operation->reference = below(sim, REFERENCES);
+    for (uint32_t i = 0; operation->kind != UPDATE_PUT_CARER && i < REFERENCES && !once_in(sim, 8); i++)
+        if (!hub->model.carers[operation->agency][operation->reference].known)
+            operation->reference = (operation->reference + 1) % REFERENCES;
     const struct home_carer *known = &hub->model.carers[operation->agency][operation->reference].home;
     bool of_carer = operation->kind == UPDATE_PUT_CARER || operation->kind == UPDATE_END_CARER;
     operation->observed_at_ms = observed(hub, of_carer ? known->carer.observed_at_ms : known->vacancy_observed_at_ms);
@@ -257,7 +260,7 @@ static void fill(struct sim_hub *hub, struct operation *operation)
     case UPDATE_SET_PRINCIPAL:
         operation->observed_at_ms = 0;
         operation->principal = below(sim, AGENCIES + 1);
-        operation->suspended = !hub->model.suspended[operation->principal] && once_in(sim, 2);
+        operation->suspended = !hub->model.suspended[operation->principal] && once_in(sim, 4);
         break;
     }
 }
@@ -266,7 +269,7 @@ static enum update_kind any_kind(struct sim *sim, bool by_submit)
 {
     static const uint8_t weights[] = {
         [UPDATE_PUT_CARER] = 26, [UPDATE_END_CARER] = 3,  [UPDATE_PUT_VACANCY] = 40,  [UPDATE_CONFIRM] = 14,
-        [UPDATE_WITHDRAW] = 7,   [UPDATE_PUT_AGENCY] = 5, [UPDATE_SET_PRINCIPAL] = 5,
+        [UPDATE_WITHDRAW] = 9,   [UPDATE_PUT_AGENCY] = 4, [UPDATE_SET_PRINCIPAL] = 4,
     };
     for (;;) {
         uint32_t at = below(sim, 100);
@@ -337,6 +340,7 @@ static struct operation *make_again(struct sim_hub *hub)
 static void check_refused(struct sim_hub *hub, const struct operation *operation, const struct problem *problem)
 {
     int64_t now_ms = operation->asked_at_ms;
+    sim_cover(COVERED_REFUSED_BY_SERVICE);
     switch (problem->code) {
     case ERR_FORBIDDEN:
         sim_require(hub->sim, traffic_refused(hub, asker(operation)), "forbidden, though in good standing: %s",
@@ -428,6 +432,7 @@ static void submit_answered(struct sim_call *call, const ProtobufCMessage *messa
     sim_require(call->hub->sim, response->tag == *next, "Submit answered %" PRIu64 " where %u was next", response->tag,
                 *next);
     (*next)++;
+    sim_cover(COVERED_SUBMIT_ANSWERED);
     if (operation->submitted)
         check_answer(call->hub, operation, response->code == 0, response->receipt ? response->receipt->sequence : 0);
     else
@@ -499,6 +504,7 @@ void traffic_cancel(struct sim_hub *hub)
 {
     for (struct sim_call *call = hub->calls.first; call != NULL; call = call->next)
         if (!call->finished && once_in(hub->sim, 3)) {
+            sim_cover(COVERED_CALL_CANCELLED);
             call_cancel(call);
             return;
         }
