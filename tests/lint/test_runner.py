@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from hub import wait_until
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -93,11 +95,16 @@ def test_what_runs_too_long_is_ended_with_its_children_and_shown(tree):
     assert status == 1
     assert "got this far" in output and "bound of 1 s" in output
     child = (tree.root / "child").read_text().strip()
+    wait_until(lambda: ended(child), 10, "the child to have been killed")
+
+
+def ended(pid):
+    """A killed process is gone, or waits for its parent as a zombie. The signal may take a moment to bite."""
     try:
-        with open(f"/proc/{child}/stat", encoding="ascii") as handle:
-            assert handle.read().split(") ")[1][0] == "Z"
+        with open(f"/proc/{pid}/stat", encoding="ascii") as handle:
+            return handle.read().split(") ")[1][0] == "Z"
     except FileNotFoundError:
-        pass
+        return True
 
 
 def test_only_the_tiers_asked_for(tree):

@@ -1,5 +1,7 @@
 """What an agency does, over mutual TLS with an independent gRPC client: push, read back, confirm, withdraw, end; Submit
 with a slow reader and with a client that goes away; a killed hub keeps what it acknowledged."""
+import os
+
 import grpc
 import pytest
 
@@ -124,7 +126,8 @@ def test_a_client_gone_in_mid_stream_and_a_slow_reader(agencies, messages):
         assert sum(1 for each in listings[1] if each.carer.carer.agency_reference.startswith("H-")) == 2999
         honest.call("AgencyService/PutCarer", carer=homes.carer(messages, "A-2"))
     library.wait_until(lambda: agencies.fds() <= before_fds, 20, "the connections to be gone")
-    assert agencies.rss_bytes() < before_rss + (16 << 20)
+    if not os.environ.get("SAN"):  # a sanitizer keeps freed memory for a while
+        assert agencies.rss_bytes() < before_rss + (16 << 20)
 
 
 def test_a_killed_hub_keeps_what_it_acknowledged(agencies, messages):
