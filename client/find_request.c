@@ -165,7 +165,7 @@ static enum err read_numbers(const struct options *options, Vacancy__V1__FindVac
 {
     const char *within = options_text(options, "within"), *limit = options_text(options, "limit");
     if (within != NULL) {
-        char *end;
+        char *end = NULL;
         double miles = strspn(within, "0123456789.") == strlen(within) ? strtod(within, &end) : -1;
         if (!(miles > 0) || miles > 1000 || *end != '\0')
             return wrong(problem, "within", "miles, more than 0, as 10 or 2.5", "");
