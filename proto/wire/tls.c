@@ -42,6 +42,7 @@ static enum err bad_file(struct problem *problem, const char *path, const char *
 static enum err read_file(const char *path, bool is_private, BIO **out, struct problem *problem)
 {
     struct stat info;
+    *out = NULL;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return problem_set(problem, errno == ENOENT ? ERR_NOT_FOUND : ERR_FORBIDDEN, "", "%.120s can't be read: %s",
@@ -278,9 +279,11 @@ enum err tls_context_create(const struct tls_options *options, struct tls_contex
 {
     struct tls_context *context = calloc(1, sizeof *context);
     SSL_CTX *ctx = SSL_CTX_new(options->role == TLS_SERVER ? TLS_server_method() : TLS_client_method());
-    if (context == NULL || ctx == NULL || SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) != 1 ||
-        SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) != 1)
+    if (context == NULL || ctx == NULL)
         log_fatal("wire", "out of memory for a TLS context");
+    if (SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) != 1 ||
+        SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) != 1)
+        log_fatal("wire", "this OpenSSL has no TLS 1.3");
     context->ctx = ctx;
     context->role = options->role;
     atomic_init(&context->references, 1);
