@@ -282,41 +282,60 @@ static size_t segment_of(const struct trail *trail, uint64_t sequence)
     return low;
 }
 
-/* Puts the cursor before record `sequence`, by the shortest way. */
-static enum err seek(struct trail *trail, uint64_t sequence)
+/* The cursor to read on with at record `sequence`: the nearest before it in its segment, else the one unused longest,
+ * put at the segment's beginning. Another reader's, far behind, is left to that reader. */
+static struct trail_cursor *pick_cursor(struct trail *trail, size_t segment, uint64_t sequence)
+{
+    struct trail_cursor *nearest = NULL, *oldest = &trail->cursors[0];
+    for (size_t i = 0; i < TRAIL_CURSORS; i++) {
+        struct trail_cursor *cursor = &trail->cursors[i];
+        if (cursor->used < oldest->used)
+            oldest = cursor;
+        if (cursor->offset != 0 && cursor->segment == segment && cursor->before.sequence < sequence &&
+            (nearest == NULL || cursor->before.sequence > nearest->before.sequence))
+            nearest = cursor;
+    }
+    struct trail_cursor *picked = nearest != NULL && nearest->before.sequence + 1 == sequence ? nearest : oldest;
+    if (nearest != NULL)
+        *picked = *nearest;
+    else
+        *picked =
+            (struct trail_cursor){.segment = segment, .offset = HEADER_BYTES, .before = trail->segments[segment].base};
+    picked->used = ++trail->reads;
+    return picked;
+}
+
+/* A cursor before record `sequence`, by the shortest way. */
+static enum err seek(struct trail *trail, uint64_t sequence, struct trail_cursor **out)
 {
     size_t segment = segment_of(trail, sequence);
+    struct trail_cursor *cursor = pick_cursor(trail, segment, sequence);
     struct octets record;
-    if (trail->cursor.offset == 0 || trail->cursor.segment != segment || trail->cursor.before.sequence >= sequence) {
-        trail->cursor.segment = segment;
-        trail->cursor.offset = HEADER_BYTES;
-        trail->cursor.before = trail->segments[segment].base;
-    }
     enum err err = ERR_NONE;
-    while (err == ERR_NONE && trail->cursor.before.sequence + 1 < sequence)
-        err = next_frame(trail, segment, &trail->cursor.offset, &trail->cursor.before, &record);
+    while (err == ERR_NONE && cursor->before.sequence + 1 < sequence)
+        err = next_frame(trail, segment, &cursor->offset, &cursor->before, &record);
+    *out = cursor;
     return err;
 }
 
 /* The record after the cursor; crosses into the next segment, which must begin where this one ends. */
-static enum err step(struct trail *trail, struct octets *record)
+static enum err step(struct trail *trail, struct trail_cursor *cursor, struct octets *record)
 {
-    enum err err = next_frame(trail, trail->cursor.segment, &trail->cursor.offset, &trail->cursor.before, record);
-    if (err != ERR_NOT_FOUND || trail->cursor.segment + 1 >= trail->count)
+    enum err err = next_frame(trail, cursor->segment, &cursor->offset, &cursor->before, record);
+    if (err != ERR_NOT_FOUND || cursor->segment + 1 >= trail->count)
         return err;
-    const struct audit_position *base = &trail->segments[trail->cursor.segment + 1].base;
-    if (base->sequence != trail->cursor.before.sequence ||
-        memcmp(base->hash, trail->cursor.before.hash, DIGEST_BYTES) != 0)
+    const struct audit_position *base = &trail->segments[cursor->segment + 1].base;
+    if (base->sequence != cursor->before.sequence || memcmp(base->hash, cursor->before.hash, DIGEST_BYTES) != 0)
         return ERR_STORE_DAMAGED;
-    trail->cursor.segment++;
-    trail->cursor.offset = HEADER_BYTES;
-    return next_frame(trail, trail->cursor.segment, &trail->cursor.offset, &trail->cursor.before, record);
+    cursor->segment++;
+    cursor->offset = HEADER_BYTES;
+    return next_frame(trail, cursor->segment, &cursor->offset, &cursor->before, record);
 }
 
 /* What a failed read of records that must be there means: octets that are missing are damage as well. */
-static enum err damaged(struct trail *trail, enum err err)
+static enum err damaged(struct trail_cursor *cursor, enum err err)
 {
-    trail->cursor.offset = 0;
+    cursor->offset = 0;
     return err == ERR_NOT_FOUND ? ERR_STORE_DAMAGED : err;
 }
 
@@ -328,16 +347,17 @@ enum err trail_read(struct trail *trail, uint64_t from, struct arena *arena, str
         from = 1;
     if (from > trail->end.sequence)
         return ERR_NONE;
-    enum err err = seek(trail, from);
+    struct trail_cursor *cursor;
+    enum err err = seek(trail, from, &cursor);
     if (err != ERR_NONE)
-        return damaged(trail, err);
+        return damaged(cursor, err);
     while (*got < max && from + *got <= trail->end.sequence) {
         struct octets record;
-        if ((err = step(trail, &record)) != ERR_NONE)
-            return damaged(trail, err);
+        if ((err = step(trail, cursor, &record)) != ERR_NONE)
+            return damaged(cursor, err);
         uint8_t *copy = arena_alloc(arena, record.size);
         if (copy == NULL) {
-            trail->cursor.offset = 0; /* this record was passed but not given */
+            cursor->offset = 0; /* this record was passed but not given */
             return *got > 0 ? ERR_NONE : ERR_LIMIT;
         }
         memcpy(copy, record.data, record.size);
@@ -355,18 +375,19 @@ enum err trail_hash_at(struct trail *trail, uint64_t sequence, uint8_t out[DIGES
     if (sequence > trail->end.sequence)
         return problem_set(problem, ERR_STORE_DAMAGED, "", "the disclosures trail ends before record %" PRIu64,
                            sequence);
-    struct octets record;
-    enum err err = ERR_NONE;
     if (sequence == trail->end.sequence) {
         memcpy(out, trail->end.hash, DIGEST_BYTES);
-    } else {
-        if ((err = seek(trail, sequence + 1)) == ERR_NONE)
-            memcpy(out, trail->cursor.before.hash, DIGEST_BYTES);
-        while (err == ERR_NONE && trail->cursor.before.sequence < trail->end.sequence)
-            err = step(trail, &record);
+        return ERR_NONE;
     }
+    struct octets record;
+    struct trail_cursor *cursor;
+    enum err err = seek(trail, sequence + 1, &cursor);
+    if (err == ERR_NONE)
+        memcpy(out, cursor->before.hash, DIGEST_BYTES);
+    while (err == ERR_NONE && cursor->before.sequence < trail->end.sequence)
+        err = step(trail, cursor, &record);
     if (err != ERR_NONE)
-        return problem_set(problem, damaged(trail, err), "", "the disclosures trail is damaged after record %" PRIu64,
-                           trail->cursor.before.sequence);
+        return problem_set(problem, damaged(cursor, err), "", "the disclosures trail is damaged after record %" PRIu64,
+                           cursor->before.sequence);
     return ERR_NONE;
 }

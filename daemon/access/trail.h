@@ -20,10 +20,19 @@
 
 #define TRAIL_SEGMENT_BYTES (8u * 1024 * 1024)
 #define TRAIL_RECORD_BYTES  (64u * 1024) /* most of one record */
+#define TRAIL_CURSORS       8            /* readers at a time that needn't scan */
 
 struct trail_segment {
     struct audit_position base; /* where the chain stood before its first record */
     uint64_t bytes;             /* whole frames, header included */
+};
+
+/* Before the record that comes next. offset 0: free. */
+struct trail_cursor {
+    size_t segment;
+    uint64_t offset;
+    struct audit_position before;
+    uint64_t used; /* the read that used it last */
 };
 
 struct trail {
@@ -35,12 +44,10 @@ struct trail {
     bool dirty;  /* appended since the last sync */
     bool torn;   /* a failed append may have left octets past the last whole frame */
     bool failed; /* a sync failed: nothing more is promised (D5) */
-    /* Where the last read stopped, so that reading on doesn't scan the segment again. */
-    struct {
-        size_t segment;
-        uint64_t offset;
-        struct audit_position before;
-    } cursor;
+    /* Where the last reads stopped, so that reading on doesn't scan the segment again; one for each of a few readers.
+     */
+    struct trail_cursor cursors[TRAIL_CURSORS];
+    uint64_t reads;
     uint8_t *buffer; /* TRAIL_RECORD_BYTES + a frame's head: reading */
 };
 

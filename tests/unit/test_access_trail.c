@@ -166,6 +166,48 @@ static void test_reads_from_anywhere(void **state)
     store->ops->close(store);
 }
 
+/* Reads that go through to the store, counted. */
+static const struct store_ops *counted_ops;
+static unsigned reads_counted;
+
+static enum err counted_read(struct store *store, const char *segment, uint64_t offset, uint8_t *out, size_t size,
+                             size_t *got)
+{
+    reads_counted++;
+    return counted_ops->segment_read(store, segment, offset, out, size, got);
+}
+
+/* Readers side by side each go on where they stopped: once, two auditors sent each other back to the segment's start
+ * for every page. */
+static void test_readers_side_by_side(void **state)
+{
+    (void)state;
+    struct store *store = store_memory_create();
+    struct trail trail;
+    struct arena arena;
+    fill(&trail, store, RECORDS);
+    arena_init(&arena, 64 * 1024);
+    counted_ops = store->ops;
+    struct store_ops counting = *store->ops;
+    counting.segment_read = counted_read;
+    store->ops = &counting;
+    reads_counted = 0;
+    for (uint64_t next = 1; next <= RECORDS; next++)
+        for (unsigned reader = 0; reader < 4; reader++) {
+            uint64_t from = (next + reader * RECORDS / 4) % RECORDS + 1;
+            struct audit_row row;
+            size_t got;
+            assert_int_equal(trail_read(&trail, from, &arena, &row, 1, &got), ERR_NONE);
+            assert_true(got == 1 && row.sequence == from);
+            arena_reset(&arena);
+        }
+    assert_in_range(reads_counted, 1, 4 * RECORDS * 3); /* two for each record, and what segments' ends cost */
+    store->ops = counted_ops;
+    arena_finish(&arena);
+    trail_finish(&trail);
+    store->ops->close(store);
+}
+
 /* Each octet of each segment, one bit of it turned. */
 static void test_altered(void **state)
 {
@@ -368,13 +410,10 @@ static void test_many_segments_on_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rotates_and_reads_back),
-        cmocka_unit_test(test_reads_from_anywhere),
-        cmocka_unit_test(test_altered),
-        cmocka_unit_test(test_dropped_swapped_doubled),
-        cmocka_unit_test(test_torn_tail),
-        cmocka_unit_test(test_refused_append),
-        cmocka_unit_test(test_failed_sync),
+        cmocka_unit_test(test_rotates_and_reads_back),  cmocka_unit_test(test_reads_from_anywhere),
+        cmocka_unit_test(test_readers_side_by_side),    cmocka_unit_test(test_altered),
+        cmocka_unit_test(test_dropped_swapped_doubled), cmocka_unit_test(test_torn_tail),
+        cmocka_unit_test(test_refused_append),          cmocka_unit_test(test_failed_sync),
         cmocka_unit_test(test_many_segments_on_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
