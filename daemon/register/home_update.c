@@ -202,6 +202,9 @@ static enum err end_carer(struct batch *batch, struct update *update)
         settle_result(batch, update, OUTCOME_ENDED, &stored);
         return ERR_NONE;
     }
+    if (update->as.end.ends_on <= carer->approved_on)
+        return problem_set(&update->result.problem, ERR_PRECONDITION, "ends_on",
+                           "must lie after the day of approval: the approval ends before it begins");
     carer->status = CARER_ENDED;
     carer->approval_ends_on = update->as.end.ends_on;
     memcpy(carer->end_reason, update->as.end.reason, sizeof carer->end_reason);

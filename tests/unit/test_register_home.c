@@ -164,6 +164,12 @@ static void test_carer_changes_its_offer(void **state)
     /* The approval ends: so does the vacancy; a late push of before the end changes nothing. */
     world->wall_ms += 1000;
     struct update *end = world_update(world, UPDATE_END_CARER, AGENCY, "H-1");
+    end->as.end.ends_on = carer.approved_on;
+    strcpy(end->as.end.reason, "AW3");
+    refused = world_apply(world, end); /* ends before it begins */
+    assert_int_equal(refused.problem.code, ERR_PRECONDITION);
+    assert_string_equal(refused.problem.field, "ends_on");
+    end = world_update(world, UPDATE_END_CARER, AGENCY, "H-1");
     end->as.end.ends_on = 20450;
     strcpy(end->as.end.reason, "AW3");
     assert_outcome(world_apply(world, end), OUTCOME_ENDED);
@@ -501,8 +507,10 @@ static void test_random_days(void **state)
                        : what == 6 ? world_update(world, UPDATE_WITHDRAW, AGENCY, reference)
                        : what == 7 ? world_update(world, UPDATE_END_CARER, AGENCY, reference)
                                    : world_update(world, UPDATE_CONFIRM, AGENCY, NULL);
-            if (what == 7)
+            if (what == 7) {
+                batch[i]->as.end.ends_on = 21000;
                 strcpy(batch[i]->as.end.reason, "AW0");
+            }
             if (what > 7)
                 batch[i]->as.confirm.all = true;
             batch[i]->observed_at_ms -= random_up_to(&world->random, 20) * 60000;
