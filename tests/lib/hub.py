@@ -242,12 +242,12 @@ class Hub:
     def threads(self):
         return len(os.listdir(f"/proc/{self.process.pid}/task"))
 
-    def client(self, spec, region=None):
-        """A gRPC client with the certificate of `spec` (a Principal, or text as in vacancy-ca)."""
+    def client(self, spec, region=None, options=()):
+        """A gRPC client with the certificate of `spec` (a Principal, or text as in vacancy-ca); `options` are gRPC's."""
         import client
 
         who = spec if isinstance(spec, Principal) else self.federation.principal(spec, region or self.region)
-        return client.Client(self.port, who, self.federation.root)
+        return client.Client(self.port, who, self.federation.root, options=options)
 
     def run_vacancy(self, spec, *arguments, stdin=None, timeout=60):
         """Runs the CLI as `spec`; gives the finished process with text output."""

@@ -110,7 +110,8 @@ def test_a_client_gone_in_mid_stream_and_a_slow_reader(agencies, messages):
         homes.submit_all(leeds, [("put_carer", {"carer": homes.carer(messages, f"H-{n:04}")}) for n in range(3000)])
         assert len(leeds.call("AgencyService/ListCarers")) == 3000
     before_fds, before_rss = agencies.fds(), agencies.rss_bytes()
-    with agencies.client(LEEDS) as slow, agencies.client(HOMES) as honest:
+    # Without probes of the bandwidth the window stays at 64 KiB, far less than a listing.
+    with agencies.client(LEEDS, options=[("grpc.http2.bdp_probe", 0)]) as slow, agencies.client(HOMES) as honest:
         listings = [slow.stream("AgencyService/ListCarers", slow.request("AgencyService/ListCarers")) for _ in range(8)]
         for listing in listings:
             next(listing)  # and reads no more
