@@ -257,6 +257,20 @@ static enum err check_disclosures(struct disclosures *d, struct problem *problem
     return err;
 }
 
+/* Before anything is written or shown there is a head, so that a trail without one has lost it. */
+static enum err first_head(struct disclosures *d, struct problem *problem)
+{
+    struct audit_position writes;
+    home_audit_position(d->home, &writes);
+    if (writes.sequence > 0 || d->trail.end.sequence > 0)
+        return problem_set(problem, ERR_STORE_DAMAGED, "",
+                           "the audit trail has no signed head: part of it is missing; restore the data folder whole");
+    enum err err = sign_head(d);
+    return err == ERR_NONE ? err
+                           : problem_set(problem, err, "", "the audit trail can't be written: %s",
+                                         err == ERR_STORE_FULL ? "the disk is full" : err_name(err));
+}
+
 /* --- the handle ------------------------------------------------------------------------------------------------ */
 
 enum err disclosures_open(struct store *store, struct home *home, const char *region, const struct clock_source *clock,
@@ -278,9 +292,9 @@ enum err disclosures_open(struct store *store, struct home *home, const char *re
     enum err err = trail_open(&d->trail, store, TRAIL_SEGMENT_BYTES, problem);
     if (err == ERR_NONE)
         err = heads_open(d, problem);
-    if (err == ERR_NONE && d->has_last)
-        err = check_disclosures(d, problem);
-    if (err == ERR_NONE && d->has_last)
+    if (err == ERR_NONE && !d->has_last)
+        err = first_head(d, problem);
+    else if (err == ERR_NONE && (err = check_disclosures(d, problem)) == ERR_NONE)
         err = check_writes(d, problem);
     if (err != ERR_NONE) {
         disclosures_close(d);

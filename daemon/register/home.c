@@ -43,7 +43,7 @@ bool home_writable(const struct home *home)
 {
     struct home *readable = (struct home *)home;
     pthread_mutex_lock(&readable->lock);
-    bool writable = !home->read_only;
+    bool writable = !home->read_only && !home->full;
     pthread_mutex_unlock(&readable->lock);
     return writable;
 }

@@ -154,6 +154,7 @@ void home_apply(struct home *home, struct update **updates, size_t count);
  * of the next one, INT64_MAX: none. Also forgets request ids older than REQUEST_ID_KEPT_MS. */
 size_t home_lapse(struct home *home, size_t max, int64_t *next_due_ms);
 
+/* False after the disk failed, and while the last update found no room. */
 bool home_writable(const struct home *home);
 void home_position(const struct home *home, uint64_t *epoch, uint64_t *sequence);
 

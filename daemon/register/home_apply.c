@@ -83,9 +83,24 @@ static void fail_all(struct update **updates, size_t count, enum err err)
     }
 }
 
+static void note_full(struct home *home, bool full)
+{
+    if (home->full == full)
+        return;
+    pthread_mutex_lock(&home->lock);
+    home->full = full;
+    pthread_mutex_unlock(&home->lock);
+    if (full)
+        log_warn("register", "the store is full: only withdrawals, endings and confirmations are taken");
+    else
+        log_info("register", "the store has room again");
+}
+
 static void apply_slice(struct home *home, struct update **updates, size_t count)
 {
     enum err err = home->read_only ? ERR_STORE_IO : try_batch(home, updates, count, false);
+    if (err == ERR_NONE || err == ERR_STORE_FULL)
+        note_full(home, err == ERR_STORE_FULL);
     /* What withdraws, ends or confirms gets another chance with the reserve; the others are refused one by one. */
     if (err == ERR_STORE_FULL)
         err = try_batch(home, updates, count, true);

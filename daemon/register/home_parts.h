@@ -56,7 +56,8 @@ struct home {
     pthread_mutex_t lock; /* the rest is read by other threads */
     struct home_position position;
     uint64_t agencies, carers, vacancies;
-    bool read_only;
+    bool read_only; /* the disk failed */
+    bool full;      /* the last batch found no room */
 };
 
 struct batch {

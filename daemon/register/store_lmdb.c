@@ -450,9 +450,27 @@ static void remove_unfinished(const char *env_folder)
     rmdir(env_folder);
 }
 
+/*
+ * LMDB makes its table of readers as a file with holes, maps it and writes through the map: on a full disk that is a
+ * SIGBUS. So its blocks are there before.
+ */
+static int allocate_lock_table(const char *env_folder)
+{
+    char path[PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/lock.mdb", env_folder);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno;
+    int rc = posix_fallocate(fd, 0, (STORE_MAX_READERS + 64) * 64);
+    close(fd);
+    return rc;
+}
+
 static int open_env(struct lmdb_store *store, const char *env_folder, uint64_t map_bytes)
 {
-    int rc = mdb_env_create(&store->env);
+    int rc = allocate_lock_table(env_folder);
+    if (rc == 0)
+        rc = mdb_env_create(&store->env);
     if (rc == 0)
         rc = mdb_env_set_mapsize(store->env, map_bytes);
     if (rc == 0)
