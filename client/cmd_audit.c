@@ -143,6 +143,8 @@ static void print_record(struct reading *reading, const Vacancy__V1__AuditItem *
     if (record->request_reference[0])
         grown_add(&text, "  %s %s", record->request_reference,
                   code_words(&vacancy__v1__purpose__descriptor, (int)record->purpose, purpose, sizeof purpose));
+    if (record->object[0])
+        grown_add(&text, "  %s%s", record->object, record->suspended ? " suspended" : "");
     for (size_t i = 0; i < record->n_subjects; i++)
         grown_add(&text, "%s%s", i ? " " : "  ", record->subjects[i]);
     char *clean = clean_text(text.text, text.bytes);

@@ -35,6 +35,8 @@ enum err audit_entry_encode(const struct audit_entry *entry, struct arena *arena
     m.subjects = subject_list;
     m.epoch = entry->epoch;
     m.sequence = entry->sequence;
+    m.object = (char *)(entry->object ? entry->object : "");
+    m.suspended = entry->suspended;
     return pack_message(&m.base, arena, out);
 }
 

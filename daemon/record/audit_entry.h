@@ -24,6 +24,8 @@ struct audit_entry {
     const uint64_t *subjects; /* ids; borrowed */
     uint32_t subject_count;
     uint64_t epoch, sequence;
+    const char *object; /* whom an operator's write is about; NULL: nobody; borrowed */
+    bool suspended;     /* what became of them */
 };
 
 struct audit_position {

@@ -34,6 +34,18 @@ static enum err decide(struct batch *batch, struct update *update)
     return err == ERR_NONE ? update_apply(batch, update) : err;
 }
 
+static bool audit(struct batch *batch, const struct update *update, enum err err, bool logged)
+{
+    struct audit_entry what = {.principal = update->principal, .method = update->method};
+    if (update->kind == UPDATE_PUT_AGENCY)
+        what.object = update->as.agency_row.id;
+    if (update->kind == UPDATE_SET_PRINCIPAL) {
+        what.object = update->as.standing.name;
+        what.suspended = update->as.standing.suspended;
+    }
+    return batch_audit(batch, &what, err, logged);
+}
+
 /* False when the batch can't go on. */
 static bool apply_one(struct batch *batch, struct update *update)
 {
@@ -55,7 +67,7 @@ static bool apply_one(struct batch *batch, struct update *update)
     } else if (err == ERR_NONE && !request_store(batch, update)) {
         return false;
     }
-    return batch_audit(batch, update->principal, update->method, err, batch->position.sequence > sequence_before);
+    return audit(batch, update, err, batch->position.sequence > sequence_before);
 }
 
 static enum err try_batch(struct home *home, struct update **updates, size_t count, bool use_reserve)

@@ -159,7 +159,7 @@ void batch_subject(struct batch *batch, uint64_t national_reference)
 }
 
 /* One row; more where one would have too many subjects. */
-bool batch_audit(struct batch *batch, const char *principal, const char *method, enum err code, bool logged)
+bool batch_audit(struct batch *batch, const struct audit_entry *what, enum err code, bool logged)
 {
     struct batch_lists *lists = batch->lists;
     size_t done = 0;
@@ -167,8 +167,10 @@ bool batch_audit(struct batch *batch, const char *principal, const char *method,
         size_t left = lists->subject_count - done;
         const struct audit_entry entry = {
             .at_ms = batch->time_ms,
-            .principal = principal,
-            .method = method,
+            .principal = what->principal,
+            .method = what->method,
+            .object = what->object,
+            .suspended = what->suspended,
             .code = err_status(code),
             .subjects = lists->subjects + done,
             .subject_count = (uint32_t)(left < AUDIT_SUBJECTS_MAX ? left : AUDIT_SUBJECTS_MAX),

@@ -82,6 +82,7 @@ static bool forget_requests(struct batch *batch)
 
 static enum err run_batch(struct home *home, const struct due_change *due, size_t count, bool forget)
 {
+    static const struct audit_entry lapsed = {.principal = LAPSE_PRINCIPAL, .method = LAPSE_METHOD};
     struct batch batch;
     enum err err = batch_begin(home, true, &batch);
     if (err != ERR_NONE)
@@ -91,7 +92,7 @@ static enum err run_batch(struct home *home, const struct due_change *due, size_
     for (size_t i = 0; good && i < count; i++)
         good = lapse_one(&batch, due[i].national_reference);
     if (good && count > 0)
-        good = batch_audit(&batch, LAPSE_PRINCIPAL, LAPSE_METHOD, ERR_NONE, batch.position.sequence > sequence_before);
+        good = batch_audit(&batch, &lapsed, ERR_NONE, batch.position.sequence > sequence_before);
     if (good && forget)
         good = forget_requests(&batch);
     if (!good) {

@@ -90,7 +90,8 @@ bool batch_change(struct batch *batch, enum log_table table, const struct octets
                   const struct octets *value);
 void batch_due(struct batch *batch, uint64_t national_reference, int64_t at_ms);
 void batch_subject(struct batch *batch, uint64_t national_reference);
-bool batch_audit(struct batch *batch, const char *principal, const char *method, enum err code, bool logged);
+/* What was done, by whom, to whom is `what`'s; the rest of the record is the batch's: when, its subjects, where. */
+bool batch_audit(struct batch *batch, const struct audit_entry *what, enum err code, bool logged);
 
 /* A stored carer with what was last logged of it; views in the batch's arena. */
 struct stored_carer {

@@ -48,6 +48,11 @@ def test_a_suspended_principal_is_out_at_once_and_after_a_restart(hub, messages)
     with hub.client(homes.OPERATOR) as operator, hub.client(homes.LEEDS) as leeds:
         assert leeds.outcome("AgencyService/ListCarers").code == Code.PERMISSION_DENIED
         operator.call("HubService/SuspendPrincipal", principal=name, suspended=False)
+        with hub.client(homes.AUDITOR) as auditor:
+            records = [each for each in read_trail(auditor)[0] if each.object]
+        assert {each.object for each in records if each.method.endswith("/PutAgency")} >= {homes.LEEDS.split()[1]}
+        assert [(each.object, each.suspended) for each in records if each.method.endswith("/SuspendPrincipal")] == [
+            (name, True), (name, False)]
         leeds.call("AgencyService/ListCarers")
 
 
