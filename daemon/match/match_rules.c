@@ -141,7 +141,7 @@ void asked_prepare(const struct criteria *criteria, struct asked *out)
         out->lifted |= BIT(RULE_H2);
     if (code_in(criteria->overrides, OVERRIDE_RISK))
         out->lifted |= BIT(RULE_H11);
-    if (criteria->within_metres > 0)
+    if (criteria->within_metres > 0 && criteria->within_metres < UINT32_MAX)
         out->too_far_squared = ((uint64_t)criteria->within_metres + 1) * ((uint64_t)criteria->within_metres + 1);
     for (uint32_t i = 0; i < criteria->child_count; i++) {
         const struct child_sought *child = &criteria->children[i];

@@ -7,6 +7,7 @@
 #include "daemon/base/log.h"
 #include "daemon/net/worker.h"
 #include "proto/wire/message.h"
+#include "proto/wire/status.h"
 
 #include <stdlib.h>
 
@@ -22,6 +23,17 @@ struct rpc {
     struct rpc_worker workers[];
 };
 
+/* One line says why a call failed: always where somebody may not, or something of ours is broken; a client's mistakes,
+ * of which there may be many, only to who asks for every call. */
+static void log_failure(struct h2_stream *stream, const char *path, const struct problem *problem)
+{
+    bool tell = problem->code == ERR_UNAUTHENTICATED || problem->code == ERR_FORBIDDEN ||
+                problem->code == ERR_STORE_IO || problem->code == ERR_STORE_DAMAGED || problem->code == ERR_INTERNAL;
+    log_write(tell ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "rpc", "conn=%llu call failed: %s code=%s: %s",
+              (unsigned long long)net_conn_id(h2_stream_conn(stream)), path,
+              grpc_code_name(grpc_code_of_err(problem->code)), problem->text);
+}
+
 /* --- what calls ask of a stream -------------------------------------------------------------------------------- */
 
 static bool stream_send(void *stream, const ProtobufCMessage *message)
@@ -31,6 +43,8 @@ static bool stream_send(void *stream, const ProtobufCMessage *message)
 
 static void stream_finish(void *stream, const struct problem *problem)
 {
+    if (problem != NULL && problem->code != ERR_NONE)
+        log_failure(stream, live_call_method(h2_stream_context(stream))->path, problem);
     h2_stream_set_context(stream, NULL);
     h2_stream_finish(stream, problem);
 }
@@ -58,7 +72,7 @@ static void on_opened(struct h2_stream *stream, const struct h2_request *request
     else
         call = calls_begin(worker->calls, method, stream, h2_conn_peer(conn), request->timeout_ms, &problem);
     if (call == NULL) {
-        log_debug("rpc", "conn=%llu call refused: %s", (unsigned long long)net_conn_id(conn), problem.text);
+        log_failure(stream, request->path, &problem);
         h2_stream_finish(stream, &problem);
         return;
     }

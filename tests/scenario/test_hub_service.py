@@ -66,6 +66,7 @@ def test_roles(hub, method):
     with hub.client(homes.AUDITOR) as auditor:
         refused = auditor.outcome(f"HubService/{method}").code == Code.PERMISSION_DENIED
         assert refused == (method not in ("GetStatus", "ReadAudit"))
+    hub.wait_log(f"INFO +rpc +conn=.* call failed: /vacancy.v1.HubService/{method} code=PERMISSION_DENIED: this method is for")
 
 
 def read_trail(auditor):

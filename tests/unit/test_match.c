@@ -204,6 +204,25 @@ static void test_unconfirmed_only_on_request_and_only_what_was_vacant(void **sta
     assert_removed_by(world, RULE_H2);
 }
 
+/* The farthest distance that can be asked for is no limit; once its square ran over, and nothing was near enough. */
+static void test_farthest_distance(void **state)
+{
+    struct world *world = *state;
+    struct offer offer;
+    struct criteria criteria;
+    fixture_offer(&offer, 7, E_METRES, N_METRES);
+    put(world, 1, &offer);
+    fixture_criteria(&criteria, E_METRES, N_METRES + 500000);
+    static const uint32_t far_enough[] = {0, 500000, UINT32_MAX - 1, UINT32_MAX};
+    for (size_t i = 0; i < sizeof far_enough / sizeof far_enough[0]; i++) {
+        criteria.within_metres = far_enough[i];
+        assert_int_equal(find(world, &criteria), 1);
+    }
+    criteria.within_metres = 499999;
+    find(world, &criteria);
+    assert_removed_by(world, RULE_DISTANCE);
+}
+
 static void test_suspended_and_unknown_agencies(void **state)
 {
     struct world *world = *state;
@@ -386,6 +405,7 @@ int main(void)
         CASE(test_beds_and_groups),
         CASE(test_bedrooms),
         CASE(test_unconfirmed_only_on_request_and_only_what_was_vacant),
+        CASE(test_farthest_distance),
         CASE(test_suspended_and_unknown_agencies),
         CASE(test_tie_across_a_ring_border),
         CASE(test_points_off_the_grid),
