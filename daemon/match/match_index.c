@@ -192,7 +192,7 @@ static void place_remove(struct match *match, struct place_row *row)
 
 static size_t bucket_bytes(uint32_t capacity)
 {
-    return sizeof(struct bucket) + capacity * sizeof(struct facts);
+    return sizeof(struct bucket) + capacity / LANES * sizeof(struct fact_group);
 }
 
 /* The bucket's place in the version being built, in a block that may be changed. */
@@ -223,11 +223,14 @@ static struct bucket *bucket_for_change(struct match *match, uint32_t east, uint
     uint32_t count = old ? old->count : 0;
     if (old && old->made == version->number && count < old->capacity)
         return old;
-    uint32_t capacity = old && old->made == version->number ? 2 * count + 2 : count + 1;
+    uint32_t wanted = old && old->made == version->number ? 2 * count + 2 : count + 1;
+    uint32_t capacity = (wanted + LANES - 1) / LANES * LANES, used = (count + LANES - 1) / LANES;
     struct bucket *bucket = get_memory(bucket_bytes(capacity));
     *bucket = (struct bucket){.made = version->number, .count = count, .capacity = capacity};
-    if (count > 0)
-        memcpy(bucket->facts, old->facts, count * sizeof *old->facts);
+    if (used > 0)
+        memcpy(bucket->groups, old->groups, used * sizeof *old->groups);
+    /* Lanes without an offer are judged with the others, and passed over. */
+    memset(bucket->groups + used, 0, (capacity / LANES - used) * sizeof *bucket->groups);
     version->bytes += bucket_bytes(capacity);
     *slot = bucket;
     if (old)
@@ -299,11 +302,12 @@ static void offer_remove(struct match *match, struct place_row *row)
 {
     struct bucket *bucket = bucket_for_change(match, row->east, row->north);
     uint32_t at = 0;
-    while (at < bucket->count && bucket->facts[at].held != row->held)
+    while (at < bucket->count && bucket->groups[at / LANES].held[at % LANES] != row->held)
         at++;
     if (at == bucket->count)
         log_fatal("match", "an offer is not where the index put it");
-    bucket->facts[at] = bucket->facts[--bucket->count];
+    uint32_t last = --bucket->count;
+    facts_move(&bucket->groups[at / LANES], at % LANES, &bucket->groups[last / LANES], last % LANES);
     match->building->offers--;
     retire(match, (void *)row->held, held_bytes(row->held));
 }
@@ -346,7 +350,8 @@ static void offer_add(struct match *match, uint64_t reference, const struct octe
 
     struct place_row row = {reference, held, cell_east(facts.point_e_metres), cell_north(facts.point_n_metres)};
     struct bucket *bucket = bucket_for_change(match, row.east, row.north);
-    bucket->facts[bucket->count++] = facts;
+    facts_put(&bucket->groups[bucket->count / LANES], bucket->count % LANES, &facts);
+    bucket->count++;
     version->offers++;
     version->first_east = row.east < version->first_east ? row.east : version->first_east;
     version->last_east = row.east > version->last_east ? row.east : version->last_east;
@@ -458,7 +463,7 @@ static void free_block(struct block *block)
     for (size_t i = 0; block && i < BLOCK_CELLS * BLOCK_CELLS; i++) {
         struct bucket *bucket = block->buckets[i];
         for (uint32_t j = 0; bucket && j < bucket->count; j++)
-            free((void *)bucket->facts[j].held);
+            free((void *)bucket->groups[j / LANES].held[j % LANES]);
         free(bucket);
     }
     free(block);

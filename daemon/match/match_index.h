@@ -3,7 +3,7 @@
  *
  * A version is a persistent tree over the National Grid:
  *
- *     match_version -> block (16 x 16 cells, 64 km) -> bucket (one 4 km cell: facts side by side) -> held_offer
+ *     match_version -> block (16 x 16 cells, 64 km) -> bucket (one 4 km cell: facts in groups) -> held_offer
  * (octets)
  *
  * Owns: the versions, who reads them, when their pieces are freed. A commit copies the pieces it changes (a root, and a
@@ -32,9 +32,9 @@ struct held_offer {
 };
 
 struct bucket {
-    uint64_t made; /* the version it was made for: only that one's writer may change it */
-    uint32_t count, capacity;
-    struct facts facts[];
+    uint64_t made;            /* the version it was made for: only that one's writer may change it */
+    uint32_t count, capacity; /* offers; the capacity is a multiple of LANES */
+    struct fact_group groups[];
 };
 
 struct block {

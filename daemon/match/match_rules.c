@@ -26,24 +26,75 @@
  */
 #include "daemon/match/match_rules.h"
 
-#define NO_CAP                  UINT32_MAX
+#include <assert.h>
+#include <string.h>
+
+#define NO_CAP                  LANES_TRUE
 #define OVER_THREE_MONTHS       36
 #define STAYING_PUT_FROM_MONTHS 216
 
 #define BIT(rule) (1u << (rule))
 
+static_assert(RULE_DISTANCE < 16, "a set of rules that exclude fits a lane");
+
+/* --- lanes ----------------------------------------------------------------------------------------------------- */
+
+static inline lanes all(uint32_t value)
+{
+    const uint16_t v = (uint16_t)value;
+    return (lanes){v, v, v, v, v, v, v, v};
+}
+
+static inline lanes mask(bool condition)
+{
+    return all(condition ? LANES_TRUE : 0);
+}
+
+static inline lanes choose(lanes where, lanes there, lanes elsewhere)
+{
+    return (where & there) | (~where & elsewhere);
+}
+
+static inline lanes least(lanes a, lanes b)
+{
+    return choose((lanes)(a < b), a, b);
+}
+
+/* 1 where the mask is set: a count. */
+static inline lanes one(lanes where)
+{
+    return where & all(1);
+}
+
+static inline bool any(lanes where)
+{
+    uint64_t words[2];
+    memcpy(words, &where, sizeof words);
+    return (words[0] | words[1]) != 0;
+}
+
 /* --- facts of an offer ----------------------------------------------------------------------------------------- */
 
-static uint8_t sexes_that_fit(uint8_t sex)
+static uint16_t sexes_that_fit(uint8_t sex)
 {
     if (sex == SEX_ANY)
         return BIT(SEX_M) | BIT(SEX_F) | BIT(SEX_U);
     return sex == SEX_M || sex == SEX_F ? BIT(sex) : 0;
 }
 
-static uint32_t least(uint32_t a, uint32_t b)
+static uint16_t cut(uint32_t value)
 {
-    return a < b ? a : b;
+    return value < UINT16_MAX ? (uint16_t)value : UINT16_MAX;
+}
+
+static uint16_t day_of(date_days day, uint16_t when_none)
+{
+    return day == DATE_NONE ? when_none : cut(day > 0 ? (uint32_t)day : 0);
+}
+
+static uint16_t left_of(uint32_t most, uint32_t used)
+{
+    return most > used ? cut(most - used) : 0;
 }
 
 /* Bedrooms that the children placed need: each over 3 one, or each sibling group one where siblings may share. */
@@ -64,53 +115,106 @@ static uint32_t bedrooms_needed(const struct offer *offer, bool siblings_may_sha
     return needed;
 }
 
-void facts_of_offer(const struct offer *offer, const struct box *box, struct facts *out)
+/* How many more children the terms allow. */
+static uint16_t terms_cap(const struct offer *offer, uint32_t placed)
+{
+    uint32_t most = offer->max_children;
+    if (placed == 0 && offer->max_children_if_siblings > most)
+        most = offer->max_children_if_siblings;
+    return left_of(most, placed);
+}
+
+/* How many more before an exemption is needed: none when all the home fosters would be one sibling group. */
+static uint16_t limit_cap(uint32_t placed)
+{
+    return placed == 0 ? NO_CAP : left_of(FOSTERING_LIMIT, placed);
+}
+
+/* How many children over 3 find a bedroom. */
+static uint16_t bedroom_cap(const struct offer *offer)
 {
     bool may_share = offer->room_sharing == SHARING_SIBLINGS || offer->room_sharing == SHARING_BY_AGREEMENT;
-    uint32_t needed = bedrooms_needed(offer, may_share);
+    uint16_t bedrooms_free = left_of(offer->bedrooms, bedrooms_needed(offer, may_share));
+    return may_share && bedrooms_free > 0 ? NO_CAP : bedrooms_free;
+}
+
+static bool was_vacant(const struct offer *offer)
+{
+    bool kept_back = offer->bucket != BUCKET_NONE || offer->reserved_until != DATE_NONE;
+    return offer->state == VACANCY_VACANT || (offer->state == VACANCY_LAPSED && !kept_back);
+}
+
+void facts_of_offer(const struct offer *offer, const struct box *box, struct facts *out)
+{
+    uint32_t placed = 0, youngest_from = UINT16_MAX, oldest_below = 0;
+    for (uint32_t i = 0; i < offer->child_count; i++) {
+        const struct child_at_home *child = &offer->children[i];
+        uint32_t from = age_band_from_months(child->age_band), below = age_band_below_months(child->age_band);
+        placed += child->placed;
+        youngest_from = from < youngest_from ? from : youngest_from;
+        oldest_below = below > oldest_below ? below : oldest_below;
+    }
     *out = (struct facts){
         .vacancy_id = offer->vacancy_id,
         .valid_until_ms = offer->valid_until_ms,
         .point_e_metres = offer->cell.point_e_metres,
         .point_n_metres = offer->cell.point_n_metres,
-        .approved_on = offer->approved_on,
-        .approval_ends_on = offer->approval_ends_on,
-        .from = offer->from,
-        .until = offer->until,
+        .approved_on = day_of(offer->approved_on, 0),
+        .approval_ends_on = day_of(offer->approval_ends_on, LANES_TRUE),
+        .from = day_of(offer->from, 0),
+        .until = day_of(offer->until, LANES_TRUE),
         .care_types = (uint16_t)offer->care_types,
         .approved_care_types = (uint16_t)offer->approved_care_types,
-        .age_from_months = (uint16_t)least(offer->age_from_months, UINT16_MAX),
-        .age_below_months = (uint16_t)least(offer->age_below_months, UINT16_MAX),
+        .age_from_months = cut(offer->age_from_months),
+        .age_below_months = cut(offer->age_below_months),
+        .sexes = sexes_that_fit(offer->sex) & sexes_that_fit(offer->approved_sex),
         .home_features = (uint16_t)offer->home_features,
         .pets = (uint16_t)offer->pets,
         .cannot_take = (uint16_t)offer->cannot_take,
-        .youngest_from_months = UINT16_MAX,
+        .youngest_from_months = (uint16_t)youngest_from,
+        .oldest_below_months = (uint16_t)oldest_below,
+        .beds_free = cut(offer->beds_free),
+        .terms_cap = terms_cap(offer, placed),
+        .limit_cap = limit_cap(placed),
+        .bedroom_cap = bedroom_cap(offer),
+        .vacant = was_vacant(offer) ? LANES_TRUE : 0,
+        .lapsed = offer->state == VACANCY_LAPSED ? LANES_TRUE : 0,
+        .sibling_group_only = offer->sibling_group_only ? LANES_TRUE : 0,
         .box = *box,
-        .state = offer->state,
-        .sexes = sexes_that_fit(offer->sex) & sexes_that_fit(offer->approved_sex),
-        .beds_free = (uint8_t)least(offer->beds_free, UINT8_MAX),
-        .max_children = (uint8_t)least(offer->max_children, UINT8_MAX),
-        .max_children_if_siblings = (uint8_t)least(offer->max_children_if_siblings, UINT8_MAX),
-        .others = (uint8_t)offer->child_count,
-        .bedrooms_free = (uint8_t)least(offer->bedrooms > needed ? offer->bedrooms - needed : 0, UINT8_MAX),
-        .kept_back = offer->bucket != BUCKET_NONE || offer->reserved_until != DATE_NONE,
-        .siblings_may_share = may_share,
-        .sibling_group_only = offer->sibling_group_only,
     };
-    for (uint32_t i = 0; i < offer->child_count; i++) {
-        const struct child_at_home *child = &offer->children[i];
-        uint32_t from = age_band_from_months(child->age_band), below = age_band_below_months(child->age_band);
-        out->placed += child->placed;
-        if (from < out->youngest_from_months)
-            out->youngest_from_months = (uint16_t)from;
-        if (below > out->oldest_below_months)
-            out->oldest_below_months = (uint16_t)below;
-    }
 }
 
-bool facts_unconfirmed(const struct facts *facts, int64_t as_of_ms)
+void facts_put(struct fact_group *group, uint32_t lane, const struct facts *facts)
 {
-    return (facts->state == VACANCY_LAPSED) | (facts->valid_until_ms < as_of_ms);
+#define PUT(name) group->name[lane] = facts->name;
+    FACT_COLUMNS(PUT)
+#undef PUT
+    group->valid_until_ms[lane] = facts->valid_until_ms;
+    group->point_e_metres[lane] = facts->point_e_metres;
+    group->point_n_metres[lane] = facts->point_n_metres;
+    group->agency[lane] = facts->agency;
+    group->box[lane] = facts->box;
+    group->vacancy_id[lane] = facts->vacancy_id;
+    group->held[lane] = facts->held;
+}
+
+void facts_move(struct fact_group *to, uint32_t to_lane, const struct fact_group *from, uint32_t from_lane)
+{
+#define MOVE(name) to->name[to_lane] = from->name[from_lane];
+    FACT_COLUMNS(MOVE)
+#undef MOVE
+    to->valid_until_ms[to_lane] = from->valid_until_ms[from_lane];
+    to->point_e_metres[to_lane] = from->point_e_metres[from_lane];
+    to->point_n_metres[to_lane] = from->point_n_metres[from_lane];
+    to->agency[to_lane] = from->agency[from_lane];
+    to->box[to_lane] = from->box[from_lane];
+    to->vacancy_id[to_lane] = from->vacancy_id[from_lane];
+    to->held[to_lane] = from->held[from_lane];
+}
+
+bool facts_unconfirmed(const struct fact_group *group, uint32_t lane, int64_t as_of_ms)
+{
+    return group->lapsed[lane] != 0 || group->valid_until_ms[lane] < as_of_ms;
 }
 
 /* --- the request ----------------------------------------------------------------------------------------------- */
@@ -123,13 +227,36 @@ static bool is_specialist(enum care_type type)
 
 void asked_prepare(const struct criteria *criteria, struct asked *out)
 {
+    uint32_t youngest = UINT16_MAX, oldest = 0, over_three = 0, sexes = 0;
+    for (uint32_t i = 0; i < criteria->child_count; i++) {
+        const struct child_sought *child = &criteria->children[i];
+        youngest = child->age_months < youngest ? child->age_months : youngest;
+        oldest = child->age_months > oldest ? child->age_months : oldest;
+        over_three += child->age_months >= OVER_THREE_MONTHS;
+        sexes |= BIT(child->sex);
+    }
+    uint16_t day = day_of(criteria->starts_on, 0);
     *out = (struct asked){
         .criteria = criteria,
         .too_far_squared = UINT64_MAX,
-        .youngest_months = UINT32_MAX,
         .together = criteria->grouping != GROUPING_SPLIT || criteria->child_count == 1,
-        .staying_put = criteria->care_type == CARE_STAYING_PUT,
-        .specialist = is_specialist(criteria->care_type),
+        .alone = criteria->child_count == 1,
+        .day = all(day < FACT_DAY_MAX ? day : FACT_DAY_MAX),
+        .care_type = all(BIT(criteria->care_type)),
+        .home_features = all(criteria->home_features),
+        .risks = all(criteria->risks),
+        .no_pets = all(criteria->no_pets),
+        .count = all(criteria->child_count),
+        .youngest_months = all(youngest),
+        .oldest_months = all(oldest),
+        .over_three = all(over_three),
+        .sexes = all(sexes),
+        .staying_put = mask(criteria->care_type == CARE_STAYING_PUT),
+        .specialist = mask(is_specialist(criteria->care_type)),
+        .solo = mask(criteria->alongside == ALONGSIDE_SOLO),
+        .with_others = mask(criteria->alongside == ALONGSIDE_WITH_OTHER_CHILDREN),
+        .only_older = mask(criteria->alongside == ALONGSIDE_ONLY_WITH_OLDER),
+        .only_younger = mask(criteria->alongside == ALONGSIDE_ONLY_WITH_YOUNGER),
     };
     if (code_in(criteria->overrides, OVERRIDE_OUTSIDE_TERMS))
         out->lifted |= BIT(RULE_H3) | BIT(RULE_H4) | BIT(RULE_H13);
@@ -143,211 +270,236 @@ void asked_prepare(const struct criteria *criteria, struct asked *out)
         out->lifted |= BIT(RULE_H11);
     if (criteria->within_metres > 0 && criteria->within_metres < UINT32_MAX)
         out->too_far_squared = ((uint64_t)criteria->within_metres + 1) * ((uint64_t)criteria->within_metres + 1);
-    for (uint32_t i = 0; i < criteria->child_count; i++) {
-        const struct child_sought *child = &criteria->children[i];
-        out->youngest_months = least(out->youngest_months, child->age_months);
-        if (child->age_months > out->oldest_months)
-            out->oldest_months = child->age_months;
-        out->over_three += child->age_months >= OVER_THREE_MONTHS;
-        out->sexes |= (uint16_t)BIT(child->sex);
-    }
 }
 
-/* --- one rule each: true when it is met ------------------------------------------------------------------------ */
+/* --- one rule each: a mask of the offers that meet it ------------------------------------------------------------ */
 
-static bool h1_approval(const struct facts *f, bool agency_active, const struct asked *a)
+static inline lanes h1_approval(const struct fact_group *f, lanes agency_active, const struct asked *a)
 {
-    date_days day = a->criteria->starts_on;
-    return agency_active & (f->approved_on <= day) & ((f->approval_ends_on == DATE_NONE) | (day < f->approval_ends_on));
+    return agency_active & (lanes)(f->approved_on <= a->day) & (lanes)(a->day < f->approval_ends_on);
 }
 
-static bool h2_available(const struct facts *f, const struct asked *a)
+static inline lanes h2_available(const struct fact_group *f, const struct asked *a)
 {
-    date_days day = a->criteria->starts_on;
-    bool vacant = (f->state == VACANCY_VACANT) | ((f->state == VACANCY_LAPSED) & !f->kept_back);
-    /* DATE_NONE as `from` is before every day. */
-    return vacant & (f->from <= day) & ((f->until == DATE_NONE) | (day <= f->until));
+    return f->vacant & (lanes)(f->from <= a->day) & (lanes)(a->day <= f->until);
 }
 
-static bool h3_care_type(const struct facts *f, const struct asked *a)
+/* Nearly always all are: the hub lapses what has run out. */
+static inline lanes h2_confirmed(const struct fact_group *f, const struct asked *a)
 {
-    return code_in(f->care_types, a->criteria->care_type);
+    lanes met = ~f->lapsed;
+    bool run_out = false;
+    for (uint32_t i = 0; i < LANES; i++)
+        run_out |= f->valid_until_ms[i] < a->criteria->as_of_ms;
+    for (uint32_t i = 0; run_out && i < LANES; i++)
+        if (f->valid_until_ms[i] < a->criteria->as_of_ms)
+            met[i] = 0;
+    return met;
+}
+
+static inline lanes h3_care_type(const struct fact_group *f, const struct asked *a)
+{
+    return (lanes)((f->care_types & a->care_type) != 0);
 }
 
 /* From the youngest to the oldest, and every sex among them. */
-static bool h3_children(const struct facts *f, const struct asked *a, uint32_t youngest, uint32_t oldest,
-                        uint32_t sexes)
+static inline lanes h3_children(const struct fact_group *f, const struct asked *a, lanes youngest, lanes oldest,
+                                lanes sexes)
 {
-    return (youngest >= f->age_from_months) & (oldest < f->age_below_months) & ((sexes & ~(uint32_t)f->sexes) == 0) &
-           (!a->staying_put | (youngest >= STAYING_PUT_FROM_MONTHS));
+    return (lanes)(youngest >= f->age_from_months) & (lanes)(oldest < f->age_below_months) &
+           (lanes)((sexes & ~f->sexes) == 0) & (~a->staying_put | (lanes)(youngest >= all(STAYING_PUT_FROM_MONTHS)));
 }
 
-/* How many more children the terms allow. */
-static uint32_t h4_terms_cap(const struct facts *f, const struct asked *a)
+/* Staying Put is not fostering: neither the terms' number nor the limit counts. */
+static inline lanes h4_terms_cap(const struct fact_group *f, const struct asked *a)
 {
-    uint32_t most = f->max_children;
-    if (a->staying_put)
-        return NO_CAP;
-    if (f->placed == 0 && f->max_children_if_siblings > most)
-        most = f->max_children_if_siblings;
-    return most > f->placed ? most - f->placed : 0;
+    return f->terms_cap | (a->staying_put & all(NO_CAP));
 }
 
-/* How many more before an exemption is needed: none when all the home fosters would be one sibling group. */
-static uint32_t h5_limit_cap(const struct facts *f, const struct asked *a)
+static inline lanes h5_limit_cap(const struct fact_group *f, const struct asked *a)
 {
-    if (a->staying_put || f->placed == 0)
-        return NO_CAP;
-    return f->placed < FOSTERING_LIMIT ? FOSTERING_LIMIT - (uint32_t)f->placed : 0;
+    return f->limit_cap | (a->staying_put & all(NO_CAP));
 }
 
-/* How many children over 3 find a bedroom. */
-static uint32_t h7_bedroom_cap(const struct facts *f)
+static inline lanes h8_features(const struct fact_group *f, const struct asked *a)
 {
-    return f->siblings_may_share && f->bedrooms_free > 0 ? NO_CAP : f->bedrooms_free;
+    return (lanes)((a->home_features & ~f->home_features) == 0);
 }
 
-static bool h8_features(const struct facts *f, const struct asked *a)
+static inline lanes nobody_else(const struct fact_group *f)
 {
-    return (a->criteria->home_features & ~(uint32_t)f->home_features) == 0;
+    return (lanes)(f->youngest_from_months == LANES_TRUE);
 }
 
-static bool h9_home(const struct facts *f, const struct asked *a)
+static inline lanes h9_home(const struct fact_group *f, const struct asked *a)
 {
-    if (a->criteria->alongside == ALONGSIDE_SOLO)
-        return f->others == 0;
-    return a->criteria->alongside != ALONGSIDE_WITH_OTHER_CHILDREN || f->others > 0;
+    return (~a->solo | nobody_else(f)) & (~a->with_others | ~nobody_else(f));
 }
 
-static bool h9_ages(const struct facts *f, const struct asked *a, uint32_t youngest, uint32_t oldest)
+static inline lanes h9_ages(const struct fact_group *f, const struct asked *a, lanes youngest, lanes oldest)
 {
-    if (f->others == 0)
-        return true;
-    if (a->criteria->alongside == ALONGSIDE_ONLY_WITH_OLDER)
-        return f->youngest_from_months > oldest;
-    return a->criteria->alongside != ALONGSIDE_ONLY_WITH_YOUNGER || f->oldest_below_months <= youngest;
+    lanes older = (lanes)(f->youngest_from_months > oldest), younger = (lanes)(f->oldest_below_months <= youngest);
+    return nobody_else(f) | ((~a->only_older | older) & (~a->only_younger | younger));
 }
 
-static bool h10_avoided(const struct facts *f, const struct asked *a)
+static inline lanes h10_avoided(const struct fact_group *f, const struct asked *a)
 {
+    lanes met = all(LANES_TRUE);
     for (uint32_t i = 0; i < a->criteria->avoided_count; i++) {
         const struct avoided *avoided = &a->criteria->avoided[i];
-        const struct cell cell = {.west_km = f->box.west_km,
-                                  .south_km = f->box.south_km,
-                                  .east_km = f->box.east_km,
-                                  .north_km = f->box.north_km};
-        if (cell_touches_circle(&cell, (int32_t)avoided->e_metres, (int32_t)avoided->n_metres, avoided->radius_metres))
-            return false;
+        for (uint32_t lane = 0; lane < LANES; lane++) {
+            const struct cell cell = {.west_km = f->box[lane].west_km,
+                                      .south_km = f->box[lane].south_km,
+                                      .east_km = f->box[lane].east_km,
+                                      .north_km = f->box[lane].north_km};
+            if (cell_touches_circle(&cell, (int32_t)avoided->e_metres, (int32_t)avoided->n_metres,
+                                    avoided->radius_metres))
+                met[lane] = 0;
+        }
     }
-    return true;
+    return met;
 }
 
-static bool h11_risks(const struct facts *f, const struct asked *a)
+static inline lanes h11_risks(const struct fact_group *f, const struct asked *a)
 {
-    return (a->criteria->risks & f->cannot_take) == 0;
+    return (lanes)((a->risks & f->cannot_take) == 0);
 }
 
-static bool h12_pets(const struct facts *f, const struct asked *a)
+static inline lanes h12_pets(const struct fact_group *f, const struct asked *a)
 {
-    return (a->criteria->no_pets & f->pets) == 0;
+    return (lanes)((a->no_pets & f->pets) == 0);
 }
 
-static bool h13_specialist(const struct facts *f, const struct asked *a)
+static inline lanes h13_specialist(const struct fact_group *f, const struct asked *a)
 {
-    return !a->specialist || code_in(f->approved_care_types, a->criteria->care_type);
+    return ~a->specialist | (lanes)((f->approved_care_types & a->care_type) != 0);
+}
+
+/* A cell lies wholly on one side, as a rule. */
+static inline lanes distance_within(const struct asked *a, const uint64_t distance_squared[LANES])
+{
+    uint32_t near = 0;
+    if (a->too_far_squared == UINT64_MAX)
+        return all(LANES_TRUE);
+    for (uint32_t i = 0; i < LANES; i++)
+        near += distance_squared[i] < a->too_far_squared;
+    lanes met = mask(near > 0);
+    for (uint32_t i = 0; near > 0 && near < LANES && i < LANES; i++)
+        if (distance_squared[i] >= a->too_far_squared)
+            met[i] = 0;
+    return met;
 }
 
 /* --- the judgement --------------------------------------------------------------------------------------------- */
 
 /*
  * Rules that failed. `firmly`: those of them that no override lifts although it lifts the rule otherwise (H2: vacant at
- * all; H4: a bed). Sets instead of branches: a scan judges a hundred thousand offers, and no branch would be foreseen.
+ * all; H4: a bed).
  */
 struct failures {
-    uint32_t all, firmly;
+    lanes all, firmly;
 };
 
-static uint32_t unless(bool met, enum rule rule)
+static inline lanes unless(lanes met, enum rule rule)
 {
-    return (uint32_t)!met << rule;
+    return ~met & all(BIT(rule));
 }
 
 /* H4, H5 and H7 for so many children, of whom so many over 3. */
-static void judge_numbers(const struct facts *f, const struct asked *a, uint32_t count, uint32_t over_three,
-                          struct failures *out)
+static inline void judge_numbers(const struct fact_group *f, const struct asked *a, lanes count, lanes over_three,
+                                 struct failures *out)
 {
-    out->firmly |= unless(count <= f->beds_free, RULE_H4);
-    out->all |= out->firmly | unless(count <= h4_terms_cap(f, a), RULE_H4) |
-                unless(count <= h5_limit_cap(f, a), RULE_H5) | unless(over_three <= h7_bedroom_cap(f), RULE_H7);
+    out->firmly |= unless((lanes)(count <= f->beds_free), RULE_H4);
+    out->all |= out->firmly | unless((lanes)(count <= h4_terms_cap(f, a)), RULE_H4) |
+                unless((lanes)(count <= h5_limit_cap(f, a)), RULE_H5) |
+                unless((lanes)(over_three <= f->bedroom_cap), RULE_H7);
 }
 
 /* All asked children in this home. */
-static uint32_t judge_whole(const struct facts *f, const struct asked *a, struct failures *out)
+static inline lanes judge_whole(const struct fact_group *f, const struct asked *a, struct failures *out)
 {
-    uint32_t count = a->criteria->child_count;
-    bool fit = h3_children(f, a, a->youngest_months, a->oldest_months, a->sexes);
-    bool enough = !f->sibling_group_only | (count > 1);
+    lanes fit = h3_children(f, a, a->youngest_months, a->oldest_months, a->sexes);
+    lanes enough = ~f->sibling_group_only | (lanes)(a->count > 1);
     out->all |= unless(fit & enough, RULE_H3) | unless(h9_ages(f, a, a->youngest_months, a->oldest_months), RULE_H9);
-    judge_numbers(f, a, count, a->over_three, out);
-    return count;
+    judge_numbers(f, a, a->count, a->over_three, out);
+    return a->count;
+}
+
+/* Which of the asked children a home can take one by one, and the rules of the one who fails fewest. */
+struct takers {
+    lanes inside_young, inside_over, outside_young, outside_over, best;
+};
+
+static inline void judge_each(const struct fact_group *f, const struct asked *a, lanes rooms, lanes outside,
+                              struct takers *out)
+{
+    lanes fewest = all(UINT16_MAX);
+    for (uint32_t i = 0; i < a->criteria->child_count; i++) {
+        lanes age = all(a->criteria->children[i].age_months);
+        lanes inside = h3_children(f, a, age, age, all(BIT(a->criteria->children[i].sex)));
+        lanes over = (lanes)(age >= all(OVER_THREE_MONTHS)), beside = h9_ages(f, a, age, age);
+        /* The rules that this child alone fails, but for H4 and H5, which are the same for every child. */
+        lanes fits = outside | (inside & ~f->sibling_group_only), housed = ~over | (lanes)(rooms > 0);
+        lanes failed = one(~fits) + one(~housed) + one(~beside);
+        lanes better = (lanes)(failed < fewest);
+        fewest = choose(better, failed, fewest);
+        out->best =
+            choose(better, unless(fits, RULE_H3) | unless(housed, RULE_H7) | unless(beside, RULE_H9), out->best);
+        out->inside_young += one(beside & inside & ~over);
+        out->inside_over += one(beside & inside & over);
+        out->outside_young += one(beside & outside & ~inside & ~over);
+        out->outside_over += one(beside & outside & ~inside & over);
+    }
 }
 
 /* As many of the asked children as this home can take: see the top of the file. */
-static uint32_t judge_some(const struct facts *f, const struct asked *a, struct failures *out)
+static lanes judge_some(const struct fact_group *f, const struct asked *a, struct failures *out)
 {
-    bool outside = code_in(a->lifted, RULE_H3);
-    uint32_t rooms = code_in(a->lifted, RULE_H7) ? NO_CAP : h7_bedroom_cap(f);
-    uint32_t terms = code_in(a->lifted, RULE_H4) ? NO_CAP : h4_terms_cap(f, a);
-    uint32_t limit = code_in(a->lifted, RULE_H5) ? NO_CAP : h5_limit_cap(f, a);
-    uint32_t inside_young = 0, inside_over = 0, outside_young = 0, outside_over = 0, best = 0, fewest = UINT32_MAX;
-    for (uint32_t i = 0; i < a->criteria->child_count; i++) {
-        uint32_t age = a->criteria->children[i].age_months;
-        bool inside = h3_children(f, a, age, age, BIT(a->criteria->children[i].sex));
-        bool over = age >= OVER_THREE_MONTHS, beside = h9_ages(f, a, age, age);
-        /* The rules that this child alone fails, but for H4 and H5, which are the same for every child. */
-        bool fits = outside | (inside & !f->sibling_group_only), housed = !over | (rooms > 0);
-        uint32_t failed = (uint32_t)!fits + !housed + !beside;
-        if (failed < fewest) {
-            fewest = failed;
-            best = unless(fits, RULE_H3) | unless(housed, RULE_H7) | unless(beside, RULE_H9);
-        }
-        inside_young += beside & inside & !over;
-        inside_over += beside & inside & over;
-        outside_young += beside & outside & !inside & !over;
-        outside_over += beside & outside & !inside & over;
-    }
-    uint32_t count = inside_young + outside_young + least(rooms, inside_over + outside_over);
+    lanes outside = mask(code_in(a->lifted, RULE_H3));
+    lanes rooms = code_in(a->lifted, RULE_H7) ? all(NO_CAP) : f->bedroom_cap;
+    lanes terms = code_in(a->lifted, RULE_H4) ? all(NO_CAP) : h4_terms_cap(f, a);
+    lanes limit = code_in(a->lifted, RULE_H5) ? all(NO_CAP) : h5_limit_cap(f, a);
+    struct takers takers = {0};
+    judge_each(f, a, rooms, outside, &takers);
+    lanes count = takers.inside_young + takers.outside_young + least(rooms, takers.inside_over + takers.outside_over);
     count = least(least(count, f->beds_free), least(terms, limit));
-    if (count == 0 || (count == 1 && f->sibling_group_only && !outside)) {
-        out->firmly |= unless(f->beds_free > 0, RULE_H4);
-        out->all |= out->firmly | best | unless(terms > 0, RULE_H4) | unless(limit > 0, RULE_H5);
-        return 1;
-    }
-    uint32_t young = least(inside_young, count);
-    uint32_t over = least(least(inside_over, rooms), count - young);
-    uint32_t left = count - young - over;
-    uint32_t young_outside = least(outside_young, left);
-    out->all |= unless(left == 0 && (count > 1 || !f->sibling_group_only), RULE_H3);
-    judge_numbers(f, a, count, over + left - young_outside, out);
-    return count;
+
+    lanes nobody = (lanes)(count == 0) | ((lanes)(count == 1) & f->sibling_group_only & ~outside);
+    struct failures none = {.firmly = unless((lanes)(f->beds_free > 0), RULE_H4)};
+    none.all = none.firmly | takers.best | unless((lanes)(terms > 0), RULE_H4) | unless((lanes)(limit > 0), RULE_H5);
+
+    lanes young = least(takers.inside_young, count);
+    lanes over = least(least(takers.inside_over, rooms), count - young);
+    lanes left = count - young - over;
+    lanes young_outside = least(takers.outside_young, left);
+    struct failures some = {.all = unless((lanes)(left == 0) & ((lanes)(count > 1) | ~f->sibling_group_only), RULE_H3)};
+    judge_numbers(f, a, count, over + left - young_outside, &some);
+
+    out->all |= choose(nobody, none.all, some.all);
+    out->firmly |= choose(nobody, none.firmly, some.firmly);
+    return choose(nobody, all(1), count);
 }
 
-void rules_judge(const struct facts *f, bool agency_active, const struct asked *a, uint64_t distance_squared,
-                 struct verdict *v)
+void rules_judge(const struct fact_group *f, lanes agency_active, const struct asked *a,
+                 const uint64_t distance_squared[LANES], struct verdict *v)
 {
-    struct failures failures = {0};
-    bool alone = a->criteria->child_count == 1, room_for_all = f->beds_free >= a->criteria->child_count;
-    v->children_taken =
-        a->together & (alone | room_for_all) ? judge_whole(f, a, &failures) : judge_some(f, a, &failures);
-    bool approved = h13_specialist(f, a);
+    struct failures failures = {0}, parts = {0};
+    lanes room_for_all = mask(a->alone) | (lanes)(f->beds_free >= a->count);
+    lanes whole = mask(a->together) & room_for_all;
+    v->children_taken = judge_whole(f, a, &failures);
+    if (any(~whole)) {
+        v->children_taken = choose(whole, v->children_taken, judge_some(f, a, &parts));
+        failures.all = choose(whole, failures.all, parts.all);
+        failures.firmly = choose(whole, failures.firmly, parts.firmly);
+    }
+    lanes approved = h13_specialist(f, a);
     failures.firmly |= unless(h2_available(f, a), RULE_H2);
     failures.all |= failures.firmly | unless(h1_approval(f, agency_active, a), RULE_H1) |
-                    unless(!facts_unconfirmed(f, a->criteria->as_of_ms), RULE_H2) |
-                    unless(!approved | h3_care_type(f, a), RULE_H3) |
-                    unless(!a->together | alone | room_for_all, RULE_H6) | unless(h8_features(f, a), RULE_H8) |
+                    unless(h2_confirmed(f, a), RULE_H2) | unless(~approved | h3_care_type(f, a), RULE_H3) |
+                    unless(mask(!a->together) | room_for_all, RULE_H6) | unless(h8_features(f, a), RULE_H8) |
                     unless(h9_home(f, a), RULE_H9) | unless(h10_avoided(f, a), RULE_H10) |
                     unless(h11_risks(f, a), RULE_H11) | unless(h12_pets(f, a), RULE_H12) | unless(approved, RULE_H13) |
-                    unless(distance_squared < a->too_far_squared, RULE_DISTANCE);
-    v->overridden = failures.all & ~failures.firmly & a->lifted;
+                    unless(distance_within(a, distance_squared), RULE_DISTANCE);
+    v->overridden = failures.all & ~failures.firmly & all(a->lifted);
     v->failed = failures.all & ~v->overridden;
 }

@@ -16,12 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TALLY_WORDS (RULE_DISTANCE / 8 + 1) /* S5 and S7 remove nothing */
+#define AHEAD   8                   /* buckets that are on their way from memory while others are judged */
+#define TALLIES (RULE_DISTANCE + 1) /* S5 and S7 remove nothing */
 
 struct candidate {
-    const struct facts *facts;
+    const struct fact_group *group;
     uint64_t vacancy_id;
-    uint32_t distance_metres, children_taken, overridden;
+    uint32_t lane, distance_metres, children_taken, overridden;
 };
 
 struct match_search {
@@ -33,10 +34,12 @@ struct match_search {
     uint32_t edge_metres;              /* from the point to the nearest side of its cell */
     int64_t ring, row;                 /* where it goes on: row is north of the centre */
     uint64_t seen;
+    const struct bucket *ahead[AHEAD]; /* walked over, not yet looked into: a ring */
+    uint32_t ahead_first, ahead_count;
     uint32_t limit, count;
     struct rule_count removed[RULE_END];
-    uint64_t tally[TALLY_WORDS]; /* not yet in `removed` */
-    uint32_t tallied;
+    lanes failed[TALLIES], failed_alone[TALLIES]; /* counted lane by lane, not yet in `removed` */
+    uint32_t tallied;                             /* groups in them */
     struct candidate heap[OPTIONS_MAX];
 };
 
@@ -88,6 +91,11 @@ static void sort_kept(struct match_search *s)
     }
 }
 
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
 /* --- walking --------------------------------------------------------------------------------------------------- */
 
 static uint64_t squared(uint32_t a, uint32_t b)
@@ -96,56 +104,107 @@ static uint64_t squared(uint32_t a, uint32_t b)
     return gap * gap;
 }
 
-/* Eight bits of `rules` from bit `first` on, each in an octet of its own. */
-static uint64_t spread(uint32_t rules, int first)
-{
-    uint64_t octets = (rules >> first & 0xff) * UINT64_C(0x0101010101010101) & UINT64_C(0x8040201008040201);
-    return (octets + UINT64_C(0x7f7f7f7f7f7f7f7f)) >> 7 & UINT64_C(0x0101010101010101);
-}
-
-/* The eight octets of each word are counts of one rule; they are added to `removed` before they could overflow. */
+/* Lane counts are added to `removed` before they could overflow. */
 static void tally_flush(struct match_search *s)
 {
-    for (int rule = 0; rule <= RULE_DISTANCE; rule++)
-        s->removed[rule].failed += (uint32_t)(s->tally[rule / 8] >> rule % 8 * 8 & 0xff);
-    memset(s->tally, 0, sizeof s->tally);
+    for (int rule = 0; rule < TALLIES; rule++)
+        for (uint32_t lane = 0; lane < LANES; lane++) {
+            s->removed[rule].failed += s->failed[rule][lane];
+            s->removed[rule].failed_alone += s->failed_alone[rule][lane];
+        }
+    memset(s->failed, 0, sizeof s->failed);
+    memset(s->failed_alone, 0, sizeof s->failed_alone);
     s->tallied = 0;
 }
 
-static void count_removed(struct match_search *s, uint32_t failed)
+static void count_removed(struct match_search *s, lanes failed)
 {
-    for (int word = 0; word < TALLY_WORDS; word++)
-        s->tally[word] += spread(failed, 8 * word);
-    s->removed[__builtin_ctz(failed)].failed_alone += (failed & (failed - 1)) == 0;
-    if (++s->tallied == UINT8_MAX)
+    lanes alone = failed & (lanes)((failed & (failed - 1)) == 0);
+    for (int rule = RULE_H1; rule < TALLIES; rule++) {
+        s->failed[rule] += failed >> rule & 1;
+        s->failed_alone[rule] += alone >> rule & 1;
+    }
+    if (++s->tallied == UINT16_MAX)
         tally_flush(s);
 }
 
-static void look_at(struct match_search *s, const struct facts *facts)
+static void keep_lane(struct match_search *s, const struct fact_group *group, uint32_t lane,
+                      const struct verdict *verdict)
 {
     const struct criteria *criteria = s->asked.criteria;
-    uint64_t distance_squared = squared(facts->point_e_metres, criteria->near_e_metres) +
-                                squared(facts->point_n_metres, criteria->near_n_metres);
-    if (s->count == s->limit) {
-        uint64_t beyond = (uint64_t)s->heap[0].distance_metres + 1;
-        if (distance_squared >= beyond * beyond)
-            return;
-    }
-    struct verdict verdict;
-    rules_judge(facts, s->version->agencies->slots[facts->agency].active, &s->asked, distance_squared, &verdict);
-    if (verdict.failed) {
-        count_removed(s, verdict.failed);
-        return;
-    }
     struct candidate candidate = {
-        .facts = facts,
-        .vacancy_id = facts->vacancy_id,
-        .distance_metres = grid_distance_metres((int32_t)facts->point_e_metres, (int32_t)facts->point_n_metres,
-                                                (int32_t)criteria->near_e_metres, (int32_t)criteria->near_n_metres),
-        .children_taken = verdict.children_taken,
-        .overridden = verdict.overridden,
+        .group = group,
+        .lane = lane,
+        .vacancy_id = group->vacancy_id[lane],
+        .distance_metres =
+            grid_distance_metres((int32_t)group->point_e_metres[lane], (int32_t)group->point_n_metres[lane],
+                                 (int32_t)criteria->near_e_metres, (int32_t)criteria->near_n_metres),
+        .children_taken = verdict->children_taken[lane],
+        .overridden = verdict->overridden[lane],
     };
     keep(s, &candidate);
+}
+
+/* True if one of the first `count` offers could be among the best. The distances are filled in where they matter. */
+static bool measure(const struct match_search *s, const struct fact_group *group, uint32_t count,
+                    uint64_t distance_squared[LANES])
+{
+    const struct criteria *criteria = s->asked.criteria;
+    bool full = s->count == s->limit;
+    uint64_t nearest = UINT64_MAX;
+    if (!full && criteria->within_metres == 0)
+        return true;
+    for (uint32_t lane = 0; lane < LANES; lane++)
+        distance_squared[lane] = squared(group->point_e_metres[lane], criteria->near_e_metres) +
+                                 squared(group->point_n_metres[lane], criteria->near_n_metres);
+    for (uint32_t lane = 0; full && lane < count; lane++)
+        nearest = distance_squared[lane] < nearest ? distance_squared[lane] : nearest;
+    uint64_t beyond = (uint64_t)s->heap[0].distance_metres + 1;
+    return !full || nearest < beyond * beyond;
+}
+
+/* Masks of the lanes whose agency is active: as a rule all of them. */
+static lanes active_of(const struct match_search *s, const struct fact_group *group, lanes used, uint32_t count)
+{
+    const struct agency_slot *slots = s->version->agencies->slots;
+    uint32_t active = 0;
+    for (uint32_t lane = 0; lane < count; lane++)
+        active += slots[group->agency[lane]].active;
+    for (uint32_t lane = 0; active < count && lane < count; lane++)
+        if (!slots[group->agency[lane]].active)
+            used[lane] = 0;
+    return used;
+}
+
+static void look_at(struct match_search *s, const struct fact_group *group, uint32_t count)
+{
+#define T LANES_TRUE
+    static const lanes used[LANES + 1] = {
+        {0},
+        {T},
+        {T, T},
+        {T, T, T},
+        {T, T, T, T},
+        {T, T, T, T, T},
+        {T, T, T, T, T, T},
+        {T, T, T, T, T, T, T},
+        {T, T, T, T, T, T, T, T},
+    };
+#undef T
+    uint64_t distance_squared[LANES];
+    if (!measure(s, group, count, distance_squared))
+        return;
+    struct verdict verdict;
+    rules_judge(group, active_of(s, group, used[count], count), &s->asked, distance_squared, &verdict);
+    /* Once the answer is full, nobody will ask what removed the others. */
+    if (s->count < s->limit)
+        count_removed(s, verdict.failed & used[count]);
+    uint64_t met[2];
+    lanes candidates = (lanes)(verdict.failed == 0) & used[count];
+    memcpy(met, &candidates, sizeof met);
+    for (uint32_t lane = 0; (met[0] | met[1]) != 0 && lane < count; lane++)
+        if (verdict.failed[lane] == 0)
+            keep_lane(s, group, lane, &verdict);
 }
 
 static bool within_reach(const struct match_version *version, int64_t east, int64_t north)
@@ -154,16 +213,44 @@ static bool within_reach(const struct match_version *version, int64_t east, int6
            north <= version->last_north;
 }
 
-static void look_into(struct match_search *s, int64_t east, int64_t north)
+/* A scan waits for memory more than for anything else, so a group is sent for some time before it is looked at. */
+static void fetch(const struct fact_group *group)
+{
+    for (size_t line = 0; line < offsetof(struct fact_group, box); line += 64)
+        __builtin_prefetch((const char *)group + line);
+}
+
+static void look_into_next(struct match_search *s)
+{
+    const struct bucket *bucket = s->ahead[s->ahead_first];
+    s->ahead_first = (s->ahead_first + 1) % AHEAD;
+    s->ahead_count--;
+    for (uint32_t i = 0; i < bucket->count; i += LANES) {
+        if (i + LANES < bucket->count)
+            fetch(&bucket->groups[i / LANES + 1]);
+        look_at(s, &bucket->groups[i / LANES], least(bucket->count - i, LANES));
+    }
+    s->seen += bucket->count;
+}
+
+static void look_into_all(struct match_search *s)
+{
+    while (s->ahead_count > 0)
+        look_into_next(s);
+}
+
+static void walk_over(struct match_search *s, int64_t east, int64_t north)
 {
     if (!within_reach(s->version, east, north))
         return;
-    const struct match_version *version = s->version;
-    const struct bucket *bucket = version_bucket(version, (uint32_t)east, (uint32_t)north);
-    for (uint32_t i = 0; bucket && i < bucket->count; i++)
-        look_at(s, &bucket->facts[i]);
-    if (bucket)
-        s->seen += bucket->count;
+    const struct bucket *bucket = version_bucket(s->version, (uint32_t)east, (uint32_t)north);
+    if (bucket == NULL)
+        return;
+    __builtin_prefetch(bucket);
+    fetch(&bucket->groups[0]);
+    if (s->ahead_count == AHEAD)
+        look_into_next(s);
+    s->ahead[(s->ahead_first + s->ahead_count++) % AHEAD] = bucket;
 }
 
 /* No offer of this ring or a farther one is nearer than this. */
@@ -188,10 +275,10 @@ static void walk_row(struct match_search *s)
             first = first < version->first_east ? version->first_east : first;
             last = last > version->last_east ? version->last_east : last;
             for (int64_t east = first; east <= last; east++)
-                look_into(s, east, north);
+                walk_over(s, east, north);
         } else {
-            look_into(s, s->centre_east - s->ring, north);
-            look_into(s, s->centre_east + s->ring, north);
+            walk_over(s, s->centre_east - s->ring, north);
+            walk_over(s, s->centre_east + s->ring, north);
         }
     }
     if (s->row < s->ring) {
@@ -201,13 +288,9 @@ static void walk_row(struct match_search *s)
                 version->first_north - s->centre_north < s->ring ? version->first_north - s->centre_north : s->ring;
         return;
     }
+    look_into_all(s);
     s->ring++;
     s->row = -s->ring;
-}
-
-static uint32_t least(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
 }
 
 static enum err search_begin(struct match_search *s, struct match *match, const struct criteria *criteria)
@@ -225,9 +308,11 @@ static enum err search_begin(struct match_search *s, struct match *match, const 
     s->edge_metres = least(least(e, CELL_METRES - e), least(n, CELL_METRES - n));
     s->ring = s->row = 0;
     s->seen = 0;
+    s->ahead_first = s->ahead_count = 0;
     s->count = 0;
     memset(s->removed, 0, sizeof s->removed);
-    memset(s->tally, 0, sizeof s->tally);
+    memset(s->failed, 0, sizeof s->failed);
+    memset(s->failed_alone, 0, sizeof s->failed_alone);
     s->tallied = 0;
     return ERR_NONE;
 }
@@ -247,16 +332,16 @@ static bool search_run(struct match_search *s, const struct criteria *criteria, 
 
 static enum err option_fill(const struct match_search *s, const struct candidate *candidate, struct option *option)
 {
-    const struct held_offer *held = candidate->facts->held;
+    const struct held_offer *held = candidate->group->held[candidate->lane];
     const struct octets octets = {held->octets, held->size};
     if (offer_decode(&octets, &option->offer) != ERR_NONE)
         return ERR_STORE_DAMAGED;
     /* An active agency is a known one. */
-    option->agency = *s->version->agencies->slots[candidate->facts->agency].row;
+    option->agency = *s->version->agencies->slots[candidate->group->agency[candidate->lane]].row;
     option->national_reference = held->national_reference;
     option->distance_metres = candidate->distance_metres;
     option->children_taken = candidate->children_taken;
-    option->unconfirmed = facts_unconfirmed(candidate->facts, s->asked.criteria->as_of_ms);
+    option->unconfirmed = facts_unconfirmed(candidate->group, candidate->lane, s->asked.criteria->as_of_ms);
     reasons_fill(&s->asked, candidate->overridden, index_gazetteer(s->match), option);
     return ERR_NONE;
 }
