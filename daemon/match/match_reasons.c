@@ -141,10 +141,10 @@ static void add_standing(struct builder *b)
     date_format(b->asked->criteria->starts_on, day);
 
     struct reason *approval = add(b, RULE_H1);
-    date_format(offer->approved_on, from);
+    /* How long a home has been approved is nobody's business here: in force will do (design 4.9). */
     date_format(offer->approval_ends_on, until);
     say(approval->asked, "%s", day);
-    say(approval->found, "approved from %s", from);
+    say(approval->found, "%s", "in force");
     if (*until)
         say(approval->found, ", not from %s on", until);
 

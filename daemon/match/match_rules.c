@@ -214,7 +214,7 @@ void facts_move(struct fact_group *to, uint32_t to_lane, const struct fact_group
 
 bool facts_unconfirmed(const struct fact_group *group, uint32_t lane, int64_t as_of_ms)
 {
-    return group->lapsed[lane] != 0 || group->valid_until_ms[lane] < as_of_ms;
+    return group->lapsed[lane] != 0 || group->valid_until_ms[lane] <= as_of_ms;
 }
 
 /* --- the request ----------------------------------------------------------------------------------------------- */
@@ -290,9 +290,9 @@ static inline lanes h2_confirmed(const struct fact_group *f, const struct asked 
     lanes met = ~f->lapsed;
     bool run_out = false;
     for (uint32_t i = 0; i < LANES; i++)
-        run_out |= f->valid_until_ms[i] < a->criteria->as_of_ms;
+        run_out |= f->valid_until_ms[i] <= a->criteria->as_of_ms;
     for (uint32_t i = 0; run_out && i < LANES; i++)
-        if (f->valid_until_ms[i] < a->criteria->as_of_ms)
+        if (f->valid_until_ms[i] <= a->criteria->as_of_ms)
             met[i] = 0;
     return met;
 }

@@ -44,21 +44,15 @@ static enum err refuse_stale(struct update *update, const char *field, int64_t s
                        "observed at %s, but what is stored was observed at %s; nothing was changed", observed, stored);
 }
 
-/* The agency must be registered and active. */
+/* The agency must be registered. A suspended one keeps its register true all the same; match offers nothing of it (H1). */
 static enum err check_agency(struct batch *batch, struct update *update)
 {
     struct table_key key = key_of_text(batch->home->options.region, update->agency);
     struct octets value;
-    struct agency agency;
     enum err err = batch_get(batch, STORE_AGENCIES, &key, &value, &update->result.problem);
     if (err == ERR_NOT_FOUND)
         return problem_set(&update->result.problem, ERR_FORBIDDEN, "",
                            "this agency is not registered with this hub; ask its operator");
-    if (err == ERR_NONE)
-        err = agency_decode(update->agency, &value, &agency);
-    if (err == ERR_NONE && agency.status == AGENCY_SUSPENDED)
-        return problem_set(&update->result.problem, ERR_FORBIDDEN, "",
-                           "this agency is suspended at this hub; ask its operator");
     return err;
 }
 
@@ -435,7 +429,7 @@ static enum err set_principal(struct batch *batch, struct update *update)
 
 static const struct {
     enum err (*apply)(struct batch *batch, struct update *update);
-    bool agencys;     /* an agency's own; the agency must be active */
+    bool agencys;     /* an agency's own; the agency must be registered */
     bool may_reserve; /* goes on while the store is full: it ends, withdraws, confirms or shuts out */
 } kinds[] = {
     [UPDATE_PUT_CARER] = {put_carer, true, false},

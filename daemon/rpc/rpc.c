@@ -11,10 +11,15 @@
 
 #include <stdlib.h>
 
+#define FAILURES_LOGGED_PER_SECOND 20 /* of one worker */
+
 struct rpc_worker {
     struct rpc *rpc;
     struct calls *calls;
     struct arena message; /* one request message, while its handler looks at it */
+    int64_t log_second;   /* of the boot clock: the one that `logged` counts for */
+    uint32_t logged;
+    uint64_t withheld;
 };
 
 struct rpc {
@@ -23,15 +28,28 @@ struct rpc {
     struct rpc_worker workers[];
 };
 
-/* One line says why a call failed: always where somebody may not, or something of ours is broken; a client's mistakes,
- * of which there may be many, only to who asks for every call. */
+/* One line says why a call failed (faults.md: "one clear log line with the reason"), but a client that does nothing else
+ * can't fill the disk with them: past the allowance of this second they are counted, and the next line tells how many. */
 static void log_failure(struct h2_stream *stream, const char *path, const struct problem *problem)
 {
-    bool tell = problem->code == ERR_UNAUTHENTICATED || problem->code == ERR_FORBIDDEN ||
-                problem->code == ERR_STORE_IO || problem->code == ERR_STORE_DAMAGED || problem->code == ERR_INTERNAL;
-    log_write(tell ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "rpc", "conn=%llu call failed: %s code=%s: %s",
-              (unsigned long long)net_conn_id(h2_stream_conn(stream)), path,
-              grpc_code_name(grpc_code_of_err(problem->code)), problem->text);
+    struct rpc_worker *worker = net_conn_state(h2_stream_conn(stream));
+    int64_t second = clock_boot_ms(worker->rpc->options.clock) / 1000;
+    if (second != worker->log_second) {
+        worker->log_second = second;
+        worker->logged = 0;
+    }
+    if (worker->logged == FAILURES_LOGGED_PER_SECOND) {
+        worker->withheld++;
+        return;
+    }
+    worker->logged++;
+    log_info("rpc", "conn=%llu call failed: %s code=%s: %s%s%s",
+             (unsigned long long)net_conn_id(h2_stream_conn(stream)), path,
+             grpc_code_name(grpc_code_of_err(problem->code)), problem->field, *problem->field ? ": " : "",
+             problem->text);
+    if (worker->withheld > 0)
+        log_info("rpc", "%llu more failed calls were not logged", (unsigned long long)worker->withheld);
+    worker->withheld = 0;
 }
 
 /* --- what calls ask of a stream -------------------------------------------------------------------------------- */
@@ -72,7 +90,8 @@ static void on_opened(struct h2_stream *stream, const struct h2_request *request
     else
         call = calls_begin(worker->calls, method, stream, h2_conn_peer(conn), request->timeout_ms, &problem);
     if (call == NULL) {
-        log_failure(stream, request->path, &problem);
+        /* An unknown path is the client's own words: not for the log. */
+        log_failure(stream, method ? method->method->path : "unknown method", &problem);
         h2_stream_finish(stream, &problem);
         return;
     }

@@ -241,7 +241,7 @@ static void availability(const struct home_fact *home, const struct question *q,
         out->failed |= 1u << 2;
         return;
     }
-    out->unconfirmed = home->lapsed || believed_until(home) < q->as_of_ms;
+    out->unconfirmed = home->lapsed || believed_until(home) <= q->as_of_ms;
     if (out->unconfirmed)
         against(q, 2, LIFT_UNCONFIRMED, &out->failed, &out->lifted);
 }

@@ -150,7 +150,7 @@ static struct allowed expect(const struct model *model, const struct operation *
 {
     const struct model_carer *carer = &model->carers[operation->agency][operation->reference];
     bool operators = operation->kind == UPDATE_PUT_AGENCY || operation->kind == UPDATE_SET_PRINCIPAL;
-    if (!operators && model->agencies[operation->agency].status != AGENCY_ACTIVE)
+    if (!operators && !model->agency_known[operation->agency])
         return (struct allowed){.errors = ERROR(ERR_FORBIDDEN)};
     switch (operation->kind) {
     case UPDATE_PUT_CARER:
