@@ -22,7 +22,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum child_verdict { VERDICT_GOOD = 0, VERDICT_SHORT = 10, VERDICT_META, VERDICT_PAGE, VERDICT_ORDER, VERDICT_LMDB };
+enum child_verdict {
+    VERDICT_GOOD = 0,
+    VERDICT_SHORT = 10,
+    VERDICT_META,
+    VERDICT_PAGE,
+    VERDICT_ORDER,
+    VERDICT_LMDB,
+    VERDICT_CLOSED
+};
 
 #define PAGE_BYTES   4096u
 #define PAGE_HEAD    16u
@@ -352,7 +360,7 @@ static enum child_verdict examine(const char *env_folder, uint64_t map_bytes)
     snprintf(path, sizeof path, "%s/" STORE_ENV_FILE, env_folder);
     walk.fd = open(path, O_RDONLY | O_CLOEXEC);
     if (walk.fd < 0 || fstat(walk.fd, &file) != 0)
-        return VERDICT_LMDB;
+        return VERDICT_CLOSED;
     walk.pages = (uint64_t)file.st_size / PAGE_BYTES;
     if (walk.pages < 2)
         return VERDICT_SHORT;
@@ -396,6 +404,8 @@ static const char *verdict_text(int status)
         return "a page is not what it should be";
     case VERDICT_ORDER:
         return "keys are out of order";
+    case VERDICT_CLOSED:
+        return "it is missing, or this user may not read it";
     default:
         return "it can't be read";
     }
