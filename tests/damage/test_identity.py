@@ -45,7 +45,7 @@ ROWS = {
     "A4 id of 41": [BASE + "/agency/" + "l" * 41],
     "A4 no region": ["spiffe://fostering.example/agency/leeds"],
     "A4 unknown region": ["spiffe://fostering.example/region/E12000099/agency/leeds"],
-    "A4 unknown role": [BASE + "/root/leeds"],
+    "A4 unknown role": [BASE + "/warden/leeds"],
     "A4 no id": [BASE + "/agency"],
     "A4 too much": [LEEDS + "/x"],
     "A4 empty": [""],
