@@ -278,9 +278,11 @@ static enum err withdraw(struct batch *batch, struct update *update)
 static bool confirm_one(struct batch *batch, struct update *update, struct stored_carer *stored)
 {
     struct vacancy *vacancy = &stored->home.vacancy;
+    if (update->observed_at_ms < stored->home.vacancy_observed_at_ms)
+        return true; /* something newer is known: with `all` it is passed over, and not counted */
     update->result.confirmed++;
-    if (update->observed_at_ms <= stored->home.vacancy_observed_at_ms)
-        return true; /* known to be true at least as late */
+    if (update->observed_at_ms == stored->home.vacancy_observed_at_ms)
+        return true; /* the same confirmation again */
     vacancy->observed_at_ms = update->observed_at_ms;
     stored->home.vacancy_observed_at_ms = update->observed_at_ms;
     vacancy_settle(&stored->home.carer, vacancy, batch->now_ms);

@@ -287,9 +287,9 @@ static void take_confirmation(struct model *model, const struct operation *opera
             missing += !operation->confirm_all;
             continue;
         }
-        confirmed++;
+        confirmed += operation->observed_at_ms >= home->vacancy_observed_at_ms;
         if (operation->observed_at_ms <= home->vacancy_observed_at_ms)
-            continue; /* it is known to have been true later */
+            continue; /* it is known to have been true later, or just then */
         learn_validity(&home->vacancy);
         home->vacancy.observed_at_ms = operation->observed_at_ms;
         home->vacancy_observed_at_ms = operation->observed_at_ms;

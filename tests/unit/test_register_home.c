@@ -298,6 +298,23 @@ static void test_confirm_many(void **state)
     assert_outcome(result, OUTCOME_CONFIRMED);
     assert_int_equal(result.confirmed, 3);
     assert_int_equal(get(world, "H-0").vacancy.confirmed_at_ms, world->wall_ms);
+
+    /* Only what was confirmed is counted: of H-1 something newer is known by then. */
+    int64_t confirmed_at_ms = world->wall_ms;
+    world->wall_ms += 5000;
+    assert_outcome(world_apply(world, world_put_vacancy(world, AGENCY, "H-1")), OUTCOME_CONFIRMED);
+    int64_t newer_ms = get(world, "H-1").vacancy.observed_at_ms;
+    assert_true(newer_ms > confirmed_at_ms + 1);
+    for (int again = 0; again < 2; again++) {
+        all = world_update(world, UPDATE_CONFIRM, AGENCY, NULL);
+        all->as.confirm.all = true;
+        all->observed_at_ms = confirmed_at_ms + 1;
+        result = world_apply(world, all);
+        assert_outcome(result, OUTCOME_CONFIRMED);
+        assert_int_equal(result.confirmed, 2);
+    }
+    assert_int_equal(get(world, "H-1").vacancy.observed_at_ms, newer_ms);
+    assert_int_equal(get(world, "H-0").vacancy.observed_at_ms, confirmed_at_ms + 1);
     assert_register_true(world);
 }
 
