@@ -202,7 +202,6 @@ static void fill_service_context(struct hub *hub)
                                              .disclosures = hub->disclosures,
                                              .counters = read_counters,
                                              .counters_ctx = hub,
-                                             .clock = clock_system(),
                                              .allow_sector = hub->options.allow_sector,
                                              .version = VACANCY_VERSION,
                                              .started_boot_ms = clock_boot_ms(clock_system())};

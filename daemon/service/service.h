@@ -40,7 +40,6 @@ struct service_context {
     struct disclosures *disclosures;
     void (*counters)(void *ctx, struct service_counters *out); /* NULL: zeros */
     void *counters_ctx;
-    const struct clock_source *clock;
     char region[GSS_BYTES];
     bool allow_sector;   /* take carers whose home is known to a sector only */
     const char *version; /* static text */

@@ -98,7 +98,6 @@ void fake_hub_open(struct fake_hub *hub)
     hub->context.gazetteer = hub->gazetteer;
     hub->context.access = hub->access;
     hub->context.disclosures = hub->disclosures;
-    hub->context.clock = &hub->clock;
     strcpy(hub->context.region, FAKE_REGION);
     hub->context.allow_sector = true;
     hub->context.version = "test";
