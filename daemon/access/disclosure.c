@@ -6,7 +6,10 @@
  *
  *     length of the text 4 | first 8 octets of SHA-256 of what follows | signature 64 | public key 32 | text
  *
- * Thread: any; one lock. Invariant: no head is kept or given out that covers a record not yet synced.
+ * Thread: any; two locks. `lock` is held while a record is appended or read, never for a head's sync, so that a
+ * search waits for no disk (but once in TRAIL_SEGMENT_BYTES, when the trail begins a new segment); `head_turn`, taken
+ * first, for one head at a time.
+ * Invariant: no head is kept or given out that covers a record not yet synced.
  */
 #include "daemon/access/disclosure.h"
 
@@ -38,6 +41,9 @@ struct disclosures {
     struct trail trail;
     struct arena arena; /* one record being encoded */
     bool refusing;      /* the last append failed: said once in the log */
+    bool stopping;
+
+    pthread_mutex_t head_turn;
     struct signed_head last;
     bool has_last;
     bool last_synced; /* one read back at start may be in the operating system's memory only */
@@ -46,7 +52,7 @@ struct disclosures {
 
     pthread_cond_t wake;
     pthread_t thread;
-    bool started, stopping;
+    bool started;
 };
 
 /* --- signed heads ---------------------------------------------------------------------------------------------- */
@@ -142,7 +148,16 @@ static enum err heads_open(struct disclosures *d, struct problem *problem)
     return ERR_NONE;
 }
 
-/* Appends to the segment in use, or to the other one, emptied, when that is full. */
+/* A head that may be there in part, or not on disk, must stop the trail: what it hides could not be proven. */
+static enum err head_lost(struct disclosures *d, enum err err)
+{
+    pthread_mutex_lock(&d->lock);
+    d->trail.failed = true;
+    pthread_mutex_unlock(&d->lock);
+    return err;
+}
+
+/* Turn held. Appends to the segment in use, or to the other one, emptied, when that is full. */
 static enum err head_keep(struct disclosures *d, const struct signed_head *head)
 {
     uint8_t frame[HEAD_PREFIX_BYTES + HEAD_BODY_MAX_BYTES];
@@ -162,14 +177,13 @@ static enum err head_keep(struct disclosures *d, const struct signed_head *head)
         /* What was left of it would hide every later head; if this fails too, the next attempt's frame is not found at
          * the next start and the trail is only proven up to the head before. */
         if (d->store->ops->segment_truncate(d->store, head_segments[which], d->head_bytes[which]) != ERR_NONE)
-            d->trail.failed = true;
+            return head_lost(d, err);
         return err;
     }
     d->head_bytes[which] += size;
     d->head_segment = which;
-    if ((err = d->store->ops->segment_sync(d->store, head_segments[which])) != ERR_NONE)
-        d->trail.failed = true;
-    return err;
+    err = d->store->ops->segment_sync(d->store, head_segments[which]);
+    return err == ERR_NONE || err == ERR_STORE_FULL ? err : head_lost(d, err);
 }
 
 static bool same_position(const struct audit_position *a, const struct audit_position *b)
@@ -177,16 +191,25 @@ static bool same_position(const struct audit_position *a, const struct audit_pos
     return a->sequence == b->sequence && memcmp(a->hash, b->hash, DIGEST_BYTES) == 0;
 }
 
-/* Lock held. */
+/* Turn held. A head over both chains as they stand, if either has moved since the last one. */
 static enum err sign_head(struct disclosures *d)
 {
     struct signed_head head = {0};
+    struct trail_mark mark;
+    pthread_mutex_lock(&d->lock);
     home_audit_position(d->home, &head.head.writes);
-    head.head.disclosures = d->trail.end;
-    if (d->last_synced && !d->trail.failed && same_position(&head.head.writes, &d->last.head.writes) &&
+    enum err err = trail_sync_begin(&d->trail, &mark);
+    pthread_mutex_unlock(&d->lock);
+    if (err != ERR_NONE)
+        return err;
+    head.head.disclosures = mark.end;
+    if (d->last_synced && same_position(&head.head.writes, &d->last.head.writes) &&
         same_position(&head.head.disclosures, &d->last.head.disclosures))
         return ERR_NONE;
-    enum err err = trail_sync(&d->trail);
+    err = trail_sync_run(&d->trail, &mark);
+    pthread_mutex_lock(&d->lock);
+    err = trail_sync_end(&d->trail, &mark, err);
+    pthread_mutex_unlock(&d->lock);
     if (err != ERR_NONE)
         return err;
     memcpy(head.head.region, d->region, GSS_BYTES);
@@ -283,6 +306,7 @@ enum err disclosures_open(struct store *store, struct home *home, const char *re
     strncpy(d->region, region, GSS_BYTES - 1);
     arena_init(&d->arena, RECORD_ARENA_BYTES);
     pthread_mutex_init(&d->lock, NULL);
+    pthread_mutex_init(&d->head_turn, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -321,6 +345,7 @@ void disclosures_close(struct disclosures *d)
     arena_finish(&d->arena);
     pthread_cond_destroy(&d->wake);
     pthread_mutex_destroy(&d->lock);
+    pthread_mutex_destroy(&d->head_turn);
     free(d);
 }
 
@@ -343,19 +368,19 @@ enum err disclosure_record(struct disclosures *d, const struct audit_entry *entr
 
 enum err disclosure_head(struct disclosures *d)
 {
-    pthread_mutex_lock(&d->lock);
+    pthread_mutex_lock(&d->head_turn);
     enum err err = sign_head(d);
-    pthread_mutex_unlock(&d->lock);
+    pthread_mutex_unlock(&d->head_turn);
     return err;
 }
 
 enum err disclosures_last_head(struct disclosures *d, struct signed_head *out)
 {
-    pthread_mutex_lock(&d->lock);
+    pthread_mutex_lock(&d->head_turn);
     enum err err = sign_head(d);
     if (err == ERR_NONE)
         *out = d->last;
-    pthread_mutex_unlock(&d->lock);
+    pthread_mutex_unlock(&d->head_turn);
     return err;
 }
 
@@ -370,7 +395,8 @@ enum err disclosures_read(struct disclosures *d, uint64_t from_sequence, struct 
 
 /* --- the thread ------------------------------------------------------------------------------------------------ */
 
-static void wait_interval(struct disclosures *d)
+/* False when it is time to stop. */
+static bool wait_interval(struct disclosures *d)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -379,23 +405,26 @@ static void wait_interval(struct disclosures *d)
         until.tv_sec++;
         until.tv_nsec -= 1000000000L;
     }
+    pthread_mutex_lock(&d->lock);
     while (!d->stopping && pthread_cond_timedwait(&d->wake, &d->lock, &until) != ETIMEDOUT)
         continue;
+    bool goes_on = !d->stopping;
+    pthread_mutex_unlock(&d->lock);
+    return goes_on;
 }
 
 static void *head_thread(void *arg)
 {
     struct disclosures *d = arg;
     enum err said = ERR_NONE;
-    pthread_mutex_lock(&d->lock);
-    while (!d->stopping) {
-        enum err err = sign_head(d);
+    do {
+        enum err err = disclosure_head(d);
         if (err != said && err != ERR_NONE)
             log_error("access", "the audit trail's head could not be kept error=%s", err_name(err));
+        if (err == ERR_NONE && said != ERR_NONE)
+            log_info("access", "the audit trail's head is kept again");
         said = err;
-        wait_interval(d);
-    }
-    pthread_mutex_unlock(&d->lock);
+    } while (wait_interval(d));
     return NULL;
 }
 

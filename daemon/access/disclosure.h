@@ -3,7 +3,7 @@
  *
  * Owns: the disclosures chain (append-only, hash-chained segments through the storage seam), appended under one lock
  * before an answer leaves (handed to the operating system: survives a killed daemon), synced and covered by a signed
- * head within 100 ms. The head covers the writes chain too.
+ * head within 100 ms. The head covers the writes chain too. Nobody who appends waits for that sync.
  * Thread: disclosure_record any; disclosure_head on its own timer (daemon) or called by the simulator.
  * Invariant: no answer that shows something leaves unless disclosure_record has returned ERR_NONE.
  */
@@ -23,6 +23,11 @@ enum err disclosures_open(struct store *store, struct home *home, const char *re
     __attribute__((warn_unused_result));
 void disclosures_close(struct disclosures *disclosures);
 
+/*
+ * ERR_STORE_FULL: no room; nothing of it is on the trail, and it is written again once there is room (D3, D15).
+ * ERR_STORE_IO: the disk failed, or a sync did: what the trail keeps is not known, so it takes nothing more until a
+ * restart has read it back, checked it against the last signed head and written it anew (D5).
+ */
 enum err disclosure_record(struct disclosures *disclosures, const struct audit_entry *entry)
     __attribute__((warn_unused_result));
 /* Syncs what was appended and signs a head over both chains if either moved. */

@@ -164,7 +164,7 @@ static enum err read_last(struct trail *trail, struct problem *problem)
         return problem_set(problem, err, "", "the last segment of the disclosures trail can't be read or cut");
     trail->segments[last].bytes = offset;
     trail->end = position;
-    trail->dirty = true; /* what a killed daemon handed over may not be on disk yet */
+    trail->synced_bytes = 0; /* what a killed daemon handed over may not be on disk yet */
     return ERR_NONE;
 }
 
@@ -212,7 +212,6 @@ static enum err append_octets(struct trail *trail, const struct octets *octets)
         return err;
     }
     last->bytes += octets->size;
-    trail->dirty = true;
     return ERR_NONE;
 }
 
@@ -223,6 +222,7 @@ static enum err make_room(struct trail *trail)
     if (trail->count == 0 || trail->segments[trail->count - 1].bytes >= trail->segment_bytes) {
         if ((err = trail_sync(trail)) != ERR_NONE || (err = segment_add(trail, &trail->end, 0)) != ERR_NONE)
             return err;
+        trail->synced_bytes = 0;
     }
     if (trail->segments[trail->count - 1].bytes > 0)
         return ERR_NONE;
@@ -252,20 +252,46 @@ enum err trail_append(struct trail *trail, const struct octets *record)
     return err;
 }
 
-enum err trail_sync(struct trail *trail)
+enum err trail_sync_begin(const struct trail *trail, struct trail_mark *mark)
 {
     if (trail->failed)
         return ERR_STORE_IO;
-    if (!trail->dirty)
-        return ERR_NONE;
+    *mark = (struct trail_mark){.end = trail->end};
+    if (trail->count > 0) {
+        mark->segment = trail->count - 1;
+        mark->bytes = trail->segments[mark->segment].bytes;
+        mark->needed = mark->bytes > trail->synced_bytes;
+    }
+    return ERR_NONE;
+}
+
+enum err trail_sync_run(const struct trail *trail, const struct trail_mark *mark)
+{
     char name[SEGMENT_NAME_BYTES];
-    segment_name(trail->count - 1, name);
-    enum err err = trail->store->ops->segment_sync(trail->store, name);
-    if (err == ERR_NONE)
-        trail->dirty = false;
-    else
+    if (!mark->needed)
+        return ERR_NONE;
+    segment_name(mark->segment, name);
+    return trail->store->ops->segment_sync(trail->store, name);
+}
+
+enum err trail_sync_end(struct trail *trail, const struct trail_mark *mark, enum err ran)
+{
+    /* For want of room nothing was lost yet; after anything else what is on disk is not known. */
+    if (ran != ERR_NONE && ran != ERR_STORE_FULL)
         trail->failed = true;
-    return err;
+    if (trail->failed)
+        return ERR_STORE_IO;
+    /* If a segment was begun meanwhile, the one before it was synced for that. */
+    if (ran == ERR_NONE && mark->needed && mark->segment == trail->count - 1 && mark->bytes > trail->synced_bytes)
+        trail->synced_bytes = mark->bytes;
+    return ran;
+}
+
+enum err trail_sync(struct trail *trail)
+{
+    struct trail_mark mark;
+    enum err err = trail_sync_begin(trail, &mark);
+    return err == ERR_NONE ? trail_sync_end(trail, &mark, trail_sync_run(trail, &mark)) : err;
 }
 
 /* The segment that holds record `sequence`. There is one: sequence is at most the end's. */

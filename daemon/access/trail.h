@@ -3,7 +3,7 @@
  *
  * Owns: the format below, appending, cutting a torn tail, reading back and checking. Private to daemon/access.
  * Not here: what a record says (record/audit_entry), locks, signed heads (disclosure.c).
- * Thread: one at a time; disclosure.c holds its lock around every call.
+ * Thread: one at a time; disclosure.c holds its lock around every call but trail_sync_run.
  * Invariant: what stands before `end` is whole and chains from the first record's 32 zero octets.
  *
  *     segment "disclosures-00000001", -00000002, ...
@@ -41,9 +41,9 @@ struct trail {
     struct trail_segment *segments;
     size_t count, capacity;
     struct audit_position end;
-    bool dirty;  /* appended since the last sync */
-    bool torn;   /* a failed append may have left octets past the last whole frame */
-    bool failed; /* a sync failed: nothing more is promised (D5) */
+    uint64_t synced_bytes; /* of the last segment; those before it are on disk */
+    bool torn;             /* a failed append may have left octets past the last whole frame */
+    bool failed;           /* a sync failed: nothing more is promised until a restart reads back what is there (D5) */
     /* Where the last reads stopped, so that reading on doesn't scan the segment again; one for each of a few readers.
      */
     struct trail_cursor cursors[TRAIL_CURSORS];
@@ -59,8 +59,28 @@ enum err trail_open(struct trail *trail, struct store *store, uint64_t segment_b
     __attribute__((warn_unused_result));
 void trail_finish(struct trail *trail);
 
-/* Handed to the operating system when it returns ERR_NONE; on any error nothing of it counts. */
+/*
+ * Handed to the operating system when it returns ERR_NONE; on any error nothing of it counts. After ERR_STORE_FULL it
+ * succeeds again once there is room; ERR_STORE_IO after a failed sync stays until a restart.
+ */
 enum err trail_append(struct trail *trail, const struct octets *record) __attribute__((warn_unused_result));
+
+/* What a sync that begins now covers. */
+struct trail_mark {
+    struct audit_position end;
+    size_t segment;
+    uint64_t bytes;
+    bool needed; /* something of it is not yet on disk */
+};
+/*
+ * A sync beside which others append: _begin and _end under the caller's lock, _run without it, one sync at a time.
+ * All up to mark.end is on disk when _end, given what _run returned, returns ERR_NONE.
+ */
+enum err trail_sync_begin(const struct trail *trail, struct trail_mark *mark) __attribute__((warn_unused_result));
+enum err trail_sync_run(const struct trail *trail, const struct trail_mark *mark) __attribute__((warn_unused_result));
+enum err trail_sync_end(struct trail *trail, const struct trail_mark *mark, enum err ran)
+    __attribute__((warn_unused_result));
+/* The three in one, with the lock held throughout. */
 enum err trail_sync(struct trail *trail) __attribute__((warn_unused_result));
 
 /*

@@ -54,8 +54,17 @@ struct store_ops {
     enum err (*seek)(struct store_txn *txn, enum store_table table, const struct octets *from, bool backwards,
                      struct octets *key, struct octets *value);
     enum err (*usage)(struct store *store, struct store_usage *out);
-    /* Append-only segments beside the tables (disclosures): append hands the octets to the operating system before it
-     * returns; sync makes them durable; read copies out up to `size` octets from `offset`. One thread at a time. */
+    /*
+     * Append-only segments beside the tables (disclosures). Append hands the octets to the operating system before it
+     * returns; read copies out up to `size` octets from `offset`; sync makes durable at least what had been appended
+     * when it was called. Any thread; calls on one segment one at a time (the caller's lock), but for segment_sync,
+     * which may run beside any other call: nobody has to wait for the disk in order to append.
+     * Append: ERR_STORE_FULL when there is no room: nothing of the octets stays, and it succeeds again once there is.
+     * Sync: ERR_STORE_FULL as well, nothing was lost, call it again. ERR_STORE_IO: the kernel may have dropped what it
+     * could not write, and another fdatasync would call that durable (D5), even if the cause was a full disk; so the
+     * segment takes and syncs nothing more until a restart, when the first sync of a segment that an earlier process
+     * left writes its octets anew before it calls them durable.
+     */
     enum err (*segment_append)(struct store *store, const char *segment, const struct octets *octets);
     enum err (*segment_sync)(struct store *store, const char *segment);
     enum err (*segment_read)(struct store *store, const char *segment, uint64_t offset, uint8_t *out, size_t size,

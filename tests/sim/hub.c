@@ -130,7 +130,6 @@ void hub_start(struct sim_hub *hub)
         .gazetteer = hub->sim->gazetteer,
         .access = hub->access,
         .disclosures = hub->disclosures,
-        .clock = &hub->clock,
         .region = SIM_REGION,
         .allow_sector = true,
         .version = "sim",
@@ -276,10 +275,26 @@ void hub_lapse(struct sim_hub *hub, size_t most)
     model_compare(&hub->model, lapsed < most ? now_ms : INT64_MIN);
 }
 
+static void search_beside_sync(void *ctx)
+{
+    struct sim_hub *hub = ctx;
+    sim_note(hub->sim, "while a segment is synced:");
+    sim_cover(COVERED_SEARCHED_BESIDE_SYNC);
+    traffic_find(hub);
+}
+
 void hub_sign_head(struct sim_hub *hub)
 {
     struct signed_head head;
+    /* (Not at a stop: what the writer has just done is not compared yet.) */
+    if (hub->checked_commits == hub->seam->commits && once_in(hub->sim, 2)) {
+        hub->seam->beside_sync = search_beside_sync;
+        hub->seam->beside_sync_ctx = hub;
+    }
     enum err err = disclosure_head(hub->disclosures);
+    hub->seam->beside_sync = NULL;
+    if (err == ERR_NONE && once_in(hub->sim, 2))
+        return; /* and nothing covers what was shown meanwhile: a power cut may take it, and no more than that */
     if (err == ERR_NONE)
         err = disclosures_last_head(hub->disclosures, &head);
     if (err == ERR_NONE) {

@@ -150,10 +150,18 @@ static enum err seam_segment_sync(struct store *store, const char *name)
     struct seam *seam = seam_of(store);
     if (stopped(seam))
         return ERR_STORE_IO;
-    enum err err = seam->under->ops->segment_sync(seam->under, name);
     size_t at = segment_place(seam, name);
+    uint64_t bytes = seam->segments[at].bytes; /* what comes meanwhile may be on disk or not: nobody may count on it */
+    if (seam->beside_sync != NULL) {
+        void (*beside_sync)(void *ctx) = seam->beside_sync;
+        seam->beside_sync = NULL;
+        beside_sync(seam->beside_sync_ctx);
+        if (seam->dead)
+            return ERR_STORE_IO;
+    }
+    enum err err = seam->under->ops->segment_sync(seam->under, name);
     if (err == ERR_NONE)
-        seam->segments[at].synced = seam->segments[at].bytes;
+        seam->segments[at].synced = bytes;
     return err;
 }
 

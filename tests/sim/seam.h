@@ -29,7 +29,10 @@ struct seam {
     enum seam_call counted;    /* which calls */
     enum seam_death how;
     bool dead, writing;
-    bool commit_fails;      /* the next commit of a write answers ERR_STORE_IO, and the disk lives on (D5) */
+    bool commit_fails; /* the next commit of a write answers ERR_STORE_IO, and the disk lives on (D5) */
+    /* What others do while a segment is being synced, which holds nobody up; run in the middle of the next sync. */
+    void (*beside_sync)(void *ctx);
+    void *beside_sync_ctx;
     int looking;            /* the simulator's own reads, which neither count nor die */
     uint64_t commits;       /* write transactions made durable */
     uint64_t trail_appends; /* appends to the trail of disclosures */

@@ -91,7 +91,8 @@ _Noreturn void sim_fail(struct sim *sim, const char *format, ...) __attribute__(
     X(LISTED)                                                                                                          \
     X(SUBMIT_ANSWERED)                                                                                                 \
     X(CALL_CANCELLED)                                                                                                  \
-    X(HEAD_SIGNED)
+    X(HEAD_SIGNED)                                                                                                     \
+    X(SEARCHED_BESIDE_SYNC)
 
 enum sim_covered {
 #define SIM_COVERED_ENUM(name) COVERED_##name,

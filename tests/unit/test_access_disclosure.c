@@ -198,6 +198,86 @@ static void test_crashes(void **state)
     assert_true(head.head.disclosures.sequence == 4);
 }
 
+/* --- what happens while a head waits for the disk ----------------------------------------------------------------- */
+
+static struct {
+    struct store_ops ops;
+    enum err (*sync)(struct store *store, const char *segment);
+    uint64_t recorded; /* beside the sync of the disclosures; 0: not yet */
+    enum err answer;   /* to the next sync of the disclosures, once */
+} beside;
+
+static enum err sync_slowly(struct store *store, const char *segment)
+{
+    enum err answer = beside.answer;
+    if (strncmp(segment, "disclosures-", 12) != 0)
+        return beside.sync(store, segment);
+    beside.answer = ERR_NONE;
+    if (beside.recorded == 0) {
+        beside.recorded = 77;
+        /* On this same thread: it would never come back if the head held up those who record. */
+        assert_int_equal(record(beside.recorded), ERR_NONE);
+    }
+    return answer == ERR_NONE ? beside.sync(store, segment) : answer;
+}
+
+static void slow_down(enum err answer)
+{
+    beside.ops = *hub.store->ops;
+    beside.sync = hub.store->ops->segment_sync;
+    beside.recorded = 0;
+    beside.answer = answer;
+    beside.ops.segment_sync = sync_slowly;
+    hub.store->ops = &beside.ops;
+}
+
+/* A record goes on the trail while a head is synced; that head does not cover it, the next one does. */
+static void test_record_beside_sync(void **state)
+{
+    (void)state;
+    struct signed_head head;
+    assert_int_equal(record(1), ERR_NONE);
+    assert_int_equal(record(2), ERR_NONE);
+    slow_down(ERR_NONE);
+    assert_int_equal(disclosures_last_head(hub.disclosures, &head), ERR_NONE);
+    assert_true(head.head.disclosures.sequence == 2);
+    assert_int_equal(disclosures_last_head(hub.disclosures, &head), ERR_NONE);
+    assert_true(head.head.disclosures.sequence == 3);
+}
+
+/* D15: a sync that had no room lost nothing, and the next one covers all. */
+static void test_no_room_to_sync(void **state)
+{
+    (void)state;
+    struct signed_head head;
+    assert_int_equal(record(1), ERR_NONE);
+    slow_down(ERR_STORE_FULL);
+    assert_int_equal(disclosure_head(hub.disclosures), ERR_STORE_FULL);
+    assert_int_equal(record(2), ERR_NONE);
+    assert_int_equal(disclosures_last_head(hub.disclosures, &head), ERR_NONE);
+    assert_true(head.head.disclosures.sequence == 3);
+}
+
+/* D5: after a failed sync nothing is shown and no head is signed, whatever later syncs would say, until a restart. */
+static void test_failed_sync(void **state)
+{
+    (void)state;
+    struct problem problem;
+    struct signed_head head;
+    assert_int_equal(record(1), ERR_NONE);
+    slow_down(ERR_STORE_IO);
+    assert_int_equal(disclosure_head(hub.disclosures), ERR_STORE_IO);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(record(2), ERR_STORE_IO);
+        assert_int_equal(disclosure_head(hub.disclosures), ERR_STORE_IO);
+        assert_int_equal(disclosures_last_head(hub.disclosures, &head), ERR_STORE_IO);
+    }
+    assert_int_equal(reopen(hub.signer, &problem), ERR_NONE);
+    assert_int_equal(record(3), ERR_NONE);
+    assert_int_equal(disclosures_last_head(hub.disclosures, &head), ERR_NONE);
+    assert_true(head.head.disclosures.sequence == 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +288,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_other_trail, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_other_key, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_crashes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_record_beside_sync, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_room_to_sync, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_failed_sync, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

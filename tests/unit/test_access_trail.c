@@ -6,8 +6,11 @@
 #include "daemon/access/trail.h"
 #include "daemon/register/store.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -407,6 +410,77 @@ static void test_many_segments_on_disk(void **state)
     assert_int_equal(system(command), 0);
 }
 
+/* Appended by one thread, synced by another, on a disk: what a sync says is durable was appended before it. */
+struct syncing {
+    struct trail *trail;
+    pthread_mutex_t lock;
+    atomic_bool stop;
+    unsigned syncs;
+};
+
+static void *sync_on(void *arg)
+{
+    struct syncing *syncing = arg;
+    uint64_t before = 0;
+    while (!atomic_load(&syncing->stop)) {
+        struct trail_mark mark;
+        pthread_mutex_lock(&syncing->lock);
+        enum err err = trail_sync_begin(syncing->trail, &mark);
+        pthread_mutex_unlock(&syncing->lock);
+        if (err == ERR_NONE)
+            err = trail_sync_run(syncing->trail, &mark);
+        pthread_mutex_lock(&syncing->lock);
+        err = trail_sync_end(syncing->trail, &mark, err);
+        bool forwards = mark.end.sequence >= before && mark.end.sequence <= syncing->trail->end.sequence;
+        pthread_mutex_unlock(&syncing->lock);
+        if (err != ERR_NONE || !forwards)
+            return syncing;
+        before = mark.end.sequence;
+        syncing->syncs++;
+    }
+    return NULL;
+}
+
+static void test_sync_beside_append(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/vacancy-trail-XXXXXX", command[64];
+    assert_non_null(mkdtemp(folder));
+    struct store_lmdb_options options = {
+        .folder = folder, .map_bytes = 64u << 20, .limit_bytes = 32u << 20, .reserve_bytes = 1u << 20};
+    struct problem problem = {0};
+    struct store *store;
+    struct trail trail;
+    if (store_lmdb_open(&options, &store, &problem) != ERR_NONE)
+        fail_msg("%s", problem.text);
+    open_trail(&trail, store);
+    struct syncing syncing = {.trail = &trail};
+    pthread_mutex_init(&syncing.lock, NULL);
+    pthread_t thread;
+    void *failed;
+    assert_int_equal(pthread_create(&thread, NULL, sync_on, &syncing), 0);
+    for (unsigned i = 1; i <= 300; i++) {
+        pthread_mutex_lock(&syncing.lock);
+        append(&trail, i);
+        if (i % 50 == 0)
+            assert_true(read_all(&trail, RECORDS) == i);
+        pthread_mutex_unlock(&syncing.lock);
+    }
+    atomic_store(&syncing.stop, true);
+    pthread_join(thread, &failed);
+    assert_null(failed);
+    pthread_mutex_destroy(&syncing.lock);
+    trail_finish(&trail);
+    open_trail(&trail, store);
+    assert_true(trail.end.sequence == 300);
+    assert_int_equal(trail_sync(&trail), ERR_NONE); /* writes anew what was there */
+    assert_true(read_all(&trail, 7) == 300);
+    trail_finish(&trail);
+    store->ops->close(store);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -415,6 +489,7 @@ int main(void)
         cmocka_unit_test(test_dropped_swapped_doubled), cmocka_unit_test(test_torn_tail),
         cmocka_unit_test(test_refused_append),          cmocka_unit_test(test_failed_sync),
         cmocka_unit_test(test_many_segments_on_disk),
+        cmocka_unit_test(test_sync_beside_append),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
