@@ -92,7 +92,7 @@ def test_octets_that_are_no_message(ground, row):
             got = send(ground, path, octets)
             assert got.code == code, (path, got)
             assert got.message and len(got.message) < 400
-    assert memory.peak < ground.rss + 2 * grounds.MEMORY_BOUND
+    ground.check_memory(memory.peak)
 
 
 def fields_of(descriptor, seen=()):
@@ -263,7 +263,7 @@ def test_repeated_fields_have_bounds(ground, messages):
                 getattr(changed, name).add().CopyFrom(one)
             got = ground.leeds.outcome("AgencyService/PutCarer", carer=changed)
             assert got.code == INVALID and got.fields[0].startswith("carer." + name), got
-    assert memory.peak < ground.rss + 2 * grounds.MEMORY_BOUND
+    ground.check_memory(memory.peak)
 
 
 def test_the_last_of_a_field_given_twice_counts(ground, messages):

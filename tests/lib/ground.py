@@ -70,10 +70,12 @@ class Ground:
             found = self.lines(says)
             assert times is None or len(found) == times, found
 
-    def check_memory(self):
-        """Sanitizers keep freed memory: no bound there."""
+    def check_memory(self, peak=0):
+        """Back to +16 MiB now, and at the peak, if given, never above twice that. Sanitizers keep freed memory: no bound
+        there."""
         if not os.environ.get("SAN"):
             assert self.hub.rss_bytes() < self.rss + MEMORY_BOUND
+            assert peak < self.rss + 2 * MEMORY_BOUND
 
     def principal(self, spec):
         return self.hub.federation.principal(spec)
