@@ -160,14 +160,23 @@ static enum err read_avoided(const struct options *options, struct arena *arena,
     return ERR_NONE;
 }
 
+/* No sign, exponent or name of a number: digits and a point. */
+static bool miles_from(const char *text, double *out)
+{
+    char *end;
+    if (text[strspn(text, "0123456789.")] != '\0')
+        return false;
+    *out = strtod(text, &end);
+    return *end == '\0' && *out > 0 && *out <= 1000;
+}
+
 static enum err read_numbers(const struct options *options, Vacancy__V1__FindVacanciesRequest *request,
                              struct problem *problem)
 {
     const char *within = options_text(options, "within"), *limit = options_text(options, "limit");
     if (within != NULL) {
-        char *end = NULL;
-        double miles = strspn(within, "0123456789.") == strlen(within) ? strtod(within, &end) : -1;
-        if (!(miles > 0) || miles > 1000 || *end != '\0')
+        double miles;
+        if (!miles_from(within, &miles))
             return wrong(problem, "within", "miles, more than 0, as 10 or 2.5", "");
         request->within_metres = (uint32_t)lround(miles * METRES_IN_A_MILE);
         request->within_metres += request->within_metres == 0;

@@ -241,7 +241,7 @@ static enum role role_of(enum spiffe_kind kind)
 static enum err read_name(const struct access *access, const struct tls_peer *peer, struct spiffe_name *name,
                           struct principal *out, struct problem *problem)
 {
-    if (peer == NULL || peer->uri_count == 0)
+    if (peer->uri_count == 0)
         return problem_set(problem, ERR_UNAUTHENTICATED, "",
                            "the certificate has no URI name; one SPIFFE name is needed");
     if (peer->uri_count > 1)
@@ -314,6 +314,9 @@ static enum err check_standing(struct access *access, const struct principal *wh
 enum err access_identify(struct access *access, const struct tls_peer *peer, unsigned roles, struct principal *out,
                          struct problem *problem)
 {
+    static const struct tls_peer nobody;
+    if (peer == NULL)
+        peer = &nobody;
     struct spiffe_name name;
     struct principal who = {.role = ROLE_NONE};
     enum err err;

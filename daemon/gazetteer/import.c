@@ -329,7 +329,7 @@ static int compare_authorities(const void *a, const void *b)
 static void sort_rows(struct importer *im)
 {
     struct import_authority before[IMPORT_AUTHORITIES_MAX];
-    uint16_t now[IMPORT_AUTHORITIES_MAX];
+    uint16_t now[IMPORT_AUTHORITIES_MAX] = {0};
     struct import_file *file = &im->file;
     memcpy(before, file->authorities, file->authority_count * sizeof *before);
     qsort(file->authorities, file->authority_count, sizeof *before, compare_authorities);

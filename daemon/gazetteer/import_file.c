@@ -193,7 +193,7 @@ static bool rows_are_sound(struct import_file *file)
 static enum err unpack(const char *path, void *memory, size_t bytes, struct import_file *file, struct problem *problem)
 {
     struct disk_header *header = memory;
-    if (memcmp(header->magic, import_magic, sizeof header->magic))
+    if (memcmp(header->magic, import_magic, sizeof header->magic) != 0)
         return damaged(path, "not a postcode file of ours", problem);
     if (le32toh(header->version) != IMPORT_VERSION)
         return problem_set(problem, ERR_PRECONDITION, "",
@@ -206,7 +206,7 @@ static enum err unpack(const char *path, void *memory, size_t bytes, struct impo
         return damaged(path, "its size is not what its header says", problem);
     uint8_t digest[DIGEST_BYTES];
     digest_of(header, header + 1, body, digest);
-    if (memcmp(digest, header->digest, sizeof digest))
+    if (memcmp(digest, header->digest, sizeof digest) != 0)
         return damaged(path, "its digest is wrong", problem);
     memcpy(file->digest, digest, sizeof digest);
     memcpy(file->edition, header->edition, sizeof file->edition);
@@ -225,7 +225,7 @@ enum err import_file_load(const char *path, struct import_file **out, struct pro
     void *memory = NULL;
     size_t bytes = 0;
     enum err err = read_whole(path, &memory, &bytes, problem);
-    if (err)
+    if (memory == NULL)
         return err;
     struct import_file *file = calloc(1, sizeof *file);
     err = file ? unpack(path, memory, bytes, file, problem)

@@ -45,10 +45,10 @@ static size_t squeeze(const char *text, char out[8], enum spacing *spacing)
     size_t count = 0;
     bool space = false;
     *spacing = SPACED_NOWHERE;
+    if (strnlen(text, TYPED_MAX_BYTES + 1) > TYPED_MAX_BYTES)
+        return 0;
     for (size_t i = 0; text[i]; i++) {
         char c = text[i];
-        if (i >= TYPED_MAX_BYTES)
-            return 0;
         if (c == ' ' || c == '\t') {
             space = true;
             continue;

@@ -304,7 +304,7 @@ static void offer_remove(struct match *match, struct place_row *row)
     uint32_t at = 0;
     while (at < bucket->count && bucket->groups[at / LANES].held[at % LANES] != row->held)
         at++;
-    if (at == bucket->count)
+    if (row->held == NULL || at == bucket->count)
         log_fatal("match", "an offer is not where the index put it");
     uint32_t last = --bucket->count;
     facts_move(&bucket->groups[at / LANES], at % LANES, &bucket->groups[last / LANES], last % LANES);

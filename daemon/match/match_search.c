@@ -379,7 +379,9 @@ void match_search_abandon(struct match_search *search)
 enum err match_find(struct match *match, const struct criteria *criteria, uint32_t work_budget, struct arena *arena,
                     struct answer *answer, struct match_search **resume)
 {
-    struct match_search fresh, *s = resume && *resume ? *resume : &fresh;
+    struct match_search fresh, *s = &fresh;
+    if (resume != NULL && *resume != NULL)
+        s = *resume;
     *answer = (struct answer){0};
     if (s == &fresh) {
         enum err err = search_begin(s, match, criteria);

@@ -74,20 +74,18 @@ static const struct h2_conn_callbacks callbacks = {.touched = on_touched, .ready
 
 static void name_peer(int fd, char out[PEER_TEXT_BYTES])
 {
-    struct sockaddr_storage address = {0};
+    union socket_address address = {0};
     socklen_t length = sizeof address;
     char text[INET6_ADDRSTRLEN] = "?";
     out[0] = '\0';
-    if (getpeername(fd, (struct sockaddr *)&address, &length) != 0)
+    if (getpeername(fd, &address.any, &length) != 0)
         return;
-    if (address.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address;
-        inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof text);
-        snprintf(out, PEER_TEXT_BYTES, "[%s]:%u", text, ntohs(in6->sin6_port));
+    if (address.any.sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &address.in6.sin6_addr, text, sizeof text);
+        snprintf(out, PEER_TEXT_BYTES, "[%s]:%u", text, ntohs(address.in6.sin6_port));
     } else {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)&address;
-        inet_ntop(AF_INET, &in->sin_addr, text, sizeof text);
-        snprintf(out, PEER_TEXT_BYTES, "%s:%u", text, ntohs(in->sin_port));
+        inet_ntop(AF_INET, &address.in4.sin_addr, text, sizeof text);
+        snprintf(out, PEER_TEXT_BYTES, "%s:%u", text, ntohs(address.in4.sin_port));
     }
 }
 

@@ -14,6 +14,13 @@
 #include <event2/event.h>
 #include <netinet/in.h>
 
+/* What the kernel says of either end of a TCP socket. */
+union socket_address {
+    struct sockaddr any;
+    struct sockaddr_in in4;
+    struct sockaddr_in6 in6;
+};
+
 #define PEER_TEXT_BYTES (INET6_ADDRSTRLEN + 8) /* "[::1]:5123" */
 
 struct conn {

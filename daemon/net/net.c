@@ -9,6 +9,7 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
+#include "daemon/net/conn.h"
 #include "daemon/net/principals.h"
 #include "daemon/net/worker.h"
 
@@ -175,8 +176,9 @@ static void hear_signals(struct net *net)
 
 /* --- opening --------------------------------------------------------------------------------------------------- */
 
-/* "ADDRESS:PORT" or "[ADDRESS]:PORT". Addresses only: what a name means may change between two starts. */
-static enum err resolve(const char *text, struct addrinfo **out, struct problem *problem)
+/* "ADDRESS:PORT" or "[ADDRESS]:PORT". NULL for anything else. Addresses only: what a name means may change between two
+ * starts. */
+static struct addrinfo *resolve(const char *text)
 {
     char address[80];
     const char *colon = strrchr(text, ':'), *start = text;
@@ -185,25 +187,24 @@ static enum err resolve(const char *text, struct addrinfo **out, struct problem 
         start = text + 1;
         length -= 2;
     }
-    int failed = EAI_NONAME;
+    struct addrinfo *found = NULL;
     if (length > 0 && length < sizeof address && colon[1] != '\0') {
         memcpy(address, start, length);
         address[length] = '\0';
         struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM};
-        failed = getaddrinfo(address, colon + 1, &hints, out);
+        if (getaddrinfo(address, colon + 1, &hints, &found) != 0)
+            return NULL;
     }
-    if (failed)
-        return problem_set(problem, ERR_INVALID, "hub.listen",
-                           "takes an address and a port (127.0.0.1:8443, [::]:8443), and is \"%.60s\"", text);
-    return ERR_NONE;
+    return found;
 }
 
 static enum err listen_on(struct net *net, int *out, struct problem *problem)
 {
-    struct addrinfo *found;
-    enum err err = resolve(net->options.listen, &found, problem);
-    if (err != ERR_NONE)
-        return err;
+    struct addrinfo *found = resolve(net->options.listen);
+    if (found == NULL)
+        return problem_set(problem, ERR_INVALID, "hub.listen",
+                           "takes an address and a port (127.0.0.1:8443, [::]:8443), and is \"%.60s\"",
+                           net->options.listen);
     static const int on = 1, off = 0;
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd >= 0)
@@ -225,12 +226,11 @@ static enum err listen_on(struct net *net, int *out, struct problem *problem)
 
 static uint16_t port_of(int fd)
 {
-    struct sockaddr_storage address = {0};
+    union socket_address address = {0};
     socklen_t length = sizeof address;
-    if (getsockname(fd, (struct sockaddr *)&address, &length) != 0)
+    if (getsockname(fd, &address.any, &length) != 0)
         return 0;
-    return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
-                                               : ((struct sockaddr_in *)&address)->sin_port);
+    return ntohs(address.any.sa_family == AF_INET6 ? address.in6.sin6_port : address.in4.sin_port);
 }
 
 enum err net_open(const struct net_options *options, const struct net_upper *upper, void *upper_ctx, struct net **out,

@@ -12,7 +12,7 @@
 static void clear_result(struct update *update)
 {
     free(update->result.not_found);
-    memset(&update->result, 0, sizeof update->result);
+    update->result = (struct update_result){0};
 }
 
 /* A refusal keeps its problem and nothing else. */

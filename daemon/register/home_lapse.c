@@ -58,17 +58,18 @@ static bool forget_requests(struct batch *batch)
         enum err err = home->store->ops->seek(batch->txn, STORE_REQUESTS, &from, false, &key, &value);
         if (err == ERR_NOT_FOUND || (err == ERR_NONE && !key_in_region(&key, home->options.region, &rest)))
             return true;
-        if (err == ERR_NONE && rest.size >= REQUEST_ID_BYTES &&
-            request_id_ms(rest.data) > batch->now_ms - REQUEST_ID_KEPT_MS)
-            return true;
-        int64_t made_ms = rest.size >= REQUEST_ID_BYTES ? request_id_ms(rest.data) : 0;
-        struct table_key dead;
-        if (err == ERR_NONE) {
-            memcpy(dead.data, key.data, key.size);
-            dead.size = key.size;
-            struct octets dead_key = key_octets(&dead);
-            err = home->store->ops->del(batch->txn, STORE_REQUESTS, &dead_key);
+        if (err != ERR_NONE) {
+            batch->failed = err;
+            return false;
         }
+        int64_t made_ms = rest.size >= REQUEST_ID_BYTES ? request_id_ms(rest.data) : 0;
+        if (made_ms > batch->now_ms - REQUEST_ID_KEPT_MS)
+            return true;
+        struct table_key dead; /* what seek pointed to goes with the deletion */
+        memcpy(dead.data, key.data, key.size);
+        dead.size = key.size;
+        struct octets dead_key = key_octets(&dead);
+        err = home->store->ops->del(batch->txn, STORE_REQUESTS, &dead_key);
         if (err != ERR_NONE) {
             batch->failed = err;
             return false;

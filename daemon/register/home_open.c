@@ -258,7 +258,7 @@ static enum err read_table(struct reading *reading, enum store_table table,
 
 static enum err read_through(struct reading *reading)
 {
-    enum err (*const rows[STORE_TABLES])(struct reading *, const struct octets *, const struct octets *) = {
+    static enum err (*const rows[STORE_TABLES])(struct reading *, const struct octets *, const struct octets *) = {
         [STORE_META] = read_meta,       [STORE_CARERS] = read_carer,     [STORE_REFERENCES] = read_reference,
         [STORE_AGENCIES] = read_agency, [STORE_PRINCIPALS] = read_plain, [STORE_LOG] = read_log_entry,
         [STORE_AUDIT] = read_audit_row, [STORE_REQUESTS] = read_plain,

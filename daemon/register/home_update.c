@@ -417,7 +417,8 @@ static enum err set_principal(struct batch *batch, struct update *update)
     vacancy__v1__principal_row__init(&row);
     row.suspended = update->as.standing.suspended;
     uint8_t packed[16];
-    struct octets value = copy_octets(batch, packed, vacancy__v1__principal_row__pack(&row, packed));
+    size_t packed_bytes = vacancy__v1__principal_row__pack(&row, packed);
+    struct octets value = copy_octets(batch, packed, packed_bytes);
     struct octets name = copy_octets(batch, update->as.standing.name, strlen(update->as.standing.name));
     struct table_key key = key_of_text(batch->home->options.region, update->as.standing.name);
     if (batch->failed || !batch_put(batch, STORE_PRINCIPALS, &key, &value))

@@ -375,6 +375,7 @@ static enum child_verdict examine(const char *env_folder, uint64_t map_bytes)
         return VERDICT_LMDB;
     if (walk_tree(&walk, &meta.dbs[0], false) && walk_tree(&walk, &meta.dbs[1], true))
         (void)examine_records(&walk, env_folder, map_bytes);
+    free(walk.seen);
     return walk.verdict;
 }
 

@@ -293,15 +293,14 @@ static enum err lmdb_get(struct store_txn *txn, enum store_table table, const st
     return translate(txn->store, rc);
 }
 
-static enum err cursor_of(struct store_txn *txn, enum store_table table, MDB_cursor **out)
+/* The transaction's cursor over the table; LMDB's code. */
+static int cursor_of(struct store_txn *txn, enum store_table table, MDB_cursor **out)
 {
-    if (txn->cursors[table] == NULL) {
-        int rc = mdb_cursor_open(txn->txn, txn->store->dbi[table], &txn->cursors[table]);
-        if (rc != 0)
-            return translate(txn->store, rc);
-    }
+    int rc = 0;
+    if (txn->cursors[table] == NULL)
+        rc = mdb_cursor_open(txn->txn, txn->store->dbi[table], &txn->cursors[table]);
     *out = txn->cursors[table];
-    return ERR_NONE;
+    return rc;
 }
 
 static enum err lmdb_put(struct store_txn *txn, enum store_table table, const struct octets *key,
@@ -316,10 +315,9 @@ static enum err lmdb_put(struct store_txn *txn, enum store_table table, const st
     if (table == STORE_LOG || table == STORE_AUDIT) {
         /* Appending fills pages whole instead of splitting them. */
         MDB_cursor *cursor;
-        enum err err = cursor_of(txn, table, &cursor);
-        if (err != ERR_NONE)
-            return err;
-        rc = mdb_cursor_put(cursor, &k, &v, MDB_APPEND);
+        rc = cursor_of(txn, table, &cursor);
+        if (rc == 0)
+            rc = mdb_cursor_put(cursor, &k, &v, MDB_APPEND);
     }
     if (rc == MDB_KEYEXIST)
         rc = mdb_put(txn->txn, txn->store->dbi[table], &k, &v, 0);
@@ -337,12 +335,11 @@ static enum err lmdb_seek(struct store_txn *txn, enum store_table table, const s
                           struct octets *key, struct octets *value)
 {
     MDB_cursor *cursor;
-    enum err err = cursor_of(txn, table, &cursor);
-    if (err != ERR_NONE)
-        return err;
     MDB_val k = val_of(from), v;
     MDB_cursor_op op = backwards ? MDB_LAST : from->size == 0 ? MDB_FIRST : MDB_SET_RANGE;
-    int rc = mdb_cursor_get(cursor, &k, &v, op);
+    int rc = cursor_of(txn, table, &cursor);
+    if (rc == 0)
+        rc = mdb_cursor_get(cursor, &k, &v, op);
     if (rc == 0) {
         *key = octets_of(&k);
         *value = octets_of(&v);
@@ -353,9 +350,9 @@ static enum err lmdb_seek(struct store_txn *txn, enum store_table table, const s
 static enum err lmdb_usage(struct store *seam, struct store_usage *out)
 {
     struct lmdb_store *store = lmdb_of(seam);
-    struct store_txn *txn;
+    struct store_txn *txn = NULL;
     enum err err = begin_read(store, &txn);
-    if (err != ERR_NONE)
+    if (txn == NULL)
         return err;
     *out = (struct store_usage){.limit_bytes = store->limit_bytes};
     out->used_bytes = less(file_bytes(store), free_pages(txn->txn) * PAGE_BYTES);

@@ -76,9 +76,12 @@ void health_set(struct health *health, enum health_state state)
 {
     pthread_mutex_lock(&health->lock);
     health->state = state;
-    while (health->watchers != NULL) {
-        struct watcher *watcher = health->watchers;
-        unlink_watcher(watcher);
+    struct watcher *next = health->watchers;
+    health->watchers = NULL;
+    while (next != NULL) {
+        struct watcher *watcher = next;
+        next = watcher->next;
+        watcher->link = NULL;
         struct mail mail = {.kind = watcher->wake.kind, .to = watcher->wake.to};
         mailbox_send_reserved(watcher->wake.mailbox, &mail);
     }

@@ -193,12 +193,15 @@ struct reflection *reflection_create(struct access *access)
     if (reflection == NULL)
         log_fatal("service", "out of memory");
     reflection->access = access;
-    struct octets set = {vacancy_descriptors, (size_t)(vacancy_descriptors_end - vacancy_descriptors)}, value;
+    struct octets set = {vacancy_descriptors,
+                         (size_t)((uintptr_t)vacancy_descriptors_end - (uintptr_t)vacancy_descriptors)},
+                  value;
     uint32_t number;
     while (next_field(&set, &number, &value))
         if (number == SET_FILE)
             add_file(reflection, value);
-    qsort(reflection->symbols, reflection->symbol_count, sizeof reflection->symbols[0], compare_symbols);
+    if (reflection->symbols != NULL)
+        qsort(reflection->symbols, reflection->symbol_count, sizeof reflection->symbols[0], compare_symbols);
     return reflection;
 }
 
@@ -226,13 +229,15 @@ static int find_file(const struct reflection *reflection, struct octets name)
 typedef Grpc__Reflection__V1__ServerReflectionRequest request_message;
 typedef Grpc__Reflection__V1__ServerReflectionResponse response_message;
 
-static void answer_error(response_message *response, Grpc__Reflection__V1__ErrorResponse *error, int code,
-                         const char *text)
+/* The answers below take the response by value, complete it with what lives only as long as they do, and send it. */
+static bool send_error(struct call *call, response_message response, int code, const char *text)
 {
-    error->error_code = code;
-    error->error_message = (char *)text;
-    response->message_response_case = GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ERROR_RESPONSE;
-    response->error_response = error;
+    Grpc__Reflection__V1__ErrorResponse error = GRPC__REFLECTION__V1__ERROR_RESPONSE__INIT;
+    error.error_code = code;
+    error.error_message = (char *)text;
+    response.message_response_case = GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ERROR_RESPONSE;
+    response.error_response = &error;
+    return call_send(call, &response.base);
 }
 
 /* `list` has room for all files; a file already in it isn't added again. */
@@ -254,7 +259,7 @@ static void collect(const struct reflection *reflection, uint32_t file, uint32_t
     }
 }
 
-static bool send_files(struct call *call, response_message *response, uint32_t file)
+static bool send_files(struct call *call, response_message response, uint32_t file)
 {
     const struct reflection *reflection = call->context;
     uint32_t list[FILES_MAX];
@@ -267,13 +272,13 @@ static bool send_files(struct call *call, response_message *response, uint32_t f
     Grpc__Reflection__V1__FileDescriptorResponse files = GRPC__REFLECTION__V1__FILE_DESCRIPTOR_RESPONSE__INIT;
     files.n_file_descriptor_proto = count;
     files.file_descriptor_proto = data;
-    response->message_response_case =
+    response.message_response_case =
         GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_FILE_DESCRIPTOR_RESPONSE;
-    response->file_descriptor_response = &files;
-    return call_send(call, &response->base);
+    response.file_descriptor_response = &files;
+    return call_send(call, &response.base);
 }
 
-static bool send_services(struct call *call, response_message *response)
+static bool send_services(struct call *call, response_message response)
 {
     const struct reflection *reflection = call->context;
     Grpc__Reflection__V1__ServiceResponse services[SERVICES_MAX], *pointers[SERVICES_MAX];
@@ -287,17 +292,19 @@ static bool send_services(struct call *call, response_message *response)
         list.n_service++;
     }
     list.service = pointers;
-    response->message_response_case =
+    response.message_response_case =
         GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_LIST_SERVICES_RESPONSE;
-    response->list_services_response = &list;
-    return call_send(call, &response->base);
+    response.list_services_response = &list;
+    return call_send(call, &response.base);
 }
 
 /* As call_send. */
-static bool answer(struct call *call, const request_message *request, response_message *response)
+static bool answer(struct call *call, const request_message *request)
 {
     const struct reflection *reflection = call->context;
-    Grpc__Reflection__V1__ErrorResponse error = GRPC__REFLECTION__V1__ERROR_RESPONSE__INIT;
+    response_message response = GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__INIT;
+    response.valid_host = request->host;
+    response.original_request = (request_message *)request;
     struct symbol sought, *symbol;
     int file;
     switch (request->message_request_case) {
@@ -308,24 +315,19 @@ static bool answer(struct call *call, const request_message *request, response_m
             reflection, (struct octets){(const uint8_t *)request->file_by_filename, strlen(request->file_by_filename)});
         if (file >= 0)
             return send_files(call, response, (uint32_t)file);
-        answer_error(response, &error, 5, "no such file");
-        break;
+        return send_error(call, response, 5, "no such file");
     case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_SYMBOL:
         sought.name = request->file_containing_symbol;
         symbol = bsearch(&sought, reflection->symbols, reflection->symbol_count, sizeof *symbol, compare_symbols);
         if (symbol != NULL)
             return send_files(call, response, symbol->file);
-        answer_error(response, &error, 5, "nothing of this name is declared");
-        break;
+        return send_error(call, response, 5, "nothing of this name is declared");
     case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_EXTENSION:
     case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_ALL_EXTENSION_NUMBERS_OF_TYPE:
-        answer_error(response, &error, 5, "this contract has no extensions");
-        break;
+        return send_error(call, response, 5, "this contract has no extensions");
     default:
-        answer_error(response, &error, 3, "message_request is missing: say what is asked");
-        break;
+        return send_error(call, response, 3, "message_request is missing: say what is asked");
     }
-    return call_send(call, &response->base);
 }
 
 /* One answer a question; when the client takes none, no further questions are read. */
@@ -335,10 +337,7 @@ static void info_message(struct call *call, const ProtobufCMessage *message)
     if (!anyone_may_ask(reflection->access, call))
         return;
     const request_message *request = (const void *)message;
-    response_message response = GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__INIT;
-    response.valid_host = request->host;
-    response.original_request = (request_message *)request;
-    if (!answer(call, request, &response))
+    if (!answer(call, request))
         call_set_reading(call, false);
 }
 
