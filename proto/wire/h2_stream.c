@@ -5,6 +5,7 @@
  */
 #include "proto/wire/h2_internal.h"
 
+#include "daemon/base/log.h"
 #include "proto/wire/message.h"
 
 #include <stdlib.h>
@@ -428,6 +429,8 @@ void streams_lose(struct h2_conn *conn)
             deliver_half_closed(stream);
         }
         deliver_closed(stream);
+        if (conn->streams == stream)
+            log_fatal("wire", "a stream is still listed after its end");
     }
 }
 
