@@ -46,7 +46,7 @@ struct disclosures {
     pthread_mutex_t head_turn;
     struct signed_head last;
     bool has_last;
-    bool last_synced; /* one read back at start may be in the operating system's memory only */
+    bool last_synced;
     unsigned head_segment;
     uint64_t head_bytes[2];
 
@@ -294,6 +294,20 @@ static enum err first_head(struct disclosures *d, struct problem *problem)
                                          err == ERR_STORE_FULL ? "the disk is full" : err_name(err));
 }
 
+/* What is read back after a kill may be in the operating system's memory only. It goes to disk before anything else
+ * does: a power cut that took the only head, but not the register's next commit, would leave a trail that looks cut.
+ * Records first, since the head covers them. */
+static enum err make_durable(struct disclosures *d, struct problem *problem)
+{
+    enum err err = trail_sync(&d->trail);
+    if (err == ERR_NONE)
+        err = d->store->ops->segment_sync(d->store, head_segments[d->head_segment]);
+    d->last_synced = err == ERR_NONE;
+    return err == ERR_NONE
+               ? err
+               : problem_set(problem, err, "", "the audit trail can't be written to disk: %s", err_name(err));
+}
+
 /* --- the handle ------------------------------------------------------------------------------------------------ */
 
 enum err disclosures_open(struct store *store, struct home *home, const char *region, const struct clock_source *clock,
@@ -318,8 +332,9 @@ enum err disclosures_open(struct store *store, struct home *home, const char *re
         err = heads_open(d, problem);
     if (err == ERR_NONE && !d->has_last)
         err = first_head(d, problem);
-    else if (err == ERR_NONE && (err = check_disclosures(d, problem)) == ERR_NONE)
-        err = check_writes(d, problem);
+    else if (err == ERR_NONE && (err = check_disclosures(d, problem)) == ERR_NONE &&
+             (err = check_writes(d, problem)) == ERR_NONE)
+        err = make_durable(d, problem);
     if (err != ERR_NONE) {
         disclosures_close(d);
         return err;
