@@ -64,7 +64,7 @@ class Service:
             refused = False
             while not refused:
                 refused = {each.code for each in self.submit(size)} == {8}
-        for _ in range(2000):
+        for _ in range(8000):
             got = self.push_one()
             if got.code != Code.OK:
                 break
