@@ -23,7 +23,7 @@ class Pusher:
         self.acked = {}      # (table, reference) -> number of the last acknowledged update
         self.refused = []
         self.positions = []  # sequences, in order of acknowledgement
-        self.asked, self.answered = 0, set()
+        self.asked, self.answered = 0, {}  # request reference -> when the answer was there, monotonic
         self.lock = threading.Lock()
         self.no_room = 0
 
@@ -86,7 +86,7 @@ class Pusher:
                     team.call(FIND, homes.search(self.messages, request_reference=reference))
                 except grpc.RpcError:
                     return
-                self.answered.add(reference)
+                self.answered[reference] = time.monotonic()
                 time.sleep(0.002)  # leaves the pushing its share
 
     def run(self, hub, until):
@@ -140,4 +140,5 @@ class Pusher:
         trail.read_on(auditor)
         missing = set(self.positions) - trail.log_positions
         assert not missing, f"acknowledged, but not on the trail: {sorted(missing)[:5]}"
-        assert self.answered <= trail.references, "answered, but not on the trail"
+        lost = sorted(at for reference, at in self.answered.items() if reference not in trail.references)
+        assert not lost, f"{len(lost)} answered but not on the trail, the first {time.monotonic() - lost[0]:.3f} s ago"
