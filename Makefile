@@ -6,6 +6,7 @@ VARIANT := $(or $(SAN),plain)
 BUILD   ?= build/$(VARIANT)
 PREFIX  ?= /usr/local
 DESTDIR ?=
+DOCDIR  ?= $(PREFIX)/share/doc/vacancyd
 CC      ?= cc
 CFLAGS  ?= -O2 -g
 # Our own flags stay apart from CPPFLAGS, CFLAGS and LDFLAGS, which belong to the person or package that builds.
@@ -151,12 +152,19 @@ install: all             ## install under $(DESTDIR)$(PREFIX); the example confi
 	install -D -m 0644 daemon/vacancyd.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/vacancyd.conf.5
 	install -D -m 0644 client/vacancy.1 $(DESTDIR)$(PREFIX)/share/man/man1/vacancy.1
 	install -D -m 0644 daemon/vacancyd.conf.example $(DESTDIR)/etc/vacancyd/vacancyd.conf.example
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(addprefix $(DESTDIR)$(DOCDIR)/,certs reference-data/languages)
+	install -m 0644 README.md CHANGELOG.md LICENSE $(DESTDIR)$(DOCDIR)
+	install -m 0644 certs/README.md $(DESTDIR)$(DOCDIR)/certs
+	install -m 0644 daemon/gazetteer/data/NOTICE $(DESTDIR)$(DOCDIR)/reference-data
+	install -m 0644 $(addprefix daemon/gazetteer/data/languages/,LICENSE NOTICE) $(DESTDIR)$(DOCDIR)/reference-data/languages
 	sed 's|@PREFIX@|$(PREFIX)|' daemon/vacancyd.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/vacancyd.service
 uninstall:               ## undo install; configuration and data stay
 	$(RM) $(addprefix $(DESTDIR)$(PREFIX)/,sbin/vacancyd bin/vacancy bin/vacancy-ca share/man/man8/vacancyd.8 \
 	  share/man/man5/vacancyd.conf.5 share/man/man1/vacancy.1 lib/systemd/system/vacancyd.service)
 	$(RM) $(DESTDIR)/etc/vacancyd/vacancyd.conf.example
+	$(RM) $(addprefix $(DESTDIR)$(DOCDIR)/,README.md CHANGELOG.md LICENSE certs/README.md reference-data/NOTICE \
+	  reference-data/languages/LICENSE reference-data/languages/NOTICE)
+	rmdir $(addprefix $(DESTDIR)$(DOCDIR)/,certs reference-data/languages reference-data) $(DESTDIR)$(DOCDIR) 2>/dev/null || true
 clean:                   ## remove build/
 	$(Q)rm -rf build
 help:                    ## this list

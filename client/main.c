@@ -4,11 +4,11 @@
  */
 #include "client/command.h"
 
+#include "daemon/base/version.h"
+
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define VERSION "0.1.0"
 
 static const struct command *const commands[] = {
     &command_find,       &command_push,         &command_confirm,    &command_withdraw,     &command_end,
@@ -94,7 +94,7 @@ int main(int argc, char **argv)
         return argc < 2 ? EXIT_USAGE : EXIT_DONE;
     }
     if (strcmp(argv[1], "--version") == 0) {
-        puts("vacancy " VERSION);
+        puts("vacancy " VACANCY_VERSION);
         return EXIT_DONE;
     }
     int used = 0;

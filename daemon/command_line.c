@@ -3,8 +3,8 @@
  */
 #include "daemon/command_line.h"
 
+#include "daemon/base/version.h"
 #include "daemon/options.h"
-#include "daemon/version.h"
 
 #include <getopt.h>
 #include <stdio.h>

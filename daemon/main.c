@@ -8,6 +8,7 @@
 #include "daemon/access/disclosure.h"
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
+#include "daemon/base/version.h"
 #include "daemon/command_line.h"
 #include "daemon/gazetteer/import.h"
 #include "daemon/match/match.h"
@@ -18,7 +19,6 @@
 #include "daemon/service/health.h"
 #include "daemon/service/reflection.h"
 #include "daemon/service/service.h"
-#include "daemon/version.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,6 +9,7 @@
 #include "daemon/match/match_index.h"
 
 #include "daemon/base/log.h"
+#include "daemon/record/bytes.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -362,11 +363,9 @@ static void offer_add(struct match *match, uint64_t reference, const struct octe
 
 static void change_offer(struct match *match, const struct change *change)
 {
-    uint64_t reference = 0;
     if (change->key.size != 8)
         log_fatal("match", "an offer's key has %zu octets", change->key.size);
-    for (size_t i = 0; i < 8; i++)
-        reference = reference << 8 | change->key.data[i];
+    uint64_t reference = get_be64(change->key.data);
     if (2 * (match->place_count + 1) > match->place_capacity)
         places_grow(match);
     struct place_row *row = place_find(match, reference);

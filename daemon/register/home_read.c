@@ -56,10 +56,10 @@ enum err home_get_carer(struct home *home, const char *agency, const char *agenc
     return told(err, &problem);
 }
 
-/* Makes *next the smallest key after *key. */
+/* Makes *next the smallest key after *key, which may lie in *next itself. */
 static void step_past(struct table_key *next, const struct octets *key)
 {
-    memcpy(next->data, key->data, key->size);
+    memmove(next->data, key->data, key->size);
     next->data[key->size] = 0;
     next->size = key->size + 1;
 }
@@ -73,11 +73,8 @@ enum err home_list_carers(struct home *home, const char *agency, const char *aft
     struct table_key from = key_of_reference(home->options.region, agency, after);
     struct octets first = key_octets(&from), key, value;
     *got = 0;
-    if (after[0] != '\0') {
-        struct table_key past;
-        step_past(&past, &first);
-        from = past;
-    }
+    if (after[0] != '\0')
+        step_past(&from, &first);
     enum err err = begin_read(home, &txn);
     if (err != ERR_NONE)
         return err;
@@ -117,11 +114,8 @@ enum err home_list_agencies(struct home *home, const char *after_id, struct agen
     struct table_key from = key_of_text(home->options.region, after_id);
     struct octets first = key_octets(&from), key, value, rest;
     *got = 0;
-    if (after_id[0] != '\0') {
-        struct table_key past;
-        step_past(&past, &first);
-        from = past;
-    }
+    if (after_id[0] != '\0')
+        step_past(&from, &first);
     enum err err = begin_read(home, &txn);
     if (err != ERR_NONE)
         return err;
