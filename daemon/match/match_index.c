@@ -193,7 +193,12 @@ static void place_remove(struct match *match, struct place_row *row)
 
 static size_t bucket_bytes(uint32_t capacity)
 {
-    return sizeof(struct bucket) + capacity / LANES * sizeof(struct fact_group);
+    return sizeof(struct bucket) + capacity * sizeof(struct fact_group *);
+}
+
+static uint32_t groups_of(uint32_t offers)
+{
+    return (offers + LANES - 1) / LANES;
 }
 
 /* The bucket's place in the version being built, in a block that may be changed. */
@@ -216,27 +221,44 @@ static struct bucket **bucket_slot(struct match *match, uint32_t east, uint32_t 
     return &(*slot)->buckets[north % BLOCK_CELLS * BLOCK_CELLS + east % BLOCK_CELLS];
 }
 
-/* A bucket that may be changed and has room for one more. */
-static struct bucket *bucket_for_change(struct match *match, uint32_t east, uint32_t north)
+/* A bucket that may be changed and has room for so many offers. */
+static struct bucket *bucket_for_change(struct match *match, uint32_t east, uint32_t north, uint32_t offers)
 {
     struct match_version *version = match->building;
     struct bucket **slot = bucket_slot(match, east, north), *old = *slot;
-    uint32_t count = old ? old->count : 0;
-    if (old && old->made == version->number && count < old->capacity)
+    uint32_t count = old ? old->count : 0, capacity = groups_of(offers);
+    if (old && old->made == version->number && capacity <= old->capacity)
         return old;
-    uint32_t wanted = old && old->made == version->number ? 2 * count + 2 : count + 1;
-    uint32_t capacity = (wanted + LANES - 1) / LANES * LANES, used = (count + LANES - 1) / LANES;
     struct bucket *bucket = get_memory(bucket_bytes(capacity));
     *bucket = (struct bucket){.made = version->number, .count = count, .capacity = capacity};
-    if (used > 0)
-        memcpy(bucket->groups, old->groups, used * sizeof *old->groups);
-    /* Lanes without an offer are judged with the others, and passed over. */
-    memset(bucket->groups + used, 0, (capacity / LANES - used) * sizeof *bucket->groups);
+    if (old)
+        memcpy(bucket->groups, old->groups, groups_of(count) * sizeof *old->groups);
     version->bytes += bucket_bytes(capacity);
     *slot = bucket;
     if (old)
         retire(match, old, bucket_bytes(old->capacity));
     return bucket;
+}
+
+/* The group of offer `at` of such a bucket, that may be changed as well; a new one if `at` begins it. */
+static struct fact_group *group_for_change(struct match *match, struct bucket *bucket, uint32_t at)
+{
+    struct match_version *version = match->building;
+    struct fact_group **slot = &bucket->groups[at / LANES], *old = at < bucket->count || at % LANES ? *slot : NULL;
+    if (old && old->made == version->number)
+        return old;
+    struct fact_group *group = get_memory(sizeof *group);
+    /* Lanes without an offer are judged with the others, and passed over. */
+    if (old)
+        *group = *old;
+    else
+        memset(group, 0, sizeof *group);
+    group->made = version->number;
+    version->bytes += sizeof *group;
+    *slot = group;
+    if (old)
+        retire(match, old, sizeof *old);
+    return group;
 }
 
 static size_t agency_list_bytes(uint32_t capacity)
@@ -260,8 +282,10 @@ static struct agency_list *agencies_for_change(struct match *match, uint32_t cou
         retire(match, old, agency_list_bytes(old->capacity));
     }
     struct agency_list *list = version->agencies;
-    for (; list->count < count; list->count++)
+    for (; list->count < count; list->count++) {
         list->slots[list->count] = (struct agency_slot){0};
+        list->inactive++;
+    }
     return list;
 }
 
@@ -301,14 +325,23 @@ static size_t held_bytes(const struct held_offer *held)
 
 static void offer_remove(struct match *match, struct place_row *row)
 {
-    struct bucket *bucket = bucket_for_change(match, row->east, row->north);
+    struct bucket *bucket = *bucket_slot(match, row->east, row->north);
     uint32_t at = 0;
-    while (at < bucket->count && bucket->groups[at / LANES].held[at % LANES] != row->held)
+    while (bucket && at < bucket->count && bucket->groups[at / LANES]->held[at % LANES] != row->held)
         at++;
-    if (row->held == NULL || at == bucket->count)
+    if (row->held == NULL || bucket == NULL || at == bucket->count)
         log_fatal("match", "an offer is not where the index put it");
-    uint32_t last = --bucket->count;
-    facts_move(&bucket->groups[at / LANES], at % LANES, &bucket->groups[last / LANES], last % LANES);
+    bucket = bucket_for_change(match, row->east, row->north, bucket->count);
+    uint32_t last = bucket->count - 1;
+    struct fact_group *group = group_for_change(match, bucket, at), *last_group = group_for_change(match, bucket, last);
+    facts_move(group, at % LANES, last_group, last % LANES);
+    bucket->count = last;
+    if (group != last_group)
+        facts_sum_up(group, LANES);
+    if (last % LANES > 0)
+        facts_sum_up(last_group, last % LANES);
+    else
+        retire(match, last_group, sizeof *last_group);
     match->building->offers--;
     retire(match, (void *)row->held, held_bytes(row->held));
 }
@@ -350,9 +383,13 @@ static void offer_add(struct match *match, uint64_t reference, const struct octe
     facts.agency = agency_number(match, offer.agency);
 
     struct place_row row = {reference, held, cell_east(facts.point_e_metres), cell_north(facts.point_n_metres)};
-    struct bucket *bucket = bucket_for_change(match, row.east, row.north);
-    facts_put(&bucket->groups[bucket->count / LANES], bucket->count % LANES, &facts);
-    bucket->count++;
+    struct bucket *bucket = *bucket_slot(match, row.east, row.north);
+    uint32_t at = bucket ? bucket->count : 0;
+    bucket = bucket_for_change(match, row.east, row.north, at + 1);
+    struct fact_group *group = group_for_change(match, bucket, at);
+    facts_put(group, at % LANES, &facts);
+    facts_sum_up(group, at % LANES + 1);
+    bucket->count = at + 1;
     version->offers++;
     version->first_east = row.east < version->first_east ? row.east : version->first_east;
     version->last_east = row.east > version->last_east ? row.east : version->last_east;
@@ -391,6 +428,7 @@ static void change_agency(struct match *match, const struct change *change)
     struct agency_slot *slot = &list->slots[number];
     if (slot->row)
         retire(match, (void *)slot->row, sizeof *slot->row);
+    list->inactive += slot->active;
     *slot = (struct agency_slot){0};
     if (change->deleted)
         return;
@@ -399,6 +437,7 @@ static void change_agency(struct match *match, const struct change *change)
         log_fatal("match", "a committed agency can't be read");
     match->building->bytes += sizeof *row;
     *slot = (struct agency_slot){row, row->status != AGENCY_SUSPENDED};
+    list->inactive -= slot->active;
 }
 
 static void begin(struct match *match)
@@ -462,7 +501,9 @@ static void free_block(struct block *block)
     for (size_t i = 0; block && i < BLOCK_CELLS * BLOCK_CELLS; i++) {
         struct bucket *bucket = block->buckets[i];
         for (uint32_t j = 0; bucket && j < bucket->count; j++)
-            free((void *)bucket->groups[j / LANES].held[j % LANES]);
+            free((void *)bucket->groups[j / LANES]->held[j % LANES]);
+        for (uint32_t j = 0; bucket && j < groups_of(bucket->count); j++)
+            free(bucket->groups[j]);
         free(bucket);
     }
     free(block);

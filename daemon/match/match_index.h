@@ -3,8 +3,7 @@
  *
  * A version is a persistent tree over the National Grid:
  *
- *     match_version -> block (16 x 16 cells, 64 km) -> bucket (one 4 km cell: facts in groups) -> held_offer
- * (octets)
+ *     match_version -> block (8 x 8 cells, 64 km) -> bucket (one 8 km cell) -> fact_group (64 offers) -> held_offer
  *
  * Owns: the versions, who reads them, when their pieces are freed. A commit copies the pieces it changes (a root, and a
  * block and a bucket per offer) and publishes the new root through an atomic pointer.
@@ -17,10 +16,10 @@
 
 #include "daemon/match/match_rules.h"
 
-#define CELL_METRES  4000u
-#define CELLS_EAST   175u /* 700 km */
-#define CELLS_NORTH  325u /* 1,300 km */
-#define BLOCK_CELLS  16u
+#define CELL_METRES  8000u
+#define CELLS_EAST   88u  /* 704 km */
+#define CELLS_NORTH  163u /* 1,304 km */
+#define BLOCK_CELLS  8u
 #define BLOCKS_EAST  ((CELLS_EAST + BLOCK_CELLS - 1) / BLOCK_CELLS)
 #define BLOCKS_NORTH ((CELLS_NORTH + BLOCK_CELLS - 1) / BLOCK_CELLS)
 
@@ -31,10 +30,11 @@ struct held_offer {
     uint8_t octets[];
 };
 
+/* All groups but the last are full. */
 struct bucket {
-    uint64_t made;            /* the version it was made for: only that one's writer may change it */
-    uint32_t count, capacity; /* offers; the capacity is a multiple of LANES */
-    struct fact_group groups[];
+    uint64_t made; /* the version it was made for: only that one's writer may change it; of a group as well */
+    uint32_t count, capacity; /* offers; groups that there is room for */
+    struct fact_group *groups[];
 };
 
 struct block {
@@ -46,6 +46,7 @@ struct block {
 struct agency_list {
     uint64_t made;
     uint32_t count, capacity;
+    uint32_t inactive; /* of all slots: as a rule none, and nobody looks at each offer's */
     struct agency_slot {
         const struct agency *row; /* NULL: an offer names it, but it isn't known */
         bool active;

@@ -171,7 +171,7 @@ static void add_terms(struct builder *b)
     const struct offer *offer = &b->option->offer;
     struct reason *reason = add(b, RULE_H3);
     say_children(reason->asked, criteria);
-    if (!b->asked->specialist[0])
+    if (!b->asked->specialist)
         say(reason->asked, ", %s", care_words[criteria->care_type]);
     say(reason->found, "approved ");
     say_ages(reason->found, offer->approved_age_from_months, offer->approved_age_below_months);
@@ -221,7 +221,7 @@ static void add_numbers(struct builder *b, const struct gazetteer *gazetteer)
     }
 
     struct reason *bedroom = add(b, RULE_H7);
-    say(bedroom->asked, "%u over 3 of %u", b->asked->over_three[0], criteria->child_count);
+    say(bedroom->asked, "%u over 3 of %u", b->asked->over_three, criteria->child_count);
     say(bedroom->found, "bedrooms: %u for %u placed and %u more, sharing: %s", offer->bedrooms, there, taken,
         sharing_words[offer->room_sharing < ROOM_SHARING_END ? offer->room_sharing : 0]);
     if (bedroom->outcome == RULE_OVERRIDDEN) {
@@ -267,7 +267,7 @@ static void add_home(struct builder *b)
         say_codes(reason->asked, criteria->no_pets, pet_words, PET_END);
         say_codes(reason->found, offer->pets, pet_words, PET_END);
     }
-    if (b->asked->specialist[0]) {
+    if (b->asked->specialist) {
         reason = add(b, RULE_H13);
         say(reason->asked, "%s", care_words[criteria->care_type]);
         say(reason->found, reason->outcome == RULE_MET ? "approved" : "not approved" EMERGENCY_WORDS);

@@ -29,48 +29,148 @@
 #include <assert.h>
 #include <string.h>
 
-#define NO_CAP                  LANES_TRUE
 #define OVER_THREE_MONTHS       36
 #define STAYING_PUT_FROM_MONTHS 216
 
 #define BIT(rule) (1u << (rule))
 
-static_assert(RULE_DISTANCE < 16, "a set of rules that exclude fits a lane");
+static_assert(CHILDREN_MAX < NUMBER_MOST, "as many children as can be asked for compare with every cap");
+static_assert(CARE_TYPE_END <= 16 && HOME_FEATURE_END <= 16 && PET_END <= 16 && RISK_END <= 16, "masks of a fact");
 
-/* --- lanes ----------------------------------------------------------------------------------------------------- */
+/* --- bit planes ------------------------------------------------------------------------------------------------ */
 
-static inline lanes all(uint32_t value)
+static inline lanes all(bool condition)
 {
-    const uint16_t v = (uint16_t)value;
-    return (lanes){v, v, v, v, v, v, v, v};
-}
-
-static inline lanes mask(bool condition)
-{
-    return all(condition ? LANES_TRUE : 0);
+    return condition ? ~UINT64_C(0) : 0;
 }
 
 static inline lanes choose(lanes where, lanes there, lanes elsewhere)
 {
-    return (where & there) | (~where & elsewhere);
+    return elsewhere ^ (where & (there ^ elsewhere));
 }
 
-static inline lanes least(lanes a, lanes b)
+/* Those whose number is less than `value`: from the lowest bit up, a bit that differs overrules all below it. */
+static inline lanes below(const lanes *planes, uint32_t bits, uint32_t value)
 {
-    return choose((lanes)(a < b), a, b);
+    lanes met = 0;
+#pragma GCC unroll 8
+    for (uint32_t i = 0; i < bits; i++)
+        met = value >> i & 1 ? met | ~planes[i] : met & ~planes[i];
+    return met;
 }
 
-/* 1 where the mask is set: a count. */
-static inline lanes one(lanes where)
+static inline lanes at_most(const lanes *planes, uint32_t bits, uint32_t value)
 {
-    return where & all(1);
+    return below(planes, bits, value + 1);
 }
 
-static inline bool any(lanes where)
+/* Those who have one of these codes. */
+static inline lanes with_any(const lanes *planes, uint32_t end, uint32_t codes)
 {
-    uint64_t words[2];
-    memcpy(words, &where, sizeof words);
-    return (words[0] | words[1]) != 0;
+    lanes met = 0;
+    for (codes &= BIT(end) - 1; codes != 0; codes &= codes - 1)
+        met |= planes[__builtin_ctz(codes)];
+    return met;
+}
+
+static inline lanes with_every(const lanes *planes, uint32_t end, uint32_t codes)
+{
+    lanes met = all(codes < BIT(end));
+    for (codes &= BIT(end) - 1; codes != 0; codes &= codes - 1)
+        met &= planes[__builtin_ctz(codes)];
+    return met;
+}
+
+static inline struct number number_of(const lanes planes[NUMBER_BITS])
+{
+    struct number number;
+    memcpy(number.bit, planes, sizeof number.bit);
+    return number;
+}
+
+static inline struct number same_number(uint32_t value)
+{
+    struct number number;
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < NUMBER_BITS; i++)
+        number.bit[i] = all(value >> i & 1);
+    return number;
+}
+
+static inline lanes is_some(struct number number)
+{
+    return number.bit[0] | number.bit[1] | number.bit[2] | number.bit[3];
+}
+
+static inline lanes is_more_than_one(struct number number)
+{
+    return number.bit[1] | number.bit[2] | number.bit[3];
+}
+
+static inline lanes is_less(struct number a, struct number b)
+{
+    lanes met = 0;
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < NUMBER_BITS; i++)
+        met = (~a.bit[i] & b.bit[i]) | (met & ~(a.bit[i] ^ b.bit[i]));
+    return met;
+}
+
+static inline struct number number_choose(lanes where, struct number there, struct number elsewhere)
+{
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < NUMBER_BITS; i++)
+        there.bit[i] = choose(where, there.bit[i], elsewhere.bit[i]);
+    return there;
+}
+
+static inline struct number least(struct number a, struct number b)
+{
+    return number_choose(is_less(a, b), a, b);
+}
+
+static inline struct number plus(struct number a, struct number b)
+{
+    lanes carry = 0;
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < NUMBER_BITS; i++) {
+        lanes sum = a.bit[i] ^ b.bit[i] ^ carry;
+        carry = (a.bit[i] & b.bit[i]) | (carry & (a.bit[i] ^ b.bit[i]));
+        a.bit[i] = sum;
+    }
+    return a;
+}
+
+/* b is nowhere more than a. */
+static inline struct number minus(struct number a, struct number b)
+{
+    lanes borrow = 0;
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < NUMBER_BITS; i++) {
+        lanes difference = a.bit[i] ^ b.bit[i] ^ borrow;
+        borrow = (~a.bit[i] & b.bit[i]) | (borrow & ~(a.bit[i] ^ b.bit[i]));
+        a.bit[i] = difference;
+    }
+    return a;
+}
+
+static inline void add_one(struct number *number, lanes where)
+{
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < NUMBER_BITS; i++) {
+        lanes carry = number->bit[i] & where;
+        number->bit[i] ^= where;
+        where = carry;
+    }
+}
+
+uint32_t number_of_lane(const struct number *number, uint32_t lane)
+{
+    uint32_t value = 0;
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < NUMBER_BITS; i++)
+        value |= (uint32_t)(number->bit[i] >> lane & 1) << i;
+    return value;
 }
 
 /* --- facts of an offer ----------------------------------------------------------------------------------------- */
@@ -82,19 +182,20 @@ static uint16_t sexes_that_fit(uint8_t sex)
     return sex == SEX_M || sex == SEX_F ? BIT(sex) : 0;
 }
 
-static uint16_t cut(uint32_t value)
+/* The most that so many bits hold stands for it and all that is more. */
+static uint16_t cut(uint32_t value, uint32_t bits)
 {
-    return value < UINT16_MAX ? (uint16_t)value : UINT16_MAX;
+    return (uint16_t)(value < BIT(bits) - 1 ? value : BIT(bits) - 1);
 }
 
 static uint16_t day_of(date_days day, uint16_t when_none)
 {
-    return day == DATE_NONE ? when_none : cut(day > 0 ? (uint32_t)day : 0);
+    return day == DATE_NONE ? when_none : cut(day > 0 ? (uint32_t)day : 0, 16);
 }
 
 static uint16_t left_of(uint32_t most, uint32_t used)
 {
-    return most > used ? cut(most - used) : 0;
+    return most > used ? cut(most - used, NUMBER_BITS) : 0;
 }
 
 /* Bedrooms that the children placed need: each over 3 one, or each sibling group one where siblings may share. */
@@ -127,7 +228,7 @@ static uint16_t terms_cap(const struct offer *offer, uint32_t placed)
 /* How many more before an exemption is needed: none when all the home fosters would be one sibling group. */
 static uint16_t limit_cap(uint32_t placed)
 {
-    return placed == 0 ? NO_CAP : left_of(FOSTERING_LIMIT, placed);
+    return placed == 0 ? NUMBER_MOST : left_of(FOSTERING_LIMIT, placed);
 }
 
 /* How many children over 3 find a bedroom. */
@@ -135,7 +236,7 @@ static uint16_t bedroom_cap(const struct offer *offer)
 {
     bool may_share = offer->room_sharing == SHARING_SIBLINGS || offer->room_sharing == SHARING_BY_AGREEMENT;
     uint16_t bedrooms_free = left_of(offer->bedrooms, bedrooms_needed(offer, may_share));
-    return may_share && bedrooms_free > 0 ? NO_CAP : bedrooms_free;
+    return may_share && bedrooms_free > 0 ? NUMBER_MOST : bedrooms_free;
 }
 
 static bool was_vacant(const struct offer *offer)
@@ -146,13 +247,10 @@ static bool was_vacant(const struct offer *offer)
 
 void facts_of_offer(const struct offer *offer, const struct box *box, struct facts *out)
 {
-    uint32_t placed = 0, youngest_from = UINT16_MAX, oldest_below = 0;
+    uint32_t placed = 0, bands = 0;
     for (uint32_t i = 0; i < offer->child_count; i++) {
-        const struct child_at_home *child = &offer->children[i];
-        uint32_t from = age_band_from_months(child->age_band), below = age_band_below_months(child->age_band);
-        placed += child->placed;
-        youngest_from = from < youngest_from ? from : youngest_from;
-        oldest_below = below > oldest_below ? below : oldest_below;
+        placed += offer->children[i].placed;
+        bands |= BIT(offer->children[i].age_band);
     }
     *out = (struct facts){
         .vacancy_id = offer->vacancy_id,
@@ -160,61 +258,117 @@ void facts_of_offer(const struct offer *offer, const struct box *box, struct fac
         .point_e_metres = offer->cell.point_e_metres,
         .point_n_metres = offer->cell.point_n_metres,
         .approved_on = day_of(offer->approved_on, 0),
-        .approval_ends_on = day_of(offer->approval_ends_on, LANES_TRUE),
+        .approval_ends_on = day_of(offer->approval_ends_on, UINT16_MAX),
         .from = day_of(offer->from, 0),
-        .until = day_of(offer->until, LANES_TRUE),
+        .until = day_of(offer->until, UINT16_MAX),
         .care_types = (uint16_t)offer->care_types,
         .approved_care_types = (uint16_t)offer->approved_care_types,
-        .age_from_months = cut(offer->age_from_months),
-        .age_below_months = cut(offer->age_below_months),
+        .age_from_months = cut(offer->age_from_months, AGE_BITS),
+        .age_below_months = cut(offer->age_below_months, AGE_BITS),
         .sexes = sexes_that_fit(offer->sex) & sexes_that_fit(offer->approved_sex),
         .home_features = (uint16_t)offer->home_features,
         .pets = (uint16_t)offer->pets,
         .cannot_take = (uint16_t)offer->cannot_take,
-        .youngest_from_months = (uint16_t)youngest_from,
-        .oldest_below_months = (uint16_t)oldest_below,
-        .beds_free = cut(offer->beds_free),
+        .bands_at_home = (uint16_t)bands,
+        .beds_free = cut(offer->beds_free, NUMBER_BITS),
         .terms_cap = terms_cap(offer, placed),
         .limit_cap = limit_cap(placed),
         .bedroom_cap = bedroom_cap(offer),
-        .vacant = was_vacant(offer) ? LANES_TRUE : 0,
-        .lapsed = offer->state == VACANCY_LAPSED ? LANES_TRUE : 0,
-        .sibling_group_only = offer->sibling_group_only ? LANES_TRUE : 0,
+        .vacant = was_vacant(offer),
+        .lapsed = offer->state == VACANCY_LAPSED,
+        .sibling_group_only = offer->sibling_group_only,
         .box = *box,
     };
 }
 
+static inline void planes_put(lanes *planes, uint32_t bits, uint32_t lane, uint32_t value)
+{
+    for (uint32_t i = 0; i < bits; i++)
+        planes[i] = (planes[i] & ~(UINT64_C(1) << lane)) | (uint64_t)(value >> i & 1) << lane;
+}
+
 void facts_put(struct fact_group *group, uint32_t lane, const struct facts *facts)
 {
-#define PUT(name) group->name[lane] = facts->name;
+#define PUT(name, bits) planes_put(group->name, bits, lane, facts->name);
+#define PUT_DAY(name)   group->name[lane] = facts->name;
     FACT_COLUMNS(PUT)
+    DAY_COLUMNS(PUT_DAY)
 #undef PUT
+#undef PUT_DAY
     group->valid_until_ms[lane] = facts->valid_until_ms;
     group->point_e_metres[lane] = facts->point_e_metres;
     group->point_n_metres[lane] = facts->point_n_metres;
     group->agency[lane] = facts->agency;
-    group->box[lane] = facts->box;
+    group->boxes[lane] = facts->box;
     group->vacancy_id[lane] = facts->vacancy_id;
     group->held[lane] = facts->held;
 }
 
 void facts_move(struct fact_group *to, uint32_t to_lane, const struct fact_group *from, uint32_t from_lane)
 {
-#define MOVE(name) to->name[to_lane] = from->name[from_lane];
+#define MOVE(name, bits)                                                                                               \
+    for (uint32_t i = 0; i < (bits); i++)                                                                              \
+        planes_put(&to->name[i], 1, to_lane, (uint32_t)(from->name[i] >> from_lane & 1));
+#define MOVE_DAY(name) to->name[to_lane] = from->name[from_lane];
     FACT_COLUMNS(MOVE)
+    DAY_COLUMNS(MOVE_DAY)
 #undef MOVE
+#undef MOVE_DAY
     to->valid_until_ms[to_lane] = from->valid_until_ms[from_lane];
     to->point_e_metres[to_lane] = from->point_e_metres[from_lane];
     to->point_n_metres[to_lane] = from->point_n_metres[from_lane];
     to->agency[to_lane] = from->agency[from_lane];
-    to->box[to_lane] = from->box[from_lane];
+    to->boxes[to_lane] = from->boxes[from_lane];
     to->vacancy_id[to_lane] = from->vacancy_id[from_lane];
     to->held[to_lane] = from->held[from_lane];
 }
 
+static inline void widen(uint32_t *first, uint32_t *last, uint32_t value)
+{
+    *first = value < *first ? value : *first;
+    *last = value > *last ? value : *last;
+}
+
+static struct stretch stretch_of(const uint16_t *days, uint32_t count)
+{
+    struct stretch stretch = {UINT16_MAX, 0};
+    for (uint32_t i = 0; i < count; i++) {
+        stretch.first = days[i] < stretch.first ? days[i] : stretch.first;
+        stretch.last = days[i] > stretch.last ? days[i] : stretch.last;
+    }
+    return stretch;
+}
+
+void facts_sum_up(struct fact_group *group, uint32_t count)
+{
+    int64_t first_valid_until_ms = INT64_MAX;
+    uint32_t west = UINT32_MAX, east = 0, south = UINT32_MAX, north = 0;
+    struct box box = {UINT16_MAX, UINT16_MAX, 0, 0};
+    for (uint32_t i = 0; i < count; i++) {
+        const struct box *one = &group->boxes[i];
+        if (group->valid_until_ms[i] < first_valid_until_ms)
+            first_valid_until_ms = group->valid_until_ms[i];
+        widen(&west, &east, group->point_e_metres[i]);
+        widen(&south, &north, group->point_n_metres[i]);
+        box = (struct box){one->west_km < box.west_km ? one->west_km : box.west_km,
+                           one->south_km < box.south_km ? one->south_km : box.south_km,
+                           one->east_km > box.east_km ? one->east_km : box.east_km,
+                           one->north_km > box.north_km ? one->north_km : box.north_km};
+    }
+    group->first_valid_until_ms = first_valid_until_ms;
+    group->west_metres = west;
+    group->east_metres = east;
+    group->south_metres = south;
+    group->north_metres = north;
+    group->box = box;
+#define SUM_UP(name) group->all_##name = stretch_of(group->name, count);
+    DAY_COLUMNS(SUM_UP)
+#undef SUM_UP
+}
+
 bool facts_unconfirmed(const struct fact_group *group, uint32_t lane, int64_t as_of_ms)
 {
-    return group->lapsed[lane] != 0 || group->valid_until_ms[lane] <= as_of_ms;
+    return (group->lapsed[0] >> lane & 1) != 0 || group->valid_until_ms[lane] <= as_of_ms;
 }
 
 /* --- the request ----------------------------------------------------------------------------------------------- */
@@ -227,37 +381,24 @@ static bool is_specialist(enum care_type type)
 
 void asked_prepare(const struct criteria *criteria, struct asked *out)
 {
-    uint32_t youngest = UINT16_MAX, oldest = 0, over_three = 0, sexes = 0;
-    for (uint32_t i = 0; i < criteria->child_count; i++) {
-        const struct child_sought *child = &criteria->children[i];
-        youngest = child->age_months < youngest ? child->age_months : youngest;
-        oldest = child->age_months > oldest ? child->age_months : oldest;
-        over_three += child->age_months >= OVER_THREE_MONTHS;
-        sexes |= BIT(child->sex);
-    }
-    uint16_t day = day_of(criteria->starts_on, 0);
+    uint32_t youngest = AGE_ASKED_MOST, oldest = 0, day = day_of(criteria->starts_on, 0);
     *out = (struct asked){
         .criteria = criteria,
         .too_far_squared = UINT64_MAX,
         .together = criteria->grouping != GROUPING_SPLIT || criteria->child_count == 1,
-        .alone = criteria->child_count == 1,
-        .day = all(day < FACT_DAY_MAX ? day : FACT_DAY_MAX),
-        .care_type = all(BIT(criteria->care_type)),
-        .home_features = all(criteria->home_features),
-        .risks = all(criteria->risks),
-        .no_pets = all(criteria->no_pets),
-        .count = all(criteria->child_count),
-        .youngest_months = all(youngest),
-        .oldest_months = all(oldest),
-        .over_three = all(over_three),
-        .sexes = all(sexes),
-        .staying_put = mask(criteria->care_type == CARE_STAYING_PUT),
-        .specialist = mask(is_specialist(criteria->care_type)),
-        .solo = mask(criteria->alongside == ALONGSIDE_SOLO),
-        .with_others = mask(criteria->alongside == ALONGSIDE_WITH_OTHER_CHILDREN),
-        .only_older = mask(criteria->alongside == ALONGSIDE_ONLY_WITH_OLDER),
-        .only_younger = mask(criteria->alongside == ALONGSIDE_ONLY_WITH_YOUNGER),
+        .staying_put = criteria->care_type == CARE_STAYING_PUT,
+        .specialist = is_specialist(criteria->care_type),
+        .day = day < DAY_ASKED_MOST ? day : DAY_ASKED_MOST,
     };
+    for (uint32_t i = 0; i < criteria->child_count; i++) {
+        const struct child_sought *child = &criteria->children[i];
+        youngest = child->age_months < youngest ? child->age_months : youngest;
+        oldest = child->age_months > oldest ? child->age_months : oldest;
+        out->over_three += child->age_months >= OVER_THREE_MONTHS;
+        out->sexes |= BIT(child->sex);
+    }
+    out->youngest_months = youngest;
+    out->oldest_months = oldest < AGE_ASKED_MOST ? oldest : AGE_ASKED_MOST;
     if (code_in(criteria->overrides, OVERRIDE_OUTSIDE_TERMS))
         out->lifted |= BIT(RULE_H3) | BIT(RULE_H4) | BIT(RULE_H13);
     if (code_in(criteria->overrides, OVERRIDE_EXEMPTION))
@@ -272,234 +413,325 @@ void asked_prepare(const struct criteria *criteria, struct asked *out)
         out->too_far_squared = ((uint64_t)criteria->within_metres + 1) * ((uint64_t)criteria->within_metres + 1);
 }
 
-/* --- one rule each: a mask of the offers that meet it ------------------------------------------------------------ */
+/* --- distances --------------------------------------------------------------------------------------------------- */
+
+static uint64_t squares(uint64_t east, uint64_t north)
+{
+    return east * east + north * north;
+}
+
+static uint64_t gap(uint32_t a, uint32_t b)
+{
+    return a > b ? a - b : b - a;
+}
+
+/* From a point to a stretch: to its nearest end, or nothing when it lies within; and to its farther end. */
+static uint64_t nearest_gap(uint32_t point, uint32_t first, uint32_t last)
+{
+    return point < first ? first - point : point > last ? point - last : 0;
+}
+
+static uint64_t farthest_gap(uint32_t point, uint32_t first, uint32_t last)
+{
+    return gap(point, first) > gap(point, last) ? gap(point, first) : gap(point, last);
+}
+
+uint64_t facts_nearest_squared(const struct fact_group *f, uint32_t e_metres, uint32_t n_metres)
+{
+    return squares(nearest_gap(e_metres, f->west_metres, f->east_metres),
+                   nearest_gap(n_metres, f->south_metres, f->north_metres));
+}
+
+static uint64_t farthest_squared(const struct fact_group *f, uint32_t e_metres, uint32_t n_metres)
+{
+    return squares(farthest_gap(e_metres, f->west_metres, f->east_metres),
+                   farthest_gap(n_metres, f->south_metres, f->north_metres));
+}
+
+uint64_t facts_distance_squared(const struct fact_group *f, uint32_t lane, uint32_t e_metres, uint32_t n_metres)
+{
+    return squares(gap(e_metres, f->point_e_metres[lane]), gap(n_metres, f->point_n_metres[lane]));
+}
+
+/* --- one rule each: the offers that meet it ---------------------------------------------------------------------- */
+
+/* Those whose day is before this one: as a rule the first and the last of the group decide. */
+static inline lanes before(const uint16_t days[LANES], struct stretch stretch, uint32_t day)
+{
+    lanes met = 0;
+    if (stretch.last < day || stretch.first >= day)
+        return all(stretch.last < day);
+    for (uint32_t i = 0; i < LANES; i++)
+        met |= (lanes)(days[i] < day) << i;
+    return met;
+}
 
 static inline lanes h1_approval(const struct fact_group *f, lanes agency_active, const struct asked *a)
 {
-    return agency_active & (lanes)(f->approved_on <= a->day) & (lanes)(a->day < f->approval_ends_on);
+    return agency_active & before(f->approved_on, f->all_approved_on, a->day + 1) &
+           ~before(f->approval_ends_on, f->all_approval_ends_on, a->day + 1);
 }
 
 static inline lanes h2_available(const struct fact_group *f, const struct asked *a)
 {
-    return f->vacant & (lanes)(f->from <= a->day) & (lanes)(a->day <= f->until);
+    return f->vacant[0] & before(f->from, f->all_from, a->day + 1) & ~before(f->until, f->all_until, a->day);
 }
 
 /* Nearly always all are: the hub lapses what has run out. */
 static inline lanes h2_confirmed(const struct fact_group *f, const struct asked *a)
 {
-    lanes met = ~f->lapsed;
-    bool run_out = false;
+    lanes met = ~f->lapsed[0];
+    if (f->first_valid_until_ms > a->criteria->as_of_ms)
+        return met;
     for (uint32_t i = 0; i < LANES; i++)
-        run_out |= f->valid_until_ms[i] <= a->criteria->as_of_ms;
-    for (uint32_t i = 0; run_out && i < LANES; i++)
         if (f->valid_until_ms[i] <= a->criteria->as_of_ms)
-            met[i] = 0;
+            met &= ~(UINT64_C(1) << i);
     return met;
 }
 
 static inline lanes h3_care_type(const struct fact_group *f, const struct asked *a)
 {
-    return (lanes)((f->care_types & a->care_type) != 0);
+    return f->care_types[a->criteria->care_type];
 }
 
 /* From the youngest to the oldest, and every sex among them. */
-static inline lanes h3_children(const struct fact_group *f, const struct asked *a, lanes youngest, lanes oldest,
-                                lanes sexes)
+static inline lanes h3_children(const struct fact_group *f, const struct asked *a, uint32_t youngest, uint32_t oldest,
+                                uint32_t sexes)
 {
-    return (lanes)(youngest >= f->age_from_months) & (lanes)(oldest < f->age_below_months) &
-           (lanes)((sexes & ~f->sexes) == 0) & (~a->staying_put | (lanes)(youngest >= all(STAYING_PUT_FROM_MONTHS)));
+    return at_most(f->age_from_months, AGE_BITS, youngest) & ~at_most(f->age_below_months, AGE_BITS, oldest) &
+           with_every(f->sexes, SEX_U + 1, sexes) & all(!a->staying_put || youngest >= STAYING_PUT_FROM_MONTHS);
 }
 
 /* Staying Put is not fostering: neither the terms' number nor the limit counts. */
-static inline lanes h4_terms_cap(const struct fact_group *f, const struct asked *a)
+static inline struct number h4_terms_cap(const struct fact_group *f, const struct asked *a)
 {
-    return f->terms_cap | (a->staying_put & all(NO_CAP));
+    return a->staying_put ? same_number(NUMBER_MOST) : number_of(f->terms_cap);
 }
 
-static inline lanes h5_limit_cap(const struct fact_group *f, const struct asked *a)
+static inline struct number h5_limit_cap(const struct fact_group *f, const struct asked *a)
 {
-    return f->limit_cap | (a->staying_put & all(NO_CAP));
+    return a->staying_put ? same_number(NUMBER_MOST) : number_of(f->limit_cap);
 }
 
 static inline lanes h8_features(const struct fact_group *f, const struct asked *a)
 {
-    return (lanes)((a->home_features & ~f->home_features) == 0);
-}
-
-static inline lanes nobody_else(const struct fact_group *f)
-{
-    return (lanes)(f->youngest_from_months == LANES_TRUE);
+    return with_every(f->home_features, HOME_FEATURE_END, a->criteria->home_features);
 }
 
 static inline lanes h9_home(const struct fact_group *f, const struct asked *a)
 {
-    return (~a->solo | nobody_else(f)) & (~a->with_others | ~nobody_else(f));
+    lanes somebody = with_any(f->bands_at_home, AGE_BAND_END, BIT(AGE_BAND_END) - 1);
+    return a->criteria->alongside == ALONGSIDE_SOLO                  ? ~somebody
+           : a->criteria->alongside == ALONGSIDE_WITH_OTHER_CHILDREN ? somebody
+                                                                     : all(true);
 }
 
-static inline lanes h9_ages(const struct fact_group *f, const struct asked *a, lanes youngest, lanes oldest)
+/* No child at home is of a band that is not wholly older, or younger, than those asked for. */
+static inline lanes h9_ages(const struct fact_group *f, const struct asked *a, uint32_t youngest, uint32_t oldest)
 {
-    lanes older = (lanes)(f->youngest_from_months > oldest), younger = (lanes)(f->oldest_below_months <= youngest);
-    return nobody_else(f) | ((~a->only_older | older) & (~a->only_younger | younger));
+    enum alongside alongside = a->criteria->alongside;
+    uint32_t against = 0;
+    if (alongside != ALONGSIDE_ONLY_WITH_OLDER && alongside != ALONGSIDE_ONLY_WITH_YOUNGER)
+        return all(true);
+    for (uint32_t band = 0; band < AGE_BAND_END; band++) {
+        bool older = age_band_from_months(band) > oldest, younger = age_band_below_months(band) <= youngest;
+        if (alongside == ALONGSIDE_ONLY_WITH_OLDER ? !older : !younger)
+            against |= BIT(band);
+    }
+    return ~with_any(f->bands_at_home, AGE_BAND_END, against);
+}
+
+static inline bool touches(const struct box *box, const struct avoided *avoided)
+{
+    const struct cell cell = {
+        .west_km = box->west_km, .south_km = box->south_km, .east_km = box->east_km, .north_km = box->north_km};
+    return cell_touches_circle(&cell, (int32_t)avoided->e_metres, (int32_t)avoided->n_metres, avoided->radius_metres);
 }
 
 static inline lanes h10_avoided(const struct fact_group *f, const struct asked *a)
 {
-    lanes met = all(LANES_TRUE);
+    lanes met = all(true);
     for (uint32_t i = 0; i < a->criteria->avoided_count; i++) {
         const struct avoided *avoided = &a->criteria->avoided[i];
-        for (uint32_t lane = 0; lane < LANES; lane++) {
-            const struct cell cell = {.west_km = f->box[lane].west_km,
-                                      .south_km = f->box[lane].south_km,
-                                      .east_km = f->box[lane].east_km,
-                                      .north_km = f->box[lane].north_km};
-            if (cell_touches_circle(&cell, (int32_t)avoided->e_metres, (int32_t)avoided->n_metres,
-                                    avoided->radius_metres))
-                met[lane] = 0;
-        }
+        if (!touches(&f->box, avoided))
+            continue;
+        for (uint32_t lane = 0; lane < LANES; lane++)
+            if (touches(&f->boxes[lane], avoided))
+                met &= ~(UINT64_C(1) << lane);
     }
     return met;
 }
 
 static inline lanes h11_risks(const struct fact_group *f, const struct asked *a)
 {
-    return (lanes)((a->risks & f->cannot_take) == 0);
+    return ~with_any(f->cannot_take, RISK_END, a->criteria->risks);
 }
 
 static inline lanes h12_pets(const struct fact_group *f, const struct asked *a)
 {
-    return (lanes)((a->no_pets & f->pets) == 0);
+    return ~with_any(f->pets, PET_END, a->criteria->no_pets);
 }
 
 static inline lanes h13_specialist(const struct fact_group *f, const struct asked *a)
 {
-    return ~a->specialist | (lanes)((f->approved_care_types & a->care_type) != 0);
+    return a->specialist ? f->approved_care_types[a->criteria->care_type] : all(true);
 }
 
-/* A cell lies wholly on one side, as a rule. */
-static inline lanes distance_within(const struct asked *a, const uint64_t distance_squared[LANES])
+/* A group lies wholly on one side, as a rule. */
+static inline lanes distance_within(const struct fact_group *f, const struct asked *a)
 {
-    uint32_t near = 0;
-    if (a->too_far_squared == UINT64_MAX)
-        return all(LANES_TRUE);
+    uint32_t e = a->criteria->near_e_metres, n = a->criteria->near_n_metres;
+    lanes met = 0;
+    if (a->too_far_squared == UINT64_MAX || farthest_squared(f, e, n) < a->too_far_squared)
+        return all(true);
+    if (facts_nearest_squared(f, e, n) >= a->too_far_squared)
+        return 0;
     for (uint32_t i = 0; i < LANES; i++)
-        near += distance_squared[i] < a->too_far_squared;
-    lanes met = mask(near > 0);
-    for (uint32_t i = 0; near > 0 && near < LANES && i < LANES; i++)
-        if (distance_squared[i] >= a->too_far_squared)
-            met[i] = 0;
+        met |= (lanes)(facts_distance_squared(f, i, e, n) < a->too_far_squared) << i;
     return met;
 }
 
 /* --- the judgement --------------------------------------------------------------------------------------------- */
 
-/*
- * Rules that failed. `firmly`: those of them that no override lifts although it lifts the rule otherwise (H2: vacant at
- * all; H4: a bed).
- */
-struct failures {
-    lanes all, firmly;
+/* The rules about how many children, and which, and the offers that failed them. No override lifts `no_bed`, a part of
+ * h4. */
+struct fit {
+    lanes h3, h4, no_bed, h5, h7, h9;
+    struct number taken;
 };
 
-static inline lanes unless(lanes met, enum rule rule)
-{
-    return ~met & all(BIT(rule));
-}
-
 /* H4, H5 and H7 for so many children, of whom so many over 3. */
-static inline void judge_numbers(const struct fact_group *f, const struct asked *a, lanes count, lanes over_three,
-                                 struct failures *out)
+static inline void judge_numbers(const struct fact_group *f, const struct asked *a, struct number count,
+                                 struct number over_three, struct fit *out)
 {
-    out->firmly |= unless((lanes)(count <= f->beds_free), RULE_H4);
-    out->all |= out->firmly | unless((lanes)(count <= h4_terms_cap(f, a)), RULE_H4) |
-                unless((lanes)(count <= h5_limit_cap(f, a)), RULE_H5) |
-                unless((lanes)(over_three <= f->bedroom_cap), RULE_H7);
+    out->no_bed = is_less(number_of(f->beds_free), count);
+    out->h4 = out->no_bed | is_less(h4_terms_cap(f, a), count);
+    out->h5 = is_less(h5_limit_cap(f, a), count);
+    out->h7 = is_less(number_of(f->bedroom_cap), over_three);
+    out->taken = count;
 }
 
 /* All asked children in this home. */
-static inline lanes judge_whole(const struct fact_group *f, const struct asked *a, struct failures *out)
+static inline void judge_whole(const struct fact_group *f, const struct asked *a, struct fit *out)
 {
     lanes fit = h3_children(f, a, a->youngest_months, a->oldest_months, a->sexes);
-    lanes enough = ~f->sibling_group_only | (lanes)(a->count > 1);
-    out->all |= unless(fit & enough, RULE_H3) | unless(h9_ages(f, a, a->youngest_months, a->oldest_months), RULE_H9);
-    judge_numbers(f, a, a->count, a->over_three, out);
-    return a->count;
+    lanes enough = ~f->sibling_group_only[0] | all(a->criteria->child_count > 1);
+    out->h3 = ~(fit & enough);
+    out->h9 = ~h9_ages(f, a, a->youngest_months, a->oldest_months);
+    judge_numbers(f, a, same_number(a->criteria->child_count), same_number(a->over_three), out);
 }
 
 /* Which of the asked children a home can take one by one, and the rules of the one who fails fewest. */
 struct takers {
-    lanes inside_young, inside_over, outside_young, outside_over, best;
+    struct number inside_young, inside_over, outside_young, outside_over;
+    lanes h3, h7, h9;
 };
 
-static inline void judge_each(const struct fact_group *f, const struct asked *a, lanes rooms, lanes outside,
+static inline void judge_each(const struct fact_group *f, const struct asked *a, struct number rooms, lanes outside,
                               struct takers *out)
 {
-    lanes fewest = all(UINT16_MAX);
+    struct number fewest = same_number(NUMBER_MOST);
     for (uint32_t i = 0; i < a->criteria->child_count; i++) {
-        lanes age = all(a->criteria->children[i].age_months);
-        lanes inside = h3_children(f, a, age, age, all(BIT(a->criteria->children[i].sex)));
-        lanes over = (lanes)(age >= all(OVER_THREE_MONTHS)), beside = h9_ages(f, a, age, age);
+        const struct child_sought *child = &a->criteria->children[i];
+        uint32_t age = child->age_months < AGE_ASKED_MOST ? child->age_months : AGE_ASKED_MOST;
+        lanes inside = h3_children(f, a, age, age, BIT(child->sex)), beside = h9_ages(f, a, age, age);
+        lanes over = all(age >= OVER_THREE_MONTHS);
         /* The rules that this child alone fails, but for H4 and H5, which are the same for every child. */
-        lanes fits = outside | (inside & ~f->sibling_group_only), housed = ~over | (lanes)(rooms > 0);
-        lanes failed = one(~fits) + one(~housed) + one(~beside);
-        lanes better = (lanes)(failed < fewest);
-        fewest = choose(better, failed, fewest);
-        out->best =
-            choose(better, unless(fits, RULE_H3) | unless(housed, RULE_H7) | unless(beside, RULE_H9), out->best);
-        out->inside_young += one(beside & inside & ~over);
-        out->inside_over += one(beside & inside & over);
-        out->outside_young += one(beside & outside & ~inside & ~over);
-        out->outside_over += one(beside & outside & ~inside & over);
+        lanes fits = outside | (inside & ~f->sibling_group_only[0]), housed = ~over | is_some(rooms);
+        struct number failed = same_number(0);
+        add_one(&failed, ~fits);
+        add_one(&failed, ~housed);
+        add_one(&failed, ~beside);
+        lanes better = is_less(failed, fewest);
+        fewest = number_choose(better, failed, fewest);
+        out->h3 = choose(better, ~fits, out->h3);
+        out->h7 = choose(better, ~housed, out->h7);
+        out->h9 = choose(better, ~beside, out->h9);
+        add_one(&out->inside_young, beside & inside & ~over);
+        add_one(&out->inside_over, beside & inside & over);
+        add_one(&out->outside_young, beside & outside & ~inside & ~over);
+        add_one(&out->outside_over, beside & outside & ~inside & over);
     }
 }
 
 /* As many of the asked children as this home can take: see the top of the file. */
-static lanes judge_some(const struct fact_group *f, const struct asked *a, struct failures *out)
+static void judge_some(const struct fact_group *f, const struct asked *a, struct fit *out)
 {
-    lanes outside = mask(code_in(a->lifted, RULE_H3));
-    lanes rooms = code_in(a->lifted, RULE_H7) ? all(NO_CAP) : f->bedroom_cap;
-    lanes terms = code_in(a->lifted, RULE_H4) ? all(NO_CAP) : h4_terms_cap(f, a);
-    lanes limit = code_in(a->lifted, RULE_H5) ? all(NO_CAP) : h5_limit_cap(f, a);
+    const struct number no_cap = same_number(NUMBER_MOST), beds = number_of(f->beds_free);
+    lanes outside = all(code_in(a->lifted, RULE_H3)), groups_only = f->sibling_group_only[0];
+    struct number rooms = code_in(a->lifted, RULE_H7) ? no_cap : number_of(f->bedroom_cap);
+    struct number terms = code_in(a->lifted, RULE_H4) ? no_cap : h4_terms_cap(f, a);
+    struct number limit = code_in(a->lifted, RULE_H5) ? no_cap : h5_limit_cap(f, a);
     struct takers takers = {0};
     judge_each(f, a, rooms, outside, &takers);
-    lanes count = takers.inside_young + takers.outside_young + least(rooms, takers.inside_over + takers.outside_over);
-    count = least(least(count, f->beds_free), least(terms, limit));
+    struct number count = plus(plus(takers.inside_young, takers.outside_young),
+                               least(rooms, plus(takers.inside_over, takers.outside_over)));
+    count = least(least(count, beds), least(terms, limit));
 
-    lanes nobody = (lanes)(count == 0) | ((lanes)(count == 1) & f->sibling_group_only & ~outside);
-    struct failures none = {.firmly = unless((lanes)(f->beds_free > 0), RULE_H4)};
-    none.all = none.firmly | takers.best | unless((lanes)(terms > 0), RULE_H4) | unless((lanes)(limit > 0), RULE_H5);
+    struct number young = least(takers.inside_young, count);
+    struct number over = least(least(takers.inside_over, rooms), minus(count, young));
+    struct number left = minus(minus(count, young), over);
+    struct number young_outside = least(takers.outside_young, left);
+    judge_numbers(f, a, count, minus(plus(over, left), young_outside), out);
+    out->h3 = is_some(left) | (~is_more_than_one(count) & groups_only);
+    out->h9 = 0;
 
-    lanes young = least(takers.inside_young, count);
-    lanes over = least(least(takers.inside_over, rooms), count - young);
-    lanes left = count - young - over;
-    lanes young_outside = least(takers.outside_young, left);
-    struct failures some = {.all = unless((lanes)(left == 0) & ((lanes)(count > 1) | ~f->sibling_group_only), RULE_H3)};
-    judge_numbers(f, a, count, over + left - young_outside, &some);
-
-    out->all |= choose(nobody, none.all, some.all);
-    out->firmly |= choose(nobody, none.firmly, some.firmly);
-    return choose(nobody, all(1), count);
+    lanes nobody = ~is_some(count) | (~is_more_than_one(count) & groups_only & ~outside);
+    out->no_bed = choose(nobody, ~is_some(beds), out->no_bed);
+    out->h3 = choose(nobody, takers.h3, out->h3);
+    out->h4 = choose(nobody, out->no_bed | ~is_some(terms), out->h4);
+    out->h5 = choose(nobody, ~is_some(limit), out->h5);
+    out->h7 = choose(nobody, takers.h7, out->h7);
+    out->h9 = choose(nobody, takers.h9, out->h9);
+    out->taken = number_choose(nobody, same_number(1), count);
 }
 
-void rules_judge(const struct fact_group *f, lanes agency_active, const struct asked *a,
-                 const uint64_t distance_squared[LANES], struct verdict *v)
+static inline void fit_choose(lanes where, const struct fit *there, struct fit *elsewhere)
 {
-    struct failures failures = {0}, parts = {0};
-    lanes room_for_all = mask(a->alone) | (lanes)(f->beds_free >= a->count);
-    lanes whole = mask(a->together) & room_for_all;
-    v->children_taken = judge_whole(f, a, &failures);
-    if (any(~whole)) {
-        v->children_taken = choose(whole, v->children_taken, judge_some(f, a, &parts));
-        failures.all = choose(whole, failures.all, parts.all);
-        failures.firmly = choose(whole, failures.firmly, parts.firmly);
+    elsewhere->h3 = choose(where, there->h3, elsewhere->h3);
+    elsewhere->h4 = choose(where, there->h4, elsewhere->h4);
+    elsewhere->no_bed = choose(where, there->no_bed, elsewhere->no_bed);
+    elsewhere->h5 = choose(where, there->h5, elsewhere->h5);
+    elsewhere->h7 = choose(where, there->h7, elsewhere->h7);
+    elsewhere->h9 = choose(where, there->h9, elsewhere->h9);
+    elsewhere->taken = number_choose(where, there->taken, elsewhere->taken);
+}
+
+void rules_judge(const struct fact_group *f, lanes used, lanes agency_active, const struct asked *a, struct verdict *v)
+{
+    struct fit fit, part;
+    uint32_t count = a->criteria->child_count;
+    lanes room_for_all = count == 1 ? all(true) : ~below(f->beds_free, NUMBER_BITS, count);
+    lanes whole = a->together ? room_for_all : 0;
+    judge_whole(f, a, &fit);
+    if ((used & ~whole) != 0) {
+        judge_some(f, a, &part);
+        fit_choose(~whole, &part, &fit);
     }
-    lanes approved = h13_specialist(f, a);
-    failures.firmly |= unless(h2_available(f, a), RULE_H2);
-    failures.all |= failures.firmly | unless(h1_approval(f, agency_active, a), RULE_H1) |
-                    unless(h2_confirmed(f, a), RULE_H2) | unless(~approved | h3_care_type(f, a), RULE_H3) |
-                    unless(mask(!a->together) | room_for_all, RULE_H6) | unless(h8_features(f, a), RULE_H8) |
-                    unless(h9_home(f, a), RULE_H9) | unless(h10_avoided(f, a), RULE_H10) |
-                    unless(h11_risks(f, a), RULE_H11) | unless(h12_pets(f, a), RULE_H12) | unless(approved, RULE_H13) |
-                    unless(distance_within(a, distance_squared), RULE_DISTANCE);
-    v->overridden = failures.all & ~failures.firmly & all(a->lifted);
-    v->failed = failures.all & ~v->overridden;
+    lanes approved = h13_specialist(f, a), unavailable = ~h2_available(f, a);
+    /* Failed in a way that no override lifts, although it lifts the rule otherwise. */
+    const lanes firmly[RULES_JUDGED] = {[RULE_H2] = unavailable, [RULE_H4] = fit.no_bed};
+    const lanes failed[RULES_JUDGED] = {
+        [RULE_H1] = ~h1_approval(f, agency_active, a),
+        [RULE_H2] = unavailable | ~h2_confirmed(f, a),
+        [RULE_H3] = fit.h3 | (approved & ~h3_care_type(f, a)),
+        [RULE_H4] = fit.h4,
+        [RULE_H5] = fit.h5,
+        [RULE_H6] = a->together ? ~room_for_all : 0,
+        [RULE_H7] = fit.h7,
+        [RULE_H8] = ~h8_features(f, a),
+        [RULE_H9] = fit.h9 | ~h9_home(f, a),
+        [RULE_H10] = ~h10_avoided(f, a),
+        [RULE_H11] = ~h11_risks(f, a),
+        [RULE_H12] = ~h12_pets(f, a),
+        [RULE_H13] = ~approved,
+        [RULE_DISTANCE] = ~distance_within(f, a),
+    };
+    v->suitable = used;
+    for (uint32_t rule = 0; rule < RULES_JUDGED; rule++) {
+        v->overridden[rule] = code_in(a->lifted, rule) ? failed[rule] & ~firmly[rule] : 0;
+        v->failed[rule] = failed[rule] & ~v->overridden[rule] & used;
+        v->suitable &= ~v->failed[rule];
+    }
+    v->children_taken = fit.taken;
 }

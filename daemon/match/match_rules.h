@@ -4,7 +4,8 @@
  *
  * Owns: the facts of an offer that the rules look at, packed so that a scan touches nothing else; the request as the
  * rules want it; the judgement, of LANES offers at a time: a search that finds little judges every offer there is, so
- * each fact is a column of 16-bit lanes, and a rule is a few operations on whole columns without a branch.
+ * each fact is kept as bit planes: one word holds one bit of it for LANES offers. A rule is then a few ands and ors on
+ * words, with no branch, and answers for all of them at once.
  * Not here: words for people (match_reasons.h), finding offers (match_search.c).
  * Thread: any; pure functions.
  */
@@ -20,41 +21,50 @@ struct box {
 
 struct held_offer;
 
-#define LANES 8
-/* One 16-bit value for each of LANES offers; comparisons give masks (all ones: true). Compilers have it for any
- * machine. */
-typedef uint16_t lanes __attribute__((vector_size(2 * LANES)));
+/* A set of some of LANES offers, one bit for each. */
+#define LANES 64
+typedef uint64_t lanes;
+
+/* A number of each offer, up to NUMBER_MOST: bit 0 of all of them, bit 1 of all of them... */
+#define NUMBER_BITS 4
+#define NUMBER_MOST ((1u << NUMBER_BITS) - 1) /* as a cap: none */
+struct number {
+    lanes bit[NUMBER_BITS];
+};
 
 /*
- * What the rules look at, one lane each. Masks are 0 or LANES_TRUE. Days are those since 1970, cut to 0 to LANES_TRUE:
- * the day asked for lies well between (FACT_DAY_MAX), so what is cut compares as it would uncut, and "no end" is
- * LANES_TRUE.
+ * What the rules look at: X(name, how many bits). Of a mask, plane n is code n. Numbers are cut to the most that fits;
+ * what is asked for lies below that (CHILDREN_MAX, AGE_ASKED_MOST), so what is cut compares as it would uncut, and "no
+ * cap" is the most.
  */
 #define FACT_COLUMNS(X)                                                                                                \
+    X(vacant, 1) /* vacant, or was until it lapsed */                                                                  \
+    X(lapsed, 1)                                                                                                       \
+    X(sibling_group_only, 1)                                                                                           \
+    X(sexes, SEX_U + 1)                                                                                                \
+    X(beds_free, NUMBER_BITS)                                                                                          \
+    X(terms_cap, NUMBER_BITS)   /* how many more children the terms allow */                                           \
+    X(limit_cap, NUMBER_BITS)   /* how many more before an exemption is needed */                                      \
+    X(bedroom_cap, NUMBER_BITS) /* how many children over 3 find a bedroom */                                          \
+    X(age_from_months, AGE_BITS)                                                                                       \
+    X(age_below_months, AGE_BITS)                                                                                      \
+    X(bands_at_home, AGE_BAND_END) /* age bands of the children at home, placed or not */                              \
+    X(care_types, CARE_TYPE_END)                                                                                       \
+    X(approved_care_types, CARE_TYPE_END)                                                                              \
+    X(home_features, HOME_FEATURE_END)                                                                                 \
+    X(pets, PET_END)                                                                                                   \
+    X(cannot_take, RISK_END)
+
+/* Days since 1970, cut to 0 to UINT16_MAX, which is "no end". */
+#define DAY_COLUMNS(X)                                                                                                 \
     X(approved_on)                                                                                                     \
     X(approval_ends_on)                                                                                                \
     X(from)                                                                                                            \
-    X(until)                                                                                                           \
-    X(care_types)                                                                                                      \
-    X(approved_care_types)                                                                                             \
-    X(age_from_months)                                                                                                 \
-    X(age_below_months)                                                                                                \
-    X(sexes)                                                                                                           \
-    X(home_features)                                                                                                   \
-    X(pets)                                                                                                            \
-    X(cannot_take)                                                                                                     \
-    X(youngest_from_months) /* of the children at home, placed or not, whole bands; nobody: LANES_TRUE */              \
-    X(oldest_below_months)                                                                                             \
-    X(beds_free)                                                                                                       \
-    X(terms_cap)          /* how many more children the terms allow */                                                 \
-    X(limit_cap)          /* how many more before an exemption is needed */                                            \
-    X(bedroom_cap)        /* how many children over 3 find a bedroom */                                                \
-    X(vacant)             /* mask: vacant, or was until it lapsed */                                                   \
-    X(lapsed)             /* mask */                                                                                   \
-    X(sibling_group_only) /* mask */
+    X(until)
 
-#define LANES_TRUE   UINT16_MAX
-#define FACT_DAY_MAX (UINT16_MAX - 1)
+#define AGE_BITS       8
+#define AGE_ASKED_MOST ((1u << AGE_BITS) - 2)
+#define DAY_ASKED_MOST (UINT16_MAX - 1u)
 
 /* One offer, on its way into a group. */
 struct facts {
@@ -63,21 +73,39 @@ struct facts {
     int64_t valid_until_ms;
     uint32_t point_e_metres, point_n_metres;
     uint32_t agency; /* the index's number of it */
-#define FACT_FIELD(name) uint16_t name;
+#define FACT_FIELD(name, bits) uint16_t name;
+#define DAY_FIELD(name)        uint16_t name;
     FACT_COLUMNS(FACT_FIELD)
+    DAY_COLUMNS(DAY_FIELD)
 #undef FACT_FIELD
+#undef DAY_FIELD
     struct box box;
 };
 
-/* LANES offers, column by column; what few searches look at is at the end. */
+struct stretch {
+    uint16_t first, last;
+};
+
+/* LANES offers; what few searches look at is at the end. */
 struct fact_group {
-#define FACT_LANES(name) lanes name;
-    FACT_COLUMNS(FACT_LANES)
-#undef FACT_LANES
-    int64_t valid_until_ms[LANES];
-    uint32_t agency[LANES];
+    uint64_t made; /* the index's: the version it was made for */
+    /* Of all its offers (facts_sum_up): as a rule these decide, and nobody looks at each one's. */
+    int64_t first_valid_until_ms;
+    uint32_t west_metres, east_metres, south_metres, north_metres;
+    struct box box;
+#define DAY_STRETCH(name) struct stretch all_##name;
+    DAY_COLUMNS(DAY_STRETCH)
+#undef DAY_STRETCH
+#define FACT_PLANES(name, bits) lanes name[bits];
+    FACT_COLUMNS(FACT_PLANES)
+#undef FACT_PLANES
+#define DAY_COLUMN(name) uint16_t name[LANES];
+    DAY_COLUMNS(DAY_COLUMN)
+#undef DAY_COLUMN
     uint32_t point_e_metres[LANES], point_n_metres[LANES];
-    struct box box[LANES];
+    uint32_t agency[LANES];
+    int64_t valid_until_ms[LANES];
+    struct box boxes[LANES];
     uint64_t vacancy_id[LANES];
     const struct held_offer *held[LANES];
 };
@@ -86,28 +114,35 @@ struct fact_group {
 void facts_of_offer(const struct offer *offer, const struct box *box, struct facts *out);
 void facts_put(struct fact_group *group, uint32_t lane, const struct facts *facts);
 void facts_move(struct fact_group *to, uint32_t to_lane, const struct fact_group *from, uint32_t from_lane);
+/* To be called when a group of `count` offers has changed, before it is judged. */
+void facts_sum_up(struct fact_group *group, uint32_t count);
 
-/* A request in the form that the rules want: what does not change from offer to offer, in every lane. Borrows the
- * criteria. */
+/* A request in the form that the rules want. Borrows the criteria. */
 struct asked {
     const struct criteria *criteria;
     uint64_t too_far_squared; /* square of the first whole metre beyond `within`; UINT64_MAX: anywhere */
     uint32_t lifted;          /* rules that the request's overrides lift */
-    bool together, alone;
-    lanes day, care_type, home_features, risks, no_pets;
-    lanes count, youngest_months, oldest_months, over_three, sexes;
-    lanes staying_put, specialist, solo, with_others, only_older, only_younger; /* masks */
+    bool together, staying_put, specialist;
+    uint32_t day, over_three, sexes, youngest_months, oldest_months;
 };
 void asked_prepare(const struct criteria *criteria, struct asked *out);
 
-/* Sets of enum rule, bit n for rule n, for each lane. `overridden`: failed, but the request allows that; read only
- * where nothing failed. */
+#define RULES_JUDGED (RULE_DISTANCE + 1) /* S5 and S7 exclude nobody */
+
+/* For each rule the offers that failed it. `overridden`: failed, but the request allows that. */
 struct verdict {
-    lanes failed, overridden, children_taken;
+    lanes failed[RULES_JUDGED], overridden[RULES_JUDGED];
+    lanes suitable; /* failed nothing */
+    struct number children_taken;
 };
-/* agency_active: a mask. */
-void rules_judge(const struct fact_group *group, lanes agency_active, const struct asked *asked,
-                 const uint64_t distance_squared[LANES], struct verdict *out);
+/* used: the lanes that hold an offer; nothing else of the others is to be believed. */
+void rules_judge(const struct fact_group *group, lanes used, lanes agency_active, const struct asked *asked,
+                 struct verdict *out);
+uint32_t number_of_lane(const struct number *number, uint32_t lane);
+
+/* Square of the distance to the nearest place where one of the group's offers may lie. */
+uint64_t facts_nearest_squared(const struct fact_group *group, uint32_t e_metres, uint32_t n_metres);
+uint64_t facts_distance_squared(const struct fact_group *group, uint32_t lane, uint32_t e_metres, uint32_t n_metres);
 
 /* Confirmation has run out at as_of, or the hub has lapsed it. */
 bool facts_unconfirmed(const struct fact_group *group, uint32_t lane, int64_t as_of_ms);

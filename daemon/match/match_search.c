@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AHEAD   8                   /* buckets that are on their way from memory while others are judged */
-#define TALLIES (RULE_DISTANCE + 1) /* S5 and S7 remove nothing */
+#define AHEAD       8  /* buckets that are on their way from memory while others are judged */
+#define TALLIED_MAX 31 /* groups, of which each adds at most 8 to a byte */
 
 struct candidate {
     const struct fact_group *group;
@@ -38,8 +38,8 @@ struct match_search {
     uint32_t ahead_first, ahead_count;
     uint32_t limit, count;
     struct rule_count removed[RULE_END];
-    lanes failed[TALLIES], failed_alone[TALLIES]; /* counted lane by lane, not yet in `removed` */
-    uint32_t tallied;                             /* groups in them */
+    uint64_t failed[RULES_JUDGED], failed_alone[RULES_JUDGED]; /* eight counts in bytes, not yet in `removed` */
+    uint32_t tallied;                                          /* groups in them */
     struct candidate heap[OPTIONS_MAX];
 };
 
@@ -98,40 +98,60 @@ static uint32_t least(uint32_t a, uint32_t b)
 
 /* --- walking --------------------------------------------------------------------------------------------------- */
 
-static uint64_t squared(uint32_t a, uint32_t b)
+/* How many bits are set in each byte, byte by byte: a machine's own count needs more than the oldest x86-64. */
+static uint64_t bits_of_bytes(uint64_t word)
 {
-    uint64_t gap = a > b ? a - b : b - a;
-    return gap * gap;
+    word -= word >> 1 & UINT64_C(0x5555555555555555);
+    word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
+    return (word + (word >> 4)) & UINT64_C(0x0F0F0F0F0F0F0F0F);
 }
 
-/* Lane counts are added to `removed` before they could overflow. */
+static uint32_t sum_of_bytes(uint64_t word)
+{
+    word = (word & UINT64_C(0x00FF00FF00FF00FF)) + (word >> 8 & UINT64_C(0x00FF00FF00FF00FF));
+    return (uint32_t)(word * UINT64_C(0x0001000100010001) >> 48);
+}
+
+/* Counts are added to `removed` before a byte could overflow. */
 static void tally_flush(struct match_search *s)
 {
-    for (int rule = 0; rule < TALLIES; rule++)
-        for (uint32_t lane = 0; lane < LANES; lane++) {
-            s->removed[rule].failed += s->failed[rule][lane];
-            s->removed[rule].failed_alone += s->failed_alone[rule][lane];
-        }
+    for (int rule = 0; rule < RULES_JUDGED; rule++) {
+        s->removed[rule].failed += sum_of_bytes(s->failed[rule]);
+        s->removed[rule].failed_alone += sum_of_bytes(s->failed_alone[rule]);
+    }
     memset(s->failed, 0, sizeof s->failed);
     memset(s->failed_alone, 0, sizeof s->failed_alone);
     s->tallied = 0;
 }
 
-static void count_removed(struct match_search *s, lanes failed)
+static void count_removed(struct match_search *s, const lanes failed[RULES_JUDGED])
 {
-    lanes alone = failed & (lanes)((failed & (failed - 1)) == 0);
-    for (int rule = RULE_H1; rule < TALLIES; rule++) {
-        s->failed[rule] += failed >> rule & 1;
-        s->failed_alone[rule] += alone >> rule & 1;
+    lanes once = 0, more = 0;
+    for (int rule = 0; rule < RULES_JUDGED; rule++) {
+        more |= once & failed[rule];
+        once |= failed[rule];
     }
-    if (++s->tallied == UINT16_MAX)
+    for (int rule = 0; rule < RULES_JUDGED; rule++) {
+        s->failed[rule] += bits_of_bytes(failed[rule]);
+        s->failed_alone[rule] += bits_of_bytes(failed[rule] & ~more);
+    }
+    if (++s->tallied == TALLIED_MAX)
         tally_flush(s);
+}
+
+/* True if whatever lies at this distance could be among the best; one metre is what rounding down may hide. */
+static bool near_enough(const struct match_search *s, uint64_t distance_squared)
+{
+    uint64_t beyond = (uint64_t)s->heap[0].distance_metres + 1;
+    return s->count < s->limit || distance_squared < beyond * beyond;
 }
 
 static void keep_lane(struct match_search *s, const struct fact_group *group, uint32_t lane,
                       const struct verdict *verdict)
 {
     const struct criteria *criteria = s->asked.criteria;
+    if (!near_enough(s, facts_distance_squared(group, lane, criteria->near_e_metres, criteria->near_n_metres)))
+        return;
     struct candidate candidate = {
         .group = group,
         .lane = lane,
@@ -139,72 +159,36 @@ static void keep_lane(struct match_search *s, const struct fact_group *group, ui
         .distance_metres =
             grid_distance_metres((int32_t)group->point_e_metres[lane], (int32_t)group->point_n_metres[lane],
                                  (int32_t)criteria->near_e_metres, (int32_t)criteria->near_n_metres),
-        .children_taken = verdict->children_taken[lane],
-        .overridden = verdict->overridden[lane],
+        .children_taken = number_of_lane(&verdict->children_taken, lane),
     };
+    for (uint32_t rule = 0; rule < RULES_JUDGED; rule++)
+        candidate.overridden |= (uint32_t)(verdict->overridden[rule] >> lane & 1) << rule;
     keep(s, &candidate);
 }
 
-/* True if one of the first `count` offers could be among the best. The distances are filled in where they matter. */
-static bool measure(const struct match_search *s, const struct fact_group *group, uint32_t count,
-                    uint64_t distance_squared[LANES])
+/* The lanes whose agency is active: as a rule every agency is. */
+static lanes active_of(const struct match_search *s, const struct fact_group *group, uint32_t count)
 {
-    const struct criteria *criteria = s->asked.criteria;
-    bool full = s->count == s->limit;
-    uint64_t nearest = UINT64_MAX;
-    if (!full && criteria->within_metres == 0)
-        return true;
-    for (uint32_t lane = 0; lane < LANES; lane++)
-        distance_squared[lane] = squared(group->point_e_metres[lane], criteria->near_e_metres) +
-                                 squared(group->point_n_metres[lane], criteria->near_n_metres);
-    for (uint32_t lane = 0; full && lane < count; lane++)
-        nearest = distance_squared[lane] < nearest ? distance_squared[lane] : nearest;
-    uint64_t beyond = (uint64_t)s->heap[0].distance_metres + 1;
-    return !full || nearest < beyond * beyond;
-}
-
-/* Masks of the lanes whose agency is active: as a rule all of them. */
-static lanes active_of(const struct match_search *s, const struct fact_group *group, lanes used, uint32_t count)
-{
-    const struct agency_slot *slots = s->version->agencies->slots;
-    uint32_t active = 0;
-    for (uint32_t lane = 0; lane < count; lane++)
-        active += slots[group->agency[lane]].active;
-    for (uint32_t lane = 0; active < count && lane < count; lane++)
-        if (!slots[group->agency[lane]].active)
-            used[lane] = 0;
-    return used;
+    const struct agency_list *agencies = s->version->agencies;
+    lanes active = agencies->inactive == 0 ? ~UINT64_C(0) : 0;
+    for (uint32_t lane = 0; agencies->inactive > 0 && lane < count; lane++)
+        active |= (lanes)agencies->slots[group->agency[lane]].active << lane;
+    return active;
 }
 
 static void look_at(struct match_search *s, const struct fact_group *group, uint32_t count)
 {
-#define T LANES_TRUE
-    static const lanes used[LANES + 1] = {
-        {0},
-        {T},
-        {T, T},
-        {T, T, T},
-        {T, T, T, T},
-        {T, T, T, T, T},
-        {T, T, T, T, T, T},
-        {T, T, T, T, T, T, T},
-        {T, T, T, T, T, T, T, T},
-    };
-#undef T
-    uint64_t distance_squared[LANES];
-    if (!measure(s, group, count, distance_squared))
-        return;
+    const struct criteria *criteria = s->asked.criteria;
     struct verdict verdict;
-    rules_judge(group, active_of(s, group, used[count], count), &s->asked, distance_squared, &verdict);
+    if (!near_enough(s, facts_nearest_squared(group, criteria->near_e_metres, criteria->near_n_metres)))
+        return;
+    lanes used = ~UINT64_C(0) >> (LANES - count);
+    rules_judge(group, used, active_of(s, group, count), &s->asked, &verdict);
     /* Once the answer is full, nobody will ask what removed the others. */
     if (s->count < s->limit)
-        count_removed(s, verdict.failed & used[count]);
-    uint64_t met[2];
-    lanes candidates = (lanes)(verdict.failed == 0) & used[count];
-    memcpy(met, &candidates, sizeof met);
-    for (uint32_t lane = 0; (met[0] | met[1]) != 0 && lane < count; lane++)
-        if (verdict.failed[lane] == 0)
-            keep_lane(s, group, lane, &verdict);
+        count_removed(s, verdict.failed);
+    for (lanes left = verdict.suitable; left != 0; left &= left - 1)
+        keep_lane(s, group, (uint32_t)__builtin_ctzll(left), &verdict);
 }
 
 static bool within_reach(const struct match_version *version, int64_t east, int64_t north)
@@ -216,7 +200,7 @@ static bool within_reach(const struct match_version *version, int64_t east, int6
 /* A scan waits for memory more than for anything else, so a group is sent for some time before it is looked at. */
 static void fetch(const struct fact_group *group)
 {
-    for (size_t line = 0; line < offsetof(struct fact_group, box); line += 64)
+    for (size_t line = 0; line < offsetof(struct fact_group, approved_on); line += 64)
         __builtin_prefetch((const char *)group + line);
 }
 
@@ -227,8 +211,8 @@ static void look_into_next(struct match_search *s)
     s->ahead_count--;
     for (uint32_t i = 0; i < bucket->count; i += LANES) {
         if (i + LANES < bucket->count)
-            fetch(&bucket->groups[i / LANES + 1]);
-        look_at(s, &bucket->groups[i / LANES], least(bucket->count - i, LANES));
+            fetch(bucket->groups[i / LANES + 1]);
+        look_at(s, bucket->groups[i / LANES], least(bucket->count - i, LANES));
     }
     s->seen += bucket->count;
 }
@@ -246,8 +230,13 @@ static void walk_over(struct match_search *s, int64_t east, int64_t north)
     const struct bucket *bucket = version_bucket(s->version, (uint32_t)east, (uint32_t)north);
     if (bucket == NULL)
         return;
+    /* First the bucket, and when it has come, its first group. */
     __builtin_prefetch(bucket);
-    fetch(&bucket->groups[0]);
+    if (s->ahead_count >= AHEAD / 2) {
+        const struct bucket *come = s->ahead[(s->ahead_first + s->ahead_count - AHEAD / 2) % AHEAD];
+        if (come->count > 0)
+            fetch(come->groups[0]);
+    }
     if (s->ahead_count == AHEAD)
         look_into_next(s);
     s->ahead[(s->ahead_first + s->ahead_count++) % AHEAD] = bucket;
