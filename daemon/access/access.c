@@ -3,9 +3,9 @@
  *
  * Owns: issuer bindings (constant), and the standing set: an immutable version behind an atomic pointer, replaced whole
  * by the observer. A suspended agency (rule H1) still reads and keeps its register true; match offers nothing of it.
- * A suspended principal is shut out. Thread: access_identify any, without a lock; the observer on the writer's thread. Invariant: a version is
- * freed only when no reader can hold it. Readers count themselves into one of two lanes; the writer publishes, turns
- * the lane, and waits for the old one to empty (its readers never block, so that is soon).
+ * A suspended principal is shut out. Thread: access_identify any, without a lock; the observer on the writer's thread.
+ * Invariant: a version is freed only when no reader can hold it. Readers count themselves into one of two lanes; the
+ * writer publishes, turns the lane, and waits for the old one to empty (its readers never block, so that is soon).
  */
 #include "daemon/access/access.h"
 

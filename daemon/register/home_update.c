@@ -44,8 +44,7 @@ static enum err refuse_stale(struct update *update, const char *field, int64_t s
                        "observed at %s, but what is stored was observed at %s; nothing was changed", observed, stored);
 }
 
-/* The agency must be registered. A suspended one keeps its register true all the same; match offers nothing of it (H1).
- */
+/* The agency must be registered. A suspended one keeps its register true all the same: match offers nothing of it. */
 static enum err check_agency(struct batch *batch, struct update *update)
 {
     struct table_key key = key_of_text(batch->home->options.region, update->agency);

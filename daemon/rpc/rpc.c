@@ -28,8 +28,9 @@ struct rpc {
     struct rpc_worker workers[];
 };
 
-/* One line says why a call failed (faults.md: "one clear log line with the reason"), but a client that does nothing else
- * can't fill the disk with them: past the allowance of this second they are counted, and the next line tells how many. */
+/* One line says why a call failed (faults.md: "one clear log line with the reason"), but a client that does nothing
+ * else can't fill the disk with them: past the allowance of this second they are counted, and the next line tells how
+ * many. */
 static void log_failure(struct h2_stream *stream, const char *path, const struct problem *problem)
 {
     struct rpc_worker *worker = net_conn_state(h2_stream_conn(stream));

@@ -488,8 +488,7 @@ int main(void)
         cmocka_unit_test(test_readers_side_by_side),    cmocka_unit_test(test_altered),
         cmocka_unit_test(test_dropped_swapped_doubled), cmocka_unit_test(test_torn_tail),
         cmocka_unit_test(test_refused_append),          cmocka_unit_test(test_failed_sync),
-        cmocka_unit_test(test_many_segments_on_disk),
-        cmocka_unit_test(test_sync_beside_append),
+        cmocka_unit_test(test_many_segments_on_disk),   cmocka_unit_test(test_sync_beside_append),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

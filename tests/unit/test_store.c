@@ -271,7 +271,8 @@ static void test_full_and_room_again_D3(void **state)
             stored += err == ERR_NONE;
         }
         assert_int_equal(err, ERR_STORE_FULL);
-        assert_false(home_writable(world.home)); /* as GetStatus says while it is full */;
+        assert_false(home_writable(world.home)); /* as GetStatus says while it is full */
+        ;
         for (int i = 0; i < stored; i++) {
             struct home_carer home;
             snprintf(reference, sizeof reference, "H-%d-%d", round, i);
