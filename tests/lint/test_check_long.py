@@ -5,6 +5,8 @@ import subprocess
 
 import pytest
 
+from hub import wait_until
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -62,7 +64,8 @@ def test_the_budget_ends_it_with_a_clear_word(tree):
     program("test_slow", "long", "echo $$ >child; exec sleep 1000")
     status, output = run(CHECK_LONG_BUDGET_S="1")
     assert status == 1 and "ran out in plain" in output, output
-    assert not os.path.exists(f"/proc/{(root / 'child').read_text().strip()}")
+    child = (root / "child").read_text().strip()
+    wait_until(lambda: not os.path.exists(f"/proc/{child}"), 20, "the slow test to have been ended")
 
 
 def test_a_build_that_fails_is_a_failure(tree):
