@@ -285,7 +285,8 @@ static void on_reload(void *ctx)
         return;
     }
     net_set_tls(hub->net, tls);
-    log_info("main", "reloaded certificate, authority and revocation lists: new connections get them");
+    log_info("main", "reloaded certificate, authority and revocation lists: new connections get them, open ones are "
+                     "checked against them");
 }
 
 static void on_stopping(void *ctx)

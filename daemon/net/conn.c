@@ -14,9 +14,26 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* A reload may have brought a list that revokes the peer: looked at once, before anything more of it is heard. */
+static bool is_still_accepted(struct conn *conn)
+{
+    const struct worker_shared *shared = worker_shared(conn->worker);
+    unsigned generation = atomic_load(shared->tls_generation);
+    if (generation == conn->tls_generation)
+        return true;
+    conn->tls_generation = generation;
+    struct tls_context *tls = shared->tls(shared->tls_ctx);
+    bool accepted = h2_conn_recheck(conn->h2, tls);
+    tls_context_unref(tls);
+    return accepted;
+}
+
 static void happened(struct conn *conn, unsigned what)
 {
-    h2_conn_event(conn->h2, what, worker_now_ms(conn->worker));
+    if (h2_conn_peer(conn->h2) != NULL && !is_still_accepted(conn))
+        h2_conn_abort(conn->h2, "its certificate is no longer accepted: revoked, or of another authority");
+    else
+        h2_conn_event(conn->h2, what, worker_now_ms(conn->worker));
     worker_touch(conn->worker, conn);
 }
 
@@ -59,6 +76,11 @@ static bool on_ready(struct h2_conn *h2, const struct tls_peer *peer)
 {
     struct conn *conn = h2_conn_context(h2);
     struct principals *principals = worker_shared(conn->worker)->principals;
+    if (!is_still_accepted(conn)) {
+        log_warn("net", "conn=%llu refused: its certificate was revoked during the handshake",
+                 (unsigned long long)conn->id);
+        return false;
+    }
     char *principal = principal_of(peer);
     if (principal == NULL || !principals_enter(principals, principal)) {
         log_warn("net", "conn=%llu refused: its certificate's name has all the connections that one may have",
@@ -105,6 +127,7 @@ struct conn *conn_create(struct worker *worker, int fd, uint64_t id)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     conn->readable = event_new(worker_base(worker), fd, EV_READ | EV_PERSIST, on_readable, conn);
     conn->writable = event_new(worker_base(worker), fd, EV_WRITE | EV_PERSIST, on_writable, conn);
+    conn->tls_generation = atomic_load(shared->tls_generation);
     struct tls_context *tls = shared->tls(shared->tls_ctx);
     struct h2_options options = {.tls = tls,
                                  .limits = &shared->options->limits,

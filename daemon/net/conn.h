@@ -36,6 +36,7 @@ struct conn {
     struct timer timer;
     char *principal; /* holds one place in `principals`; NULL until the handshake is done */
     char peer[PEER_TEXT_BYTES];
+    unsigned tls_generation; /* of the context that its certificate was last checked with */
 };
 
 /* Takes the descriptor. NULL when there is no memory for it (closed and logged). */

@@ -43,6 +43,7 @@ struct net {
     const struct net_signals *signals;
     pthread_mutex_t tls_lock;
     struct tls_context *tls;
+    atomic_uint tls_generation;
     uint32_t worker_count;
     struct worker *workers[];
 };
@@ -64,6 +65,7 @@ void net_set_tls(struct net *net, struct tls_context *tls)
     struct tls_context *old = net->tls;
     net->tls = tls;
     pthread_mutex_unlock(&net->tls_lock);
+    atomic_fetch_add(&net->tls_generation, 1);
     tls_context_unref(old);
 }
 
@@ -243,8 +245,12 @@ enum err net_open(const struct net_options *options, const struct net_upper *upp
     net->tls = options->tls;
     net->spare_fd = -1;
     pthread_mutex_init(&net->tls_lock, NULL);
-    net->shared = (struct worker_shared){
-        .options = &net->options, .upper = upper, .upper_ctx = upper_ctx, .tls = current_tls, .tls_ctx = net};
+    net->shared = (struct worker_shared){.options = &net->options,
+                                         .upper = upper,
+                                         .upper_ctx = upper_ctx,
+                                         .tls = current_tls,
+                                         .tls_ctx = net,
+                                         .tls_generation = &net->tls_generation};
     int fd = -1;
     enum err err = listen_on(net, &fd, problem);
     if (err != ERR_NONE) {

@@ -15,6 +15,7 @@
 #include "daemon/net/timers.h"
 
 #include <event2/event.h>
+#include <stdatomic.h>
 
 struct conn;
 struct principals;
@@ -27,6 +28,7 @@ struct worker_shared {
     struct principals *principals;
     struct tls_context *(*tls)(void *ctx); /* a reference to the context of the moment; any thread */
     void *tls_ctx;
+    const atomic_uint *tls_generation; /* counts contexts; raised after the newer one can be had */
 };
 
 struct worker *worker_create(const struct worker_shared *shared, uint32_t index);

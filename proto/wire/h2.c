@@ -577,6 +577,11 @@ const struct tls_peer *h2_conn_peer(const struct h2_conn *conn)
     return conn->has_peer ? &conn->peer : NULL;
 }
 
+bool h2_conn_recheck(const struct h2_conn *conn, struct tls_context *tls)
+{
+    return tls_session_recheck(&conn->tls, tls);
+}
+
 uint32_t h2_conn_streams(const struct h2_conn *conn)
 {
     return conn->stream_count;

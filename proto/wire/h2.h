@@ -146,6 +146,8 @@ int h2_conn_fd(const struct h2_conn *conn);
 void *h2_conn_context(const struct h2_conn *conn);
 /* NULL until the handshake is done; then as long as the connection lives. */
 const struct tls_peer *h2_conn_peer(const struct h2_conn *conn);
+/* After the handshake: whether the peer's certificate would also be accepted with `tls`. */
+bool h2_conn_recheck(const struct h2_conn *conn, struct tls_context *tls);
 /* Streams that have not heard `closed` yet. */
 uint32_t h2_conn_streams(const struct h2_conn *conn);
 /* Why it ended ("peer closed", "handshake: certificate expired"): one line without anything a peer chose. */

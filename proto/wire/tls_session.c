@@ -214,3 +214,23 @@ bool tls_session_peer(const struct tls_session *session, struct tls_peer *out)
     out->not_after_ms = tls_time_ms(X509_get0_notAfter(leaf));
     return hash_certificate(leaf, out->certificate_sha256) && hash_key(sk_X509_value(chain, 1), out->issuer_key_sha256);
 }
+
+bool tls_session_recheck(const struct tls_session *session, struct tls_context *context)
+{
+    STACK_OF(X509) *chain = SSL_get0_verified_chain(session->ssl);
+    SSL_CTX *ctx = tls_context_ctx(context);
+    X509_STORE_CTX *check = X509_STORE_CTX_new();
+    bool good =
+        check != NULL && sk_X509_num(chain) > 0 &&
+        X509_STORE_CTX_init(check, SSL_CTX_get_cert_store(ctx), sk_X509_value(chain, 0), chain) == 1 &&
+        X509_STORE_CTX_set_default(check, tls_context_role(context) == TLS_SERVER ? "ssl_client" : "ssl_server");
+    if (good) {
+        X509_VERIFY_PARAM *rules = X509_STORE_CTX_get0_param(check);
+        X509_VERIFY_PARAM_set_auth_level(rules, SSL_CTX_get_security_level(ctx));
+        X509_VERIFY_PARAM_set_depth(rules, SSL_CTX_get_verify_depth(ctx));
+        good = X509_verify_cert(check) == 1;
+    }
+    X509_STORE_CTX_free(check);
+    ERR_clear_error();
+    return good;
+}

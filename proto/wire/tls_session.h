@@ -40,6 +40,9 @@ bool tls_session_has_pending(const struct tls_session *session);
 void tls_session_shutdown(struct tls_session *session);
 /* After the handshake. False: the certificate has no issuer, or can't be read. */
 bool tls_session_peer(const struct tls_session *session, struct tls_peer *out);
+/* After the handshake. Whether the peer's certificate would also be accepted with `context`: authority and revocation
+   lists may be newer than those of the handshake. */
+bool tls_session_recheck(const struct tls_session *session, struct tls_context *context);
 
 enum tls_role tls_context_role(const struct tls_context *context);
 

@@ -1,5 +1,6 @@
 """The daemon around its services: who may connect, health, reflection, limits, deadlines, reload, and a good end."""
 import os
+import re
 import resource
 import shutil
 import socket
@@ -231,16 +232,23 @@ def test_reload_takes_a_new_certificate_and_keeps_the_old_one_if_it_is_bad(tmp_p
 
 
 def test_reload_takes_a_revocation_list(tmp_path):
-    """T7"""
+    """T7, and a connection that was open before ends at its next call; others go on."""
     federation = library.Federation(tmp_path / "authority")
     shutil.copytree(federation.principal(TEAM).folder, tmp_path / "team")  # revoking puts the key aside
     team, other = library.Principal(tmp_path / "team"), federation.principal("operator olu")
     hub = library.Hub(federation, tmp_path / "hub").start()
     try:
         assert rawh2.refusal(hub.port, team) is None
-        federation.ca("revoke", library.REGION, *TEAM.split())
-        hub.reload()
-        hub.wait_log("reloaded certificate")
+        with hub.client(team) as revoked, hub.client(other) as client:
+            assert revoked.call(CHECK).status == client.call(CHECK).status == SERVING
+            federation.ca("revoke", library.REGION, *TEAM.split())
+            assert revoked.call(CHECK).status == SERVING  # the hub doesn't know yet
+            hub.reload()
+            hub.wait_log("reloaded certificate")
+            assert revoked.outcome(CHECK).code == grpc.StatusCode.UNAVAILABLE
+            hub.wait_log("closed conn=.*its certificate is no longer accepted")
+            assert client.call(CHECK).status == SERVING
+            assert len(re.findall("no longer accepted", hub.log_text())) == 1
         assert "REVOKED" in rawh2.refusal(hub.port, team)
         assert rawh2.refusal(hub.port, other) is None
     finally:
