@@ -142,7 +142,8 @@ static enum err find_segments(struct trail *trail, struct problem *problem)
     return problem_set(problem, ERR_LIMIT, "", "the disclosures trail has too many segments");
 }
 
-/* Reads the last segment to its end; cuts off what is no whole frame. */
+/* Reads the last segment to its end. What is no whole frame stays until the next append: an altered trail, which the
+ * signed head tells from a torn one, is refused with its evidence in place. */
 static enum err read_last(struct trail *trail, struct problem *problem)
 {
     size_t last = trail->count - 1;
@@ -154,14 +155,12 @@ static enum err read_last(struct trail *trail, struct problem *problem)
         continue;
     if (err == ERR_STORE_DAMAGED) {
         log_warn("access",
-                 "cut a torn tail off the disclosures trail segment=%zu offset=%" PRIu64 " last_sequence=%" PRIu64,
+                 "the disclosures trail has a torn tail segment=%zu offset=%" PRIu64 " last_sequence=%" PRIu64,
                  last + 1, offset, position.sequence);
-        err = cut(trail, last, offset);
-    } else if (err == ERR_NOT_FOUND) {
-        err = ERR_NONE;
+        trail->torn = true;
+    } else if (err != ERR_NOT_FOUND) {
+        return problem_set(problem, err, "", "the last segment of the disclosures trail can't be read");
     }
-    if (err != ERR_NONE)
-        return problem_set(problem, err, "", "the last segment of the disclosures trail can't be read or cut");
     trail->segments[last].bytes = offset;
     trail->end = position;
     trail->synced_bytes = 0; /* what a killed daemon handed over may not be on disk yet */
@@ -189,7 +188,7 @@ void trail_finish(struct trail *trail)
     *trail = (struct trail){0};
 }
 
-/* After a failed append: takes away what it may have left, so that the next frame follows a whole one. */
+/* Takes away what a failed append may have left, or a killed daemon, so that the next frame follows a whole one. */
 static enum err mend(struct trail *trail)
 {
     if (!trail->torn)

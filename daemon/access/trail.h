@@ -42,7 +42,7 @@ struct trail {
     size_t count, capacity;
     struct audit_position end;
     uint64_t synced_bytes; /* of the last segment; those before it are on disk */
-    bool torn;             /* a failed append may have left octets past the last whole frame */
+    bool torn;             /* octets may stand past the last whole frame, from a failed append or a killed daemon */
     bool failed;           /* a sync failed: nothing more is promised until a restart reads back what is there (D5) */
     /* Where the last reads stopped, so that reading on doesn't scan the segment again; one for each of a few readers.
      */
@@ -52,8 +52,9 @@ struct trail {
 };
 
 /*
- * Reads the chain's end back. A torn last frame is cut off and said in the log; whether too much is gone only the last
- * signed head can tell, so the caller compares. The last segment is checked whole; trail_hash_at checks further back.
+ * Reads the chain's end back. A torn last frame is said in the log, cut off by the next append; whether too much is
+ * gone only the last signed head can tell, so the caller compares. The last segment is checked whole; trail_hash_at
+ * checks further back.
  */
 enum err trail_open(struct trail *trail, struct store *store, uint64_t segment_bytes, struct problem *problem)
     __attribute__((warn_unused_result));
