@@ -201,7 +201,7 @@ static void check_section(struct reading *reading, const char *line)
     char section[64];
     snprintf(section, sizeof section, "%.*s", (int)(end - line - 1 < 63 ? end - line - 1 : 63), line + 1);
     if (find_option(reading, section, NULL) == NULL)
-        fail(reading, reading->line, NULL, NULL, "there is no section [%s]: see vacancyd --help-config", section);
+        fail(reading, reading->line, NULL, NULL, "there is no section [%s]: see the manual page", section);
 }
 
 /* The rest of the current line into `out`, without its line end; -1 at the end of the file, or when it failed. */
@@ -265,7 +265,7 @@ static int take_option(void *user, const char *section, const char *name, const 
     if (section[0] == '\0')
         fail(reading, reading->line, NULL, NULL, "option %.50s stands before any [section]", name);
     else if (option == NULL)
-        fail(reading, reading->line, section, name, "is not an option: see vacancyd --help-config");
+        fail(reading, reading->line, section, name, "is not an option: see the manual page");
     else if (*given_on != 0 && option->type != CONFIG_LIST)
         fail(reading, reading->line, section, name, "is given on line %d already: remove one of them", *given_on);
     else if (value[0] == '\0')

@@ -51,7 +51,7 @@ static enum err ages_from(const Vacancy__V1__Terms *in, const struct path *at, s
                            staying_put ? AGE_21_MONTHS : AGE_18_MONTHS, "months")) != ERR_NONE)
         return err;
     if (in->age_below_months <= in->age_from_months)
-        return wrong(problem, at, "age_below_months", "must lie above age_from_months: it is the first age too old");
+        return wrong(problem, at, "age_below_months", "no age is left: the oldest lies below the youngest");
     out->age_from_months = in->age_from_months;
     out->age_below_months = in->age_below_months;
     return ERR_NONE;
@@ -300,7 +300,7 @@ static enum err state_from(const Vacancy__V1__Vacancy *in, const struct path *at
         return err;
     out->state = out->stated;
     if (out->stated == VACANCY_NOT_AVAILABLE && out->reason == 0)
-        return wrong(problem, at, "reason", "required when NOT_AVAILABLE: a code of NotAvailableReason");
+        return wrong(problem, at, "reason", "required when NOT_AVAILABLE: why, such as CARER_BREAK");
     if (out->stated != VACANCY_NOT_AVAILABLE && out->reason != 0)
         return wrong(problem, at, "reason", "accepted only when the state is NOT_AVAILABLE");
     if (out->stated == VACANCY_RESERVED && out->reserved_until == DATE_NONE)
@@ -322,7 +322,7 @@ static enum err narrowing_from(const Vacancy__V1__Vacancy *in, const struct path
             ERR_NONE)
         return err;
     if (in->age_below_months != 0 && in->age_below_months <= in->age_from_months)
-        return wrong(problem, at, "age_below_months", "must lie above age_from_months: it is the first age too old");
+        return wrong(problem, at, "age_below_months", "no age is left: the oldest lies below the youngest");
     out->age_from_months = in->age_from_months;
     out->age_below_months = in->age_below_months;
     out->sibling_group_only = in->sibling_group_only;

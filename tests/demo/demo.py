@@ -300,7 +300,7 @@ The hub is running on localhost:{port}. Try:
     . build/demo/operator.env
     build/vacancy hub status
     . build/demo/auditor.env
-    build/vacancy audit verify
+    build/vacancy audit verify --state build/demo/audit-seen
 
 `make demo-down` stops it.""")
 

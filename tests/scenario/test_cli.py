@@ -103,6 +103,15 @@ def test_every_rejected_line_is_named_in_order_and_the_others_are_taken(agencies
     assert [(each["line"], each["column"]) for each in rejected] == [(int(line), column) for line, column, _ in found]
 
 
+def test_the_hubs_words_fit_the_columns(agencies):
+    """An oldest age is inclusive in a file and exclusive in the contract; a code list's name says nothing to people."""
+    header = HEADER.replace("\n", ",reason\n")
+    done = push(agencies, header + GOOD.replace("0,17", "9,5").replace("\n", ",\n") +
+                GOOD.replace("L-1", "L-2").replace("VACANT", "NOT_AVAILABLE").replace("\n", ",\n"), code=1)
+    assert "age_to: no age is left: the oldest lies below the youngest" in done.stderr
+    assert "reason: required when NOT_AVAILABLE: why, such as CARER_BREAK" in done.stderr
+
+
 @pytest.mark.parametrize("octets, code, words", [
     (b"\xef\xbb\xbf" + (HEADER + GOOD).replace("\n", "\r\n").encode(), 0, ""),
     (b"name,postcode\nSmith,LS6 1AB\n", 2, '"name", names no column'),
