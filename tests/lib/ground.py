@@ -63,7 +63,7 @@ class Ground:
         self.honest()
         if not changes:
             assert self.sequence() == sequence, "something was written"
-        library.wait_until(lambda: self.hub.fds() <= fds, 20, "descriptors to be back")
+        library.wait_until(lambda: self.hub.fds() <= fds, 20 * library.SLOWNESS, "descriptors to be back")
         self.check_memory()
         if says is not None:
             library.wait_until(lambda: self.lines(says), 5, f"/{says}/ in the log")
