@@ -108,16 +108,27 @@ static bool has_four_digit_year(struct civil date)
     return date.year >= 0 && date.year <= 9999;
 }
 
+static void two_digits(char *out, unsigned value)
+{
+    out[0] = (char)('0' + value / 10 % 10);
+    out[1] = (char)('0' + value % 10);
+}
+
+/* Every option of a search shows some dates. */
 void date_format(date_days date, char out[DATE_TEXT_BYTES])
 {
     struct civil civil = civil_from_days(date);
-    if (date == DATE_NONE)
+    if (date == DATE_NONE) {
         out[0] = '\0';
-    else if (!has_four_digit_year(civil))
+    } else if (!has_four_digit_year(civil)) {
         memcpy(out, "XXXX-XX-XX", DATE_TEXT_BYTES);
-    else
-        snprintf(out, DATE_TEXT_BYTES, "%04u-%02u-%02u", (unsigned)civil.year % 10000, (unsigned)civil.month % 100,
-                 (unsigned)civil.day % 100);
+    } else {
+        memcpy(out, "0000-00-00", DATE_TEXT_BYTES);
+        two_digits(out, (unsigned)civil.year / 100);
+        two_digits(out + 2, (unsigned)civil.year);
+        two_digits(out + 5, (unsigned)civil.month);
+        two_digits(out + 8, (unsigned)civil.day);
+    }
 }
 
 static int64_t floor_days(int64_t wall_ms)

@@ -130,8 +130,7 @@ struct commit_observer match_observer(struct match *match);
 
 /*
  * Finds the nearest suitable vacancies. Everything in *answer lives in `arena`. ERR_LIMIT when the arena is too small;
- * ERR_UNAVAILABLE when MATCH_SEARCHES_MAX are unfinished; ERR_STORE_DAMAGED when an offer can't be read (then the
- * program has damaged its own memory).
+ * ERR_UNAVAILABLE when MATCH_SEARCHES_MAX are unfinished.
  * work: the search stops after about work_budget offers tested and leaves its place in *resume (NULL resume: runs
  * through); call again with the same arguments until *resume is NULL. match_search_abandon frees an unfinished one.
  */

@@ -11,7 +11,9 @@
 #include "daemon/base/log.h"
 #include "daemon/record/bytes.h"
 
+#include <assert.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -318,6 +320,40 @@ static uint32_t agency_number(struct match *match, const char *id)
     return row->number;
 }
 
+static_assert(offsetof(struct offer, children) < offsetof(struct offer, languages) &&
+                  offsetof(struct offer, languages) < offsetof(struct offer, cell),
+              "what is held whole comes first");
+
+static void append(struct held_offer *held, const void *piece, size_t bytes)
+{
+    memcpy(held->bytes + held->size, piece, bytes);
+    held->size += (uint32_t)bytes;
+}
+
+static struct held_offer *held_make(uint64_t reference, const struct offer *offer)
+{
+    struct held_offer *held = get_memory(sizeof *held + sizeof *offer);
+    *held = (struct held_offer){.national_reference = reference};
+    append(held, offer, offsetof(struct offer, children));
+    append(held, offer->children, offer->child_count * sizeof offer->children[0]);
+    append(held, offer->languages, offer->language_count * sizeof offer->languages[0]);
+    append(held, &offer->cell, offsetof(struct home_cell, area) + strlen(offer->cell.area) + 1);
+    struct held_offer *fitting = realloc(held, sizeof *held + held->size);
+    return fitting ? fitting : held;
+}
+
+void held_read(const struct held_offer *held, struct offer *out)
+{
+    const uint8_t *from = held->bytes, *end = held->bytes + held->size;
+    memcpy(out, from, offsetof(struct offer, children));
+    from += offsetof(struct offer, children);
+    memcpy(out->children, from, out->child_count * sizeof out->children[0]);
+    from += out->child_count * sizeof out->children[0];
+    memcpy(out->languages, from, out->language_count * sizeof out->languages[0]);
+    from += out->language_count * sizeof out->languages[0];
+    memcpy(&out->cell, from, (size_t)(end - from));
+}
+
 static size_t held_bytes(const struct held_offer *held)
 {
     return sizeof *held + held->size;
@@ -370,10 +406,7 @@ static void offer_add(struct match *match, uint64_t reference, const struct octe
     struct offer offer;
     if (offer_decode(value, &offer) != ERR_NONE)
         log_fatal("match", "a committed offer can't be read");
-    struct held_offer *held = get_memory(sizeof *held + value->size);
-    held->national_reference = reference;
-    held->size = (uint32_t)value->size;
-    memcpy(held->octets, value->data, value->size);
+    struct held_offer *held = held_make(reference, &offer);
     version->bytes += held_bytes(held);
 
     struct box box = box_of_cell(match->gazetteer, &offer.cell);

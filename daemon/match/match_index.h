@@ -23,12 +23,14 @@
 #define BLOCKS_EAST  ((CELLS_EAST + BLOCK_CELLS - 1) / BLOCK_CELLS)
 #define BLOCKS_NORTH ((CELLS_NORTH + BLOCK_CELLS - 1) / BLOCK_CELLS)
 
-/* An offer as its home hub built it. */
+/* An offer read once, when it was committed: a struct offer without the part of its arrays that is not used. */
 struct held_offer {
     uint64_t national_reference;
     uint32_t size;
-    uint8_t octets[];
+    uint8_t bytes[];
 };
+
+void held_read(const struct held_offer *held, struct offer *out);
 
 /* All groups but the last are full. */
 struct bucket {

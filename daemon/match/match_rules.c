@@ -415,42 +415,18 @@ void asked_prepare(const struct criteria *criteria, struct asked *out)
 
 /* --- distances --------------------------------------------------------------------------------------------------- */
 
-static uint64_t squares(uint64_t east, uint64_t north)
-{
-    return east * east + north * north;
-}
-
-static uint64_t gap(uint32_t a, uint32_t b)
-{
-    return a > b ? a - b : b - a;
-}
-
-/* From a point to a stretch: to its nearest end, or nothing when it lies within; and to its farther end. */
-static uint64_t nearest_gap(uint32_t point, uint32_t first, uint32_t last)
-{
-    return point < first ? first - point : point > last ? point - last : 0;
-}
-
+/* From a point to the farther end of a stretch. */
 static uint64_t farthest_gap(uint32_t point, uint32_t first, uint32_t last)
 {
-    return gap(point, first) > gap(point, last) ? gap(point, first) : gap(point, last);
-}
-
-uint64_t facts_nearest_squared(const struct fact_group *f, uint32_t e_metres, uint32_t n_metres)
-{
-    return squares(nearest_gap(e_metres, f->west_metres, f->east_metres),
-                   nearest_gap(n_metres, f->south_metres, f->north_metres));
+    uint64_t to_first = gap_of(point, first, first), to_last = gap_of(point, last, last);
+    return to_first > to_last ? to_first : to_last;
 }
 
 static uint64_t farthest_squared(const struct fact_group *f, uint32_t e_metres, uint32_t n_metres)
 {
-    return squares(farthest_gap(e_metres, f->west_metres, f->east_metres),
-                   farthest_gap(n_metres, f->south_metres, f->north_metres));
-}
-
-uint64_t facts_distance_squared(const struct fact_group *f, uint32_t lane, uint32_t e_metres, uint32_t n_metres)
-{
-    return squares(gap(e_metres, f->point_e_metres[lane]), gap(n_metres, f->point_n_metres[lane]));
+    uint64_t east = farthest_gap(e_metres, f->west_metres, f->east_metres);
+    uint64_t north = farthest_gap(n_metres, f->south_metres, f->north_metres);
+    return east * east + north * north;
 }
 
 /* --- one rule each: the offers that meet it ---------------------------------------------------------------------- */

@@ -140,9 +140,27 @@ void rules_judge(const struct fact_group *group, lanes used, lanes agency_active
                  struct verdict *out);
 uint32_t number_of_lane(const struct number *number, uint32_t lane);
 
+/* From a point to a stretch of metres: nothing when it lies within. */
+static inline uint64_t gap_of(uint32_t point, uint32_t first, uint32_t last)
+{
+    return point < first ? first - point : point > last ? point - last : 0;
+}
+
 /* Square of the distance to the nearest place where one of the group's offers may lie. */
-uint64_t facts_nearest_squared(const struct fact_group *group, uint32_t e_metres, uint32_t n_metres);
-uint64_t facts_distance_squared(const struct fact_group *group, uint32_t lane, uint32_t e_metres, uint32_t n_metres);
+static inline uint64_t facts_nearest_squared(const struct fact_group *group, uint32_t e_metres, uint32_t n_metres)
+{
+    uint64_t east = gap_of(e_metres, group->west_metres, group->east_metres);
+    uint64_t north = gap_of(n_metres, group->south_metres, group->north_metres);
+    return east * east + north * north;
+}
+
+static inline uint64_t facts_distance_squared(const struct fact_group *group, uint32_t lane, uint32_t e_metres,
+                                              uint32_t n_metres)
+{
+    uint64_t east = gap_of(e_metres, group->point_e_metres[lane], group->point_e_metres[lane]);
+    uint64_t north = gap_of(n_metres, group->point_n_metres[lane], group->point_n_metres[lane]);
+    return east * east + north * north;
+}
 
 /* Confirmation has run out at as_of, or the hub has lapsed it. */
 bool facts_unconfirmed(const struct fact_group *group, uint32_t lane, int64_t as_of_ms);

@@ -319,12 +319,10 @@ static bool search_run(struct match_search *s, const struct criteria *criteria, 
     return true;
 }
 
-static enum err option_fill(const struct match_search *s, const struct candidate *candidate, struct option *option)
+static void option_fill(const struct match_search *s, const struct candidate *candidate, struct option *option)
 {
     const struct held_offer *held = candidate->group->held[candidate->lane];
-    const struct octets octets = {held->octets, held->size};
-    if (offer_decode(&octets, &option->offer) != ERR_NONE)
-        return ERR_STORE_DAMAGED;
+    held_read(held, &option->offer);
     /* An active agency is a known one. */
     option->agency = *s->version->agencies->slots[candidate->group->agency[candidate->lane]].row;
     option->national_reference = held->national_reference;
@@ -332,7 +330,6 @@ static enum err option_fill(const struct match_search *s, const struct candidate
     option->children_taken = candidate->children_taken;
     option->unconfirmed = facts_unconfirmed(candidate->group, candidate->lane, s->asked.criteria->as_of_ms);
     reasons_fill(&s->asked, candidate->overridden, index_gazetteer(s->match), option);
-    return ERR_NONE;
 }
 
 static enum err search_answer(struct match_search *s, struct arena *arena, struct answer *answer)
@@ -349,11 +346,8 @@ static enum err search_answer(struct match_search *s, struct arena *arena, struc
     answer->options = arena_alloc(arena, s->count * sizeof *answer->options);
     if (answer->options == NULL)
         return ERR_LIMIT;
-    for (; answer->option_count < s->count; answer->option_count++) {
-        enum err err = option_fill(s, &s->heap[answer->option_count], &answer->options[answer->option_count]);
-        if (err)
-            return err;
-    }
+    for (; answer->option_count < s->count; answer->option_count++)
+        option_fill(s, &s->heap[answer->option_count], &answer->options[answer->option_count]);
     return ERR_NONE;
 }
 

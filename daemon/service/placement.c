@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLICE_OFFERS 4096u
+#define SLICE_OFFERS 16384u
 
 struct search {
     struct principal team;
