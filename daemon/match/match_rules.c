@@ -53,7 +53,6 @@ static inline lanes choose(lanes where, lanes there, lanes elsewhere)
 static inline lanes below(const lanes *planes, uint32_t bits, uint32_t value)
 {
     lanes met = 0;
-#pragma GCC unroll 8
     for (uint32_t i = 0; i < bits; i++)
         met = value >> i & 1 ? met | ~planes[i] : met & ~planes[i];
     return met;
@@ -91,7 +90,6 @@ static inline struct number number_of(const lanes planes[NUMBER_BITS])
 static inline struct number same_number(uint32_t value)
 {
     struct number number;
-#pragma GCC unroll 4
     for (uint32_t i = 0; i < NUMBER_BITS; i++)
         number.bit[i] = all(value >> i & 1);
     return number;
@@ -110,7 +108,6 @@ static inline lanes is_more_than_one(struct number number)
 static inline lanes is_less(struct number a, struct number b)
 {
     lanes met = 0;
-#pragma GCC unroll 4
     for (uint32_t i = 0; i < NUMBER_BITS; i++)
         met = (~a.bit[i] & b.bit[i]) | (met & ~(a.bit[i] ^ b.bit[i]));
     return met;
@@ -118,7 +115,6 @@ static inline lanes is_less(struct number a, struct number b)
 
 static inline struct number number_choose(lanes where, struct number there, struct number elsewhere)
 {
-#pragma GCC unroll 4
     for (uint32_t i = 0; i < NUMBER_BITS; i++)
         there.bit[i] = choose(where, there.bit[i], elsewhere.bit[i]);
     return there;
@@ -132,7 +128,6 @@ static inline struct number least(struct number a, struct number b)
 static inline struct number plus(struct number a, struct number b)
 {
     lanes carry = 0;
-#pragma GCC unroll 4
     for (uint32_t i = 0; i < NUMBER_BITS; i++) {
         lanes sum = a.bit[i] ^ b.bit[i] ^ carry;
         carry = (a.bit[i] & b.bit[i]) | (carry & (a.bit[i] ^ b.bit[i]));
@@ -145,7 +140,6 @@ static inline struct number plus(struct number a, struct number b)
 static inline struct number minus(struct number a, struct number b)
 {
     lanes borrow = 0;
-#pragma GCC unroll 4
     for (uint32_t i = 0; i < NUMBER_BITS; i++) {
         lanes difference = a.bit[i] ^ b.bit[i] ^ borrow;
         borrow = (~a.bit[i] & b.bit[i]) | (borrow & ~(a.bit[i] ^ b.bit[i]));
@@ -156,7 +150,6 @@ static inline struct number minus(struct number a, struct number b)
 
 static inline void add_one(struct number *number, lanes where)
 {
-#pragma GCC unroll 4
     for (uint32_t i = 0; i < NUMBER_BITS; i++) {
         lanes carry = number->bit[i] & where;
         number->bit[i] ^= where;
@@ -167,7 +160,6 @@ static inline void add_one(struct number *number, lanes where)
 uint32_t number_of_lane(const struct number *number, uint32_t lane)
 {
     uint32_t value = 0;
-#pragma GCC unroll 4
     for (uint32_t i = 0; i < NUMBER_BITS; i++)
         value |= (uint32_t)(number->bit[i] >> lane & 1) << i;
     return value;
@@ -685,29 +677,30 @@ void rules_judge(const struct fact_group *f, lanes used, lanes agency_active, co
         fit_choose(~whole, &part, &fit);
     }
     lanes approved = h13_specialist(f, a), unavailable = ~h2_available(f, a);
-    /* Failed in a way that no override lifts, although it lifts the rule otherwise. */
-    const lanes firmly[RULES_JUDGED] = {[RULE_H2] = unavailable, [RULE_H4] = fit.no_bed};
-    const lanes failed[RULES_JUDGED] = {
-        [RULE_H1] = ~h1_approval(f, agency_active, a),
-        [RULE_H2] = unavailable | ~h2_confirmed(f, a),
-        [RULE_H3] = fit.h3 | (approved & ~h3_care_type(f, a)),
-        [RULE_H4] = fit.h4,
-        [RULE_H5] = fit.h5,
-        [RULE_H6] = a->together ? ~room_for_all : 0,
-        [RULE_H7] = fit.h7,
-        [RULE_H8] = ~h8_features(f, a),
-        [RULE_H9] = fit.h9 | ~h9_home(f, a),
-        [RULE_H10] = ~h10_avoided(f, a),
-        [RULE_H11] = ~h11_risks(f, a),
-        [RULE_H12] = ~h12_pets(f, a),
-        [RULE_H13] = ~approved,
-        [RULE_DISTANCE] = ~distance_within(f, a),
-    };
-    v->suitable = used;
+    *v = (struct verdict){.suitable = used, .children_taken = fit.taken};
+    v->failed[RULE_H1] = ~h1_approval(f, agency_active, a);
+    v->failed[RULE_H2] = unavailable | ~h2_confirmed(f, a);
+    v->failed[RULE_H3] = fit.h3 | (approved & ~h3_care_type(f, a));
+    v->failed[RULE_H4] = fit.h4;
+    v->failed[RULE_H5] = fit.h5;
+    v->failed[RULE_H6] = a->together ? ~room_for_all : 0;
+    v->failed[RULE_H7] = fit.h7;
+    v->failed[RULE_H8] = ~h8_features(f, a);
+    v->failed[RULE_H9] = fit.h9 | ~h9_home(f, a);
+    v->failed[RULE_H10] = ~h10_avoided(f, a);
+    v->failed[RULE_H11] = ~h11_risks(f, a);
+    v->failed[RULE_H12] = ~h12_pets(f, a);
+    v->failed[RULE_H13] = ~approved;
+    v->failed[RULE_DISTANCE] = ~distance_within(f, a);
+    for (uint32_t lifted = a->lifted; lifted != 0; lifted &= lifted - 1) {
+        uint32_t rule = (uint32_t)__builtin_ctz(lifted);
+        /* Failed in a way that no override lifts, although it lifts the rule otherwise. */
+        lanes firmly = rule == RULE_H2 ? unavailable : rule == RULE_H4 ? fit.no_bed : 0;
+        v->overridden[rule] = v->failed[rule] & ~firmly;
+        v->failed[rule] &= firmly;
+    }
     for (uint32_t rule = 0; rule < RULES_JUDGED; rule++) {
-        v->overridden[rule] = code_in(a->lifted, rule) ? failed[rule] & ~firmly[rule] : 0;
-        v->failed[rule] = failed[rule] & ~v->overridden[rule] & used;
+        v->failed[rule] &= used;
         v->suitable &= ~v->failed[rule];
     }
-    v->children_taken = fit.taken;
 }

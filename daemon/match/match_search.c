@@ -342,6 +342,8 @@ static enum err search_answer(struct match_search *s, struct arena *arena, struc
         answer->considered = (uint32_t)s->seen;
         memcpy(answer->removed, s->removed, sizeof answer->removed);
     }
+    for (uint32_t i = 0; i < s->count; i++)
+        __builtin_prefetch(s->heap[i].group->held[s->heap[i].lane]);
     sort_kept(s);
     answer->options = arena_alloc(arena, s->count * sizeof *answer->options);
     if (answer->options == NULL)
