@@ -18,7 +18,7 @@
 
 #define MAIL_PER_TURN     1024
 #define TIMERS_PER_TURN   1024
-#define CROWD_CONNECTIONS 64u
+#define CROWD_CONNECTIONS 16u
 
 struct worker {
     const struct worker_shared *shared;
