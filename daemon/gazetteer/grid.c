@@ -6,7 +6,10 @@
 static uint32_t square_root(uint64_t value)
 {
     uint64_t root = 0;
-    for (uint64_t bit = UINT64_C(1) << 62; bit; bit >>= 2) {
+    if (value == 0)
+        return 0;
+    /* From the highest power of 4 in it down. */
+    for (uint64_t bit = UINT64_C(1) << ((63 - __builtin_clzll(value)) & ~1); bit; bit >>= 2) {
         if (value >= root + bit) {
             value -= root + bit;
             root = (root >> 1) + bit;

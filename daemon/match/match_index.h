@@ -3,7 +3,7 @@
  *
  * A version is a persistent tree over the National Grid:
  *
- *     match_version -> block (8 x 8 cells, 64 km) -> bucket (one 8 km cell) -> fact_group (64 offers) -> held_offer
+ *     match_version -> block (4 x 4 cells, 64 km) -> bucket (one 16 km cell) -> fact_group (64 offers) -> held_offer
  *
  * Owns: the versions, who reads them, when their pieces are freed. A commit copies the pieces it changes (a root, and a
  * block and a bucket per offer) and publishes the new root through an atomic pointer.
@@ -16,10 +16,10 @@
 
 #include "daemon/match/match_rules.h"
 
-#define CELL_METRES  8000u
-#define CELLS_EAST   88u  /* 704 km */
-#define CELLS_NORTH  163u /* 1,304 km */
-#define BLOCK_CELLS  8u
+#define CELL_METRES  16000u
+#define CELLS_EAST   44u /* 704 km */
+#define CELLS_NORTH  82u /* 1,304 km */
+#define BLOCK_CELLS  4u
 #define BLOCKS_EAST  ((CELLS_EAST + BLOCK_CELLS - 1) / BLOCK_CELLS)
 #define BLOCKS_NORTH ((CELLS_NORTH + BLOCK_CELLS - 1) / BLOCK_CELLS)
 

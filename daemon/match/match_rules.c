@@ -516,16 +516,16 @@ static inline bool touches(const struct box *box, const struct avoided *avoided)
     return cell_touches_circle(&cell, (int32_t)avoided->e_metres, (int32_t)avoided->n_metres, avoided->radius_metres);
 }
 
-static inline lanes h10_avoided(const struct fact_group *f, const struct asked *a)
+static inline lanes h10_avoided(const struct fact_group *f, lanes used, const struct asked *a)
 {
     lanes met = all(true);
     for (uint32_t i = 0; i < a->criteria->avoided_count; i++) {
         const struct avoided *avoided = &a->criteria->avoided[i];
         if (!touches(&f->box, avoided))
             continue;
-        for (uint32_t lane = 0; lane < LANES; lane++)
-            if (touches(&f->boxes[lane], avoided))
-                met &= ~(UINT64_C(1) << lane);
+        for (lanes left = used & met; left != 0; left &= left - 1)
+            if (touches(&f->boxes[__builtin_ctzll(left)], avoided))
+                met &= ~(left & -left);
     }
     return met;
 }
@@ -546,7 +546,7 @@ static inline lanes h13_specialist(const struct fact_group *f, const struct aske
 }
 
 /* A group lies wholly on one side, as a rule. */
-static inline lanes distance_within(const struct fact_group *f, const struct asked *a)
+static inline lanes distance_within(const struct fact_group *f, lanes used, const struct asked *a)
 {
     uint32_t e = a->criteria->near_e_metres, n = a->criteria->near_n_metres;
     lanes met = 0;
@@ -554,8 +554,9 @@ static inline lanes distance_within(const struct fact_group *f, const struct ask
         return all(true);
     if (facts_nearest_squared(f, e, n) >= a->too_far_squared)
         return 0;
-    for (uint32_t i = 0; i < LANES; i++)
-        met |= (lanes)(facts_distance_squared(f, i, e, n) < a->too_far_squared) << i;
+    for (lanes left = used; left != 0; left &= left - 1)
+        if (facts_distance_squared(f, (uint32_t)__builtin_ctzll(left), e, n) < a->too_far_squared)
+            met |= left & -left;
     return met;
 }
 
@@ -665,6 +666,16 @@ static inline void fit_choose(lanes where, const struct fit *there, struct fit *
     elsewhere->taken = number_choose(where, there->taken, elsewhere->taken);
 }
 
+/* A bed and a vacancy are never lifted. */
+lanes rules_glance(const struct fact_group *f, const struct asked *a)
+{
+    lanes met = f->vacant[0] & ~below(f->beds_free, NUMBER_BITS, a->together ? a->criteria->child_count : 1);
+    if (code_in(a->lifted, RULE_H3))
+        return met;
+    met &= h3_care_type(f, a);
+    return a->together ? met & h3_children(f, a, a->youngest_months, a->oldest_months, a->sexes) : met;
+}
+
 void rules_judge(const struct fact_group *f, lanes used, lanes agency_active, const struct asked *a, struct verdict *v)
 {
     struct fit fit, part;
@@ -687,11 +698,11 @@ void rules_judge(const struct fact_group *f, lanes used, lanes agency_active, co
     v->failed[RULE_H7] = fit.h7;
     v->failed[RULE_H8] = ~h8_features(f, a);
     v->failed[RULE_H9] = fit.h9 | ~h9_home(f, a);
-    v->failed[RULE_H10] = ~h10_avoided(f, a);
+    v->failed[RULE_H10] = ~h10_avoided(f, used, a);
     v->failed[RULE_H11] = ~h11_risks(f, a);
     v->failed[RULE_H12] = ~h12_pets(f, a);
     v->failed[RULE_H13] = ~approved;
-    v->failed[RULE_DISTANCE] = ~distance_within(f, a);
+    v->failed[RULE_DISTANCE] = ~distance_within(f, used, a);
     for (uint32_t lifted = a->lifted; lifted != 0; lifted &= lifted - 1) {
         uint32_t rule = (uint32_t)__builtin_ctz(lifted);
         /* Failed in a way that no override lifts, although it lifts the rule otherwise. */

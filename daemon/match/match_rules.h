@@ -138,6 +138,8 @@ struct verdict {
 /* used: the lanes that hold an offer; nothing else of the others is to be believed. */
 void rules_judge(const struct fact_group *group, lanes used, lanes agency_active, const struct asked *asked,
                  struct verdict *out);
+/* Those that may suit, by the few rules that decide most: all that rules_judge would find suitable, and some more. */
+lanes rules_glance(const struct fact_group *group, const struct asked *asked);
 uint32_t number_of_lane(const struct number *number, uint32_t lane);
 
 /* From a point to a stretch of metres: nothing when it lies within. */

@@ -2,11 +2,13 @@
  * match_search.c - the nearest suitable offers of one version, and what removed the others.
  *
  * Owns: walking the cells in rings round the asked point, nearest ring first, and the best options so far (a heap whose
- * top is the worst). Offers are judged on packed facts; the octets of the few that are returned are decoded at the end.
+ * top is the worst). Offers are judged on packed facts; the few that are returned are read at the end.
  * Not here: the rules (match_rules.c), the words (match_reasons.c), versions (match_index.c).
  * Thread: any; a search belongs to its caller.
+ * Two walks: the first keeps what is suitable, and looks closer only at offers that are near enough and pass a glance.
+ * If it finds fewer than asked for, a second judges every offer by every rule and counts what removed them.
  * Invariant: when ring r is begun, every offer not yet seen is at least ring_bound(r) metres away, so a full heap whose
- * worst is nearer is final. If the heap never fills, every offer has been judged, and the counts are complete.
+ * worst is nearer is final. The counts are those of a whole second walk.
  */
 #include "daemon/match/match_index.h"
 #include "daemon/match/match_reasons.h"
@@ -33,7 +35,9 @@ struct match_search {
     int64_t centre_east, centre_north; /* the cell of the asked point */
     uint32_t edge_metres;              /* from the point to the nearest side of its cell */
     int64_t ring, row;                 /* where it goes on: row is north of the centre */
-    uint64_t seen;
+    bool counting;      /* the second walk: the first found fewer than asked for, and the answer says why */
+    uint64_t seen;      /* offers, in this walk */
+    uint64_t looked_at; /* offers, in both */
     const struct bucket *ahead[AHEAD]; /* walked over, not yet looked into: a ring */
     uint32_t ahead_first, ahead_count;
     uint32_t limit, count;
@@ -143,15 +147,13 @@ static void count_removed(struct match_search *s, const lanes failed[RULES_JUDGE
 static bool near_enough(const struct match_search *s, uint64_t distance_squared)
 {
     uint64_t beyond = (uint64_t)s->heap[0].distance_metres + 1;
-    return s->count < s->limit || distance_squared < beyond * beyond;
+    return distance_squared < s->asked.too_far_squared && (s->count < s->limit || distance_squared < beyond * beyond);
 }
 
 static void keep_lane(struct match_search *s, const struct fact_group *group, uint32_t lane,
                       const struct verdict *verdict)
 {
     const struct criteria *criteria = s->asked.criteria;
-    if (!near_enough(s, facts_distance_squared(group, lane, criteria->near_e_metres, criteria->near_n_metres)))
-        return;
     struct candidate candidate = {
         .group = group,
         .lane = lane,
@@ -176,16 +178,33 @@ static lanes active_of(const struct match_search *s, const struct fact_group *gr
     return active;
 }
 
+/* Those of a group that could be among the best: most are too far, or fall at a glance. */
+static lanes promising(const struct match_search *s, const struct fact_group *group, lanes used)
+{
+    uint32_t e = s->asked.criteria->near_e_metres, n = s->asked.criteria->near_n_metres;
+    lanes found = 0;
+    if (!near_enough(s, facts_nearest_squared(group, e, n)))
+        return 0;
+    lanes passed = rules_glance(group, &s->asked) & used;
+    if (s->count < s->limit && s->asked.criteria->within_metres == 0)
+        return passed;
+    for (lanes left = passed; left != 0; left &= left - 1) {
+        uint32_t lane = (uint32_t)__builtin_ctzll(left);
+        if (near_enough(s, facts_distance_squared(group, lane, e, n)))
+            found |= UINT64_C(1) << lane;
+    }
+    return found;
+}
+
 static void look_at(struct match_search *s, const struct fact_group *group, uint32_t count)
 {
-    const struct criteria *criteria = s->asked.criteria;
     struct verdict verdict;
-    if (!near_enough(s, facts_nearest_squared(group, criteria->near_e_metres, criteria->near_n_metres)))
-        return;
     lanes used = ~UINT64_C(0) >> (LANES - count);
-    rules_judge(group, used, active_of(s, group, count), &s->asked, &verdict);
-    /* Once the answer is full, nobody will ask what removed the others. */
-    if (s->count < s->limit)
+    lanes judged = s->counting ? used : promising(s, group, used);
+    if (judged == 0)
+        return;
+    rules_judge(group, judged, active_of(s, group, count), &s->asked, &verdict);
+    if (s->counting)
         count_removed(s, verdict.failed);
     for (lanes left = verdict.suitable; left != 0; left &= left - 1)
         keep_lane(s, group, (uint32_t)__builtin_ctzll(left), &verdict);
@@ -215,6 +234,7 @@ static void look_into_next(struct match_search *s)
         look_at(s, bucket->groups[i / LANES], least(bucket->count - i, LANES));
     }
     s->seen += bucket->count;
+    s->looked_at += bucket->count;
 }
 
 static void look_into_all(struct match_search *s)
@@ -250,7 +270,11 @@ static uint64_t ring_bound(const struct match_search *s)
 
 static bool finished(const struct match_search *s)
 {
-    return s->seen == s->version->offers || (s->count == s->limit && s->heap[0].distance_metres < ring_bound(s));
+    uint32_t within_metres = s->asked.criteria->within_metres;
+    if (s->seen == s->version->offers)
+        return true;
+    return !s->counting && ((s->count == s->limit && s->heap[0].distance_metres < ring_bound(s)) ||
+                            (within_metres > 0 && within_metres < ring_bound(s)));
 }
 
 /* The row of the ring that is next; a ring is one row of cells, pairs of cells, and one more row. */
@@ -282,6 +306,19 @@ static void walk_row(struct match_search *s)
     s->row = -s->ring;
 }
 
+static void walk_begin(struct match_search *s, bool counting)
+{
+    s->counting = counting;
+    s->ring = s->row = 0;
+    s->seen = 0;
+    s->ahead_first = s->ahead_count = 0;
+    s->count = 0;
+    memset(s->removed, 0, sizeof s->removed);
+    memset(s->failed, 0, sizeof s->failed);
+    memset(s->failed_alone, 0, sizeof s->failed_alone);
+    s->tallied = 0;
+}
+
 static enum err search_begin(struct match_search *s, struct match *match, const struct criteria *criteria)
 {
     s->match = match;
@@ -295,28 +332,27 @@ static enum err search_begin(struct match_search *s, struct match *match, const 
     uint32_t e = least(criteria->near_e_metres, CELLS_EAST * CELL_METRES - 1) % CELL_METRES;
     uint32_t n = least(criteria->near_n_metres, CELLS_NORTH * CELL_METRES - 1) % CELL_METRES;
     s->edge_metres = least(least(e, CELL_METRES - e), least(n, CELL_METRES - n));
-    s->ring = s->row = 0;
-    s->seen = 0;
-    s->ahead_first = s->ahead_count = 0;
-    s->count = 0;
-    memset(s->removed, 0, sizeof s->removed);
-    memset(s->failed, 0, sizeof s->failed);
-    memset(s->failed_alone, 0, sizeof s->failed_alone);
-    s->tallied = 0;
+    s->looked_at = 0;
+    walk_begin(s, false);
     return ERR_NONE;
 }
 
 /* True when the answer is known; false when the budget ran out before. */
 static bool search_run(struct match_search *s, const struct criteria *criteria, uint32_t work_budget, bool may_stop)
 {
-    uint64_t stop_at = s->seen + work_budget;
+    uint64_t stop_at = s->looked_at + work_budget;
     asked_prepare(criteria, &s->asked);
-    while (!finished(s)) {
+    for (;;) {
+        if (finished(s)) {
+            if (s->counting || s->count == s->limit)
+                return true;
+            walk_begin(s, true);
+            continue;
+        }
         walk_row(s);
-        if (may_stop && s->seen >= stop_at && !finished(s))
+        if (may_stop && s->looked_at >= stop_at)
             return false;
     }
-    return true;
 }
 
 static void option_fill(const struct match_search *s, const struct candidate *candidate, struct option *option)

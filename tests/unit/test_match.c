@@ -247,7 +247,7 @@ static void test_suspended_and_unknown_agencies(void **state)
 
 /*
  * Two offers at the same distance, one of them across the border where the next ring begins, with the smaller id: the
- * asked point is one metre west of a border of cells (8 km).
+ * asked point is one metre west of a border of cells (16 km).
  */
 static void test_tie_across_a_ring_border(void **state)
 {
@@ -257,7 +257,7 @@ static void test_tie_across_a_ring_border(void **state)
     fixture_criteria(&criteria, 431999, 434000);
     criteria.limit = 1;
     for (uint32_t rings = 0; rings < 3; rings++) {
-        uint32_t gap = 1 + 8000 * rings;
+        uint32_t gap = 1 + 16000 * rings;
         fixture_offer(&offer, 9, 431999 - gap, 434000);
         put(world, 1, &offer);
         fixture_offer(&offer, 5, 431999 + gap, 434000);
