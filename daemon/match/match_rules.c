@@ -24,7 +24,7 @@
  *
  * Not here: H14 (no offer exists), H15 and H16 (service, people). Thread: any; pure.
  */
-#include "daemon/match/match_rules.h"
+#include "daemon/match/match_planes.h"
 
 #include <assert.h>
 #include <string.h>
@@ -36,134 +36,6 @@
 
 static_assert(CHILDREN_MAX < NUMBER_MOST, "as many children as can be asked for compare with every cap");
 static_assert(CARE_TYPE_END <= 16 && HOME_FEATURE_END <= 16 && PET_END <= 16 && RISK_END <= 16, "masks of a fact");
-
-/* --- bit planes ------------------------------------------------------------------------------------------------ */
-
-static inline lanes all(bool condition)
-{
-    return condition ? ~UINT64_C(0) : 0;
-}
-
-static inline lanes choose(lanes where, lanes there, lanes elsewhere)
-{
-    return elsewhere ^ (where & (there ^ elsewhere));
-}
-
-/* Those whose number is less than `value`: from the lowest bit up, a bit that differs overrules all below it. */
-static inline lanes below(const lanes *planes, uint32_t bits, uint32_t value)
-{
-    lanes met = 0;
-    for (uint32_t i = 0; i < bits; i++)
-        met = value >> i & 1 ? met | ~planes[i] : met & ~planes[i];
-    return met;
-}
-
-static inline lanes at_most(const lanes *planes, uint32_t bits, uint32_t value)
-{
-    return below(planes, bits, value + 1);
-}
-
-/* Those who have one of these codes. */
-static inline lanes with_any(const lanes *planes, uint32_t end, uint32_t codes)
-{
-    lanes met = 0;
-    for (codes &= BIT(end) - 1; codes != 0; codes &= codes - 1)
-        met |= planes[__builtin_ctz(codes)];
-    return met;
-}
-
-static inline lanes with_every(const lanes *planes, uint32_t end, uint32_t codes)
-{
-    lanes met = all(codes < BIT(end));
-    for (codes &= BIT(end) - 1; codes != 0; codes &= codes - 1)
-        met &= planes[__builtin_ctz(codes)];
-    return met;
-}
-
-static inline struct number number_of(const lanes planes[NUMBER_BITS])
-{
-    struct number number;
-    memcpy(number.bit, planes, sizeof number.bit);
-    return number;
-}
-
-static inline struct number same_number(uint32_t value)
-{
-    struct number number;
-    for (uint32_t i = 0; i < NUMBER_BITS; i++)
-        number.bit[i] = all(value >> i & 1);
-    return number;
-}
-
-static inline lanes is_some(struct number number)
-{
-    return number.bit[0] | number.bit[1] | number.bit[2] | number.bit[3];
-}
-
-static inline lanes is_more_than_one(struct number number)
-{
-    return number.bit[1] | number.bit[2] | number.bit[3];
-}
-
-static inline lanes is_less(struct number a, struct number b)
-{
-    lanes met = 0;
-    for (uint32_t i = 0; i < NUMBER_BITS; i++)
-        met = (~a.bit[i] & b.bit[i]) | (met & ~(a.bit[i] ^ b.bit[i]));
-    return met;
-}
-
-static inline struct number number_choose(lanes where, struct number there, struct number elsewhere)
-{
-    for (uint32_t i = 0; i < NUMBER_BITS; i++)
-        there.bit[i] = choose(where, there.bit[i], elsewhere.bit[i]);
-    return there;
-}
-
-static inline struct number least(struct number a, struct number b)
-{
-    return number_choose(is_less(a, b), a, b);
-}
-
-static inline struct number plus(struct number a, struct number b)
-{
-    lanes carry = 0;
-    for (uint32_t i = 0; i < NUMBER_BITS; i++) {
-        lanes sum = a.bit[i] ^ b.bit[i] ^ carry;
-        carry = (a.bit[i] & b.bit[i]) | (carry & (a.bit[i] ^ b.bit[i]));
-        a.bit[i] = sum;
-    }
-    return a;
-}
-
-/* b is nowhere more than a. */
-static inline struct number minus(struct number a, struct number b)
-{
-    lanes borrow = 0;
-    for (uint32_t i = 0; i < NUMBER_BITS; i++) {
-        lanes difference = a.bit[i] ^ b.bit[i] ^ borrow;
-        borrow = (~a.bit[i] & b.bit[i]) | (borrow & ~(a.bit[i] ^ b.bit[i]));
-        a.bit[i] = difference;
-    }
-    return a;
-}
-
-static inline void add_one(struct number *number, lanes where)
-{
-    for (uint32_t i = 0; i < NUMBER_BITS; i++) {
-        lanes carry = number->bit[i] & where;
-        number->bit[i] ^= where;
-        where = carry;
-    }
-}
-
-uint32_t number_of_lane(const struct number *number, uint32_t lane)
-{
-    uint32_t value = 0;
-    for (uint32_t i = 0; i < NUMBER_BITS; i++)
-        value |= (uint32_t)(number->bit[i] >> lane & 1) << i;
-    return value;
-}
 
 /* --- facts of an offer ----------------------------------------------------------------------------------------- */
 

@@ -32,6 +32,14 @@ struct number {
     lanes bit[NUMBER_BITS];
 };
 
+static inline uint32_t number_of_lane(const struct number *number, uint32_t lane)
+{
+    uint32_t value = 0;
+    for (uint32_t i = 0; i < NUMBER_BITS; i++)
+        value |= (uint32_t)(number->bit[i] >> lane & 1) << i;
+    return value;
+}
+
 /*
  * What the rules look at: X(name, how many bits). Of a mask, plane n is code n. Numbers are cut to the most that fits;
  * what is asked for lies below that (CHILDREN_MAX, AGE_ASKED_MOST), so what is cut compares as it would uncut, and "no
@@ -140,7 +148,6 @@ void rules_judge(const struct fact_group *group, lanes used, lanes agency_active
                  struct verdict *out);
 /* Those that may suit, by the few rules that decide most: all that rules_judge would find suitable, and some more. */
 lanes rules_glance(const struct fact_group *group, const struct asked *asked);
-uint32_t number_of_lane(const struct number *number, uint32_t lane);
 
 /* From a point to a stretch of metres: nothing when it lies within. */
 static inline uint64_t gap_of(uint32_t point, uint32_t first, uint32_t last)
