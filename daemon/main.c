@@ -173,7 +173,7 @@ static enum err start_register(struct hub *hub, struct problem *problem)
         return err;
     err = disclosures_start(hub->disclosures);
     if (err == ERR_NONE)
-        err = writer_start(hub->home, (uint32_t)hub->options.write_queue, &hub->writer);
+        err = writer_start(hub->home, (uint32_t)hub->options.write_queue, &(struct change_port){0}, &hub->writer);
     return err == ERR_NONE ? ERR_NONE : problem_set(problem, err, "", "a thread can't be started: %s", err_name(err));
 }
 

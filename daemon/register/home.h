@@ -17,9 +17,11 @@
 #include "daemon/base/signer.h"
 #include "daemon/record/audit_entry.h"
 #include "daemon/record/carer.h"
+#include "daemon/record/checkpoint.h"
 #include "daemon/record/ids.h"
 #include "daemon/record/log_entry.h"
 #include "daemon/record/offer.h"
+#include "daemon/register/log_reader.h"
 #include "daemon/register/store.h"
 
 #define OBSERVED_AHEAD_MAX_MS (5LL * 60 * 1000)
@@ -34,6 +36,19 @@ enum update_kind {
     UPDATE_WITHDRAW,
     UPDATE_PUT_AGENCY,
     UPDATE_SET_PRINCIPAL,
+    UPDATE_ERASE_CARER, /* a person's data: gone from every table, and from the log once the horizon has passed it */
+    UPDATE_DECIDE,      /* this hub may decide from here on: opens the first epoch, or after a restore the next one */
+    UPDATE_PROMOTE,     /* the operator's word: opens the next epoch, or decides without a peer */
+    UPDATE_REPLAY,      /* this region's own later entries, as a peer has them: only while restoring */
+    UPDATE_SUPERSEDED,  /* a signed checkpoint of a higher epoch of this region exists: stops deciding, for good */
+};
+
+/* Whether this hub decides. Writes are ERR_UNAVAILABLE in every other standing, with the operator's command named. */
+enum home_standing {
+    STANDING_DECIDING = 1,
+    STANDING_ASKING,     /* no peer of the roster has answered since the start */
+    STANDING_RESTORING,  /* from a backup, or a peer has more of this region's log than we: replays, then a new epoch */
+    STANDING_SUPERSEDED, /* a higher epoch of this region was met: another hub decides */
 };
 
 /* The numbers are those of proto Receipt.Outcome. */
@@ -55,6 +70,7 @@ struct update_result {
     uint32_t confirmed;       /* UPDATE_CONFIRM */
     uint32_t not_found_count; /* indexes into `references` that have no live vacancy */
     uint32_t *not_found;      /* malloc'd with the update; freed by update_destroy */
+    bool replicated;          /* filled in by the writer (replicated.h) */
 };
 
 /*
@@ -88,7 +104,19 @@ struct update {
             char name[PRINCIPAL_NAME_BYTES];
             bool suspended;
         } standing;
+        struct {
+            bool accept_loss; /* decide although not every peer was asked, after a restore */
+            bool new_epoch;   /* open the next epoch even where this one could go on */
+        } promote;
+        struct {
+            struct arena *arena; /* malloc'd, with what the rows point into; freed by update_destroy */
+            struct log_row *rows;
+            size_t count;
+            struct signed_checkpoint checkpoint; /* at the last row; verified by home_apply */
+        } replay;
+        struct signed_checkpoint superseded; /* verified by home_apply */
     } as;
+    bool wait_replicated;       /* answer when a peer has it durably, or after REPLICATED_WAIT_MS: result.replicated */
     uint64_t tag;               /* service's own: Submit's tag */
     int64_t expires_boot_ms;    /* a deadline passed before it is picked up: ERR_DEADLINE; 0: none */
     struct reply_address reply; /* mailbox.h; unused by home.c */
@@ -108,10 +136,12 @@ struct change {
 #define CHANGE_PRINCIPAL ((enum log_table)64)
 
 struct commit {
+    const char *region; /* whose log */
     const struct change *changes;
     size_t count;
     uint64_t epoch, sequence; /* position after it */
     int64_t time_ms;
+    bool more; /* the next call, from the same thread, continues this one: show nothing before the last part */
 };
 
 struct commit_observer {
@@ -125,6 +155,15 @@ struct home_options {
     const struct randomness *randomness;
     const struct signer *signer;
     uint8_t reference_secret[32];
+    bool has_peers;          /* decides only when told to (UPDATE_DECIDE, UPDATE_PROMOTE); else at once */
+    uint64_t roster_version; /* at start; for checkpoints */
+    int64_t payload_kept_ms; /* payloads of entries older than this are dropped (horizon); 0: kept for ever */
+};
+
+/* Told after a commit that is durable, or a newer signature, on the thread that made it. `changed` may be NULL. */
+struct change_port {
+    void (*changed)(void *ctx);
+    void *ctx;
 };
 
 struct home;
@@ -154,6 +193,25 @@ void home_apply(struct home *home, struct update **updates, size_t count);
  * of the next one, INT64_MAX: none. Also forgets request ids older than REQUEST_ID_KEPT_MS. */
 size_t home_lapse(struct home *home, size_t max, int64_t *next_due_ms);
 
+/* --- the federation's side ------------------------------------------------------------------------------------------
+ */
+
+#define HEARTBEAT_MS       10000
+#define REPLICATED_WAIT_MS 1000
+
+/* Each commit has a signed checkpoint; at rest the newest is signed again every HEARTBEAT_MS. Any thread. ERR_NOT_FOUND
+ * before the first epoch. */
+enum err home_checkpoint(struct home *home, struct signed_checkpoint *out);
+/* The writer's thread: signs again what is due, moves the horizon, drops payloads behind it in slices. True when there
+ * is a newer signature; *next_ms: boot-clock time until it wants to be called again. */
+bool home_heartbeat(struct home *home, int64_t *next_ms);
+struct log_reader home_log_reader(struct home *home);
+enum home_standing home_standing_now(const struct home *home);
+/* Any thread. */
+void home_set_roster_version(struct home *home, uint64_t version);
+/* Recomputes the digest of the shared state from disk. ERR_STORE_DAMAGED. Long: not on a worker. */
+enum err home_verify(struct home *home, uint64_t *records, uint8_t state[DIGEST_BYTES], struct problem *problem);
+
 /* False after the disk failed, and while the last update found no room. */
 bool home_writable(const struct home *home);
 void home_position(const struct home *home, uint64_t *epoch, uint64_t *sequence);
@@ -180,10 +238,7 @@ enum err home_read_audit(struct home *home, uint64_t from_sequence, struct arena
                          size_t max, size_t *got);
 /* Where the writes chain ends, durably. */
 void home_audit_position(const struct home *home, struct audit_position *out);
-/* Copies log entries (header, salt || payload) from `sequence` on: tests, and later followers. */
-struct log_row {
-    struct octets header, salt, payload;
-};
+/* Copies log entries (header, salt || payload) from `sequence` on: tests. */
 enum err home_read_log(struct home *home, uint64_t from_sequence, struct arena *arena, struct log_row *out, size_t max,
                        size_t *got);
 

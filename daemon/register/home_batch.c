@@ -55,6 +55,7 @@ static void publish(struct batch *batch)
     for (size_t i = 0; i < batch->lists->due_count; i++)
         due_set(home->due, batch->lists->dues[i].national_reference, batch->lists->dues[i].at_ms);
     const struct commit commit = {
+        .region = home->options.region,
         .changes = batch->lists->changes,
         .count = batch->lists->change_count,
         .epoch = batch->position.epoch,

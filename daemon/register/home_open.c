@@ -258,12 +258,12 @@ static enum err read_table(struct reading *reading, enum store_table table,
 
 static enum err read_through(struct reading *reading)
 {
-    static enum err (*const rows[STORE_TABLES])(struct reading *, const struct octets *, const struct octets *) = {
+    static enum err (*const rows[STORE_HOME_TABLES])(struct reading *, const struct octets *, const struct octets *) = {
         [STORE_META] = read_meta,       [STORE_CARERS] = read_carer,     [STORE_REFERENCES] = read_reference,
         [STORE_AGENCIES] = read_agency, [STORE_PRINCIPALS] = read_plain, [STORE_LOG] = read_log_entry,
         [STORE_AUDIT] = read_audit_row, [STORE_REQUESTS] = read_plain,
     };
-    for (int table = 0; table < STORE_TABLES; table++) {
+    for (int table = 0; table < STORE_HOME_TABLES; table++) {
         enum err err = read_table(reading, (enum store_table)table, rows[table]);
         if (err != ERR_NONE)
             return err;
@@ -311,7 +311,7 @@ static enum err open_register(struct home *home, const struct octets *schema, st
 static enum err is_empty(struct home *home, struct store_txn *txn, bool *empty)
 {
     *empty = true;
-    for (int table = 0; table < STORE_TABLES; table++) {
+    for (int table = 0; table < STORE_HOME_TABLES; table++) {
         struct octets first = {0}, key, value;
         enum err err = home->store->ops->seek(txn, (enum store_table)table, &first, false, &key, &value);
         if (err == ERR_NONE)
@@ -408,8 +408,12 @@ static enum err feed_row(struct feeding *feeding, enum store_table table, const 
 static void feed_flush(struct feeding *feeding)
 {
     const struct home_position *position = &feeding->home->position;
-    const struct commit commit = {feeding->changes, feeding->count, position->epoch, position->sequence,
-                                  position->time_ms};
+    const struct commit commit = {.region = feeding->home->options.region,
+                                  .changes = feeding->changes,
+                                  .count = feeding->count,
+                                  .epoch = position->epoch,
+                                  .sequence = position->sequence,
+                                  .time_ms = position->time_ms};
     if (feeding->count > 0)
         feeding->observer->committed(feeding->observer->ctx, &commit);
     feeding->count = 0;

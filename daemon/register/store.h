@@ -20,7 +20,7 @@
 struct store;
 struct store_txn;
 
-/* The tables of the `home` environment; tables.h says key, value, owner and reader of each. */
+/* The tables of both environments; tables.h says key, value, owner and reader of each. */
 enum store_table {
     STORE_META,
     STORE_CARERS,
@@ -30,8 +30,20 @@ enum store_table {
     STORE_LOG,
     STORE_AUDIT,
     STORE_REQUESTS,
+    STORE_CHECKPOINTS,
+    STORE_ORPHANS,
+    STORE_HOME_TABLES,
+    /* The replica environment's own. */
+    STORE_REGIONS = STORE_HOME_TABLES,
+    STORE_RECORDS,
+    STORE_REPLICA_LOG,
+    STORE_REPLICA_CHECKPOINTS,
+    STORE_EVIDENCE,
     STORE_TABLES
 };
+
+/* Which environment: its folder in the data folder, and its tables. Segments belong to the home one. */
+enum store_kind { STORE_HOME, STORE_REPLICA };
 
 struct store_usage {
     uint64_t used_bytes, limit_bytes;
@@ -79,6 +91,7 @@ struct store {
 };
 
 struct store_lmdb_options {
+    enum store_kind kind;
     const char *folder;
     uint64_t map_bytes;     /* address space; set at start */
     uint64_t limit_bytes;   /* own limit below it: past it puts answer ERR_STORE_FULL */

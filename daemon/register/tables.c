@@ -16,9 +16,21 @@
 const char *tables_name(enum store_table table)
 {
     static const char *const names[STORE_TABLES] = {
-        [STORE_META] = "meta",         [STORE_CARERS] = "carers",         [STORE_REFERENCES] = "references",
-        [STORE_AGENCIES] = "agencies", [STORE_PRINCIPALS] = "principals", [STORE_LOG] = "log",
-        [STORE_AUDIT] = "audit",       [STORE_REQUESTS] = "requests",
+        [STORE_META] = "meta",
+        [STORE_CARERS] = "carers",
+        [STORE_REFERENCES] = "references",
+        [STORE_AGENCIES] = "agencies",
+        [STORE_PRINCIPALS] = "principals",
+        [STORE_LOG] = "log",
+        [STORE_AUDIT] = "audit",
+        [STORE_REQUESTS] = "requests",
+        [STORE_CHECKPOINTS] = "checkpoints",
+        [STORE_ORPHANS] = "orphans",
+        [STORE_REGIONS] = "regions",
+        [STORE_RECORDS] = "records",
+        [STORE_REPLICA_LOG] = "replica-log",
+        [STORE_REPLICA_CHECKPOINTS] = "replica-checkpoints",
+        [STORE_EVIDENCE] = "evidence",
     };
     return names[table];
 }

@@ -17,6 +17,7 @@ enum { MAIL_UPDATE = 1, MAIL_STOP };
 
 struct writer {
     struct home *home;
+    struct change_port changed;
     struct mailbox *queue;
     pthread_t thread;
 };
@@ -49,6 +50,8 @@ static void turn(struct writer *writer, struct update **updates, size_t count)
     home_apply(writer->home, updates, count);
     for (size_t i = 0; i < count; i++)
         answer(updates[i]);
+    if (count > 0 && writer->changed.changed != NULL)
+        writer->changed.changed(writer->changed.ctx);
 }
 
 /* How long the writer may sleep: until the next vacancy lapses, a second at most. */
@@ -80,13 +83,14 @@ static void *run(void *arg)
     return NULL;
 }
 
-enum err writer_start(struct home *home, uint32_t queue, struct writer **out)
+enum err writer_start(struct home *home, uint32_t queue, const struct change_port *changed, struct writer **out)
 {
     struct writer *writer = calloc(1, sizeof *writer);
     *out = NULL;
     if (writer == NULL)
         return ERR_LIMIT;
     writer->home = home;
+    writer->changed = *changed;
     writer->queue = mailbox_create(queue + 1); /* and a place for the word to stop */
     if (mailbox_reserve(writer->queue) != ERR_NONE) {
         mailbox_destroy(writer->queue);

@@ -14,7 +14,11 @@
 struct writer;
 
 /* `home` is borrowed. `queue` bounds what waits (ERR_LIMIT past it). */
-enum err writer_start(struct home *home, uint32_t queue, struct writer **out) __attribute__((warn_unused_result));
+/* changed (may be empty): after each commit that is durable, and each newer signature. */
+enum err writer_start(struct home *home, uint32_t queue, const struct change_port *changed, struct writer **out)
+    __attribute__((warn_unused_result));
+/* Any thread: a peer has our log up to there, durably. Updates that wait for it are answered. */
+void writer_replicated(struct writer *writer, uint64_t epoch, uint64_t sequence);
 /* Finishes what is queued, answers it, ends the thread. */
 void writer_stop(struct writer *writer);
 /* Takes the update on ERR_NONE; else it stays the caller's. update->reply's place must have been reserved. */

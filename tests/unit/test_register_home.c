@@ -454,7 +454,7 @@ static void test_damaged_record_is_named(void **state)
     for (int round = 0; round < scaled(60); round++) {
         struct store_txn *txn;
         struct octets first = {0}, key, value;
-        enum store_table table = (enum store_table)seeded_random_below(&world->random, STORE_TABLES);
+        enum store_table table = (enum store_table)seeded_random_below(&world->random, STORE_HOME_TABLES);
         assert_int_equal(world->store->ops->begin(world->store, true, &txn), ERR_NONE);
         if (world->store->ops->seek(txn, table, &first, seeded_random_below(&world->random, 2), &key, &value) !=
             ERR_NONE) {

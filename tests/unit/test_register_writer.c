@@ -22,6 +22,8 @@ struct sender {
     int number, count, answered, good;
 };
 
+static const struct change_port nobody;
+
 static struct update *make(struct sender *sender, int i)
 {
     struct world own = *sender->world; /* its clock is not shared: the times are fixed here */
@@ -107,7 +109,7 @@ static void test_every_update_is_answered_once(void **state)
     assert_int_equal(store_lmdb_open(&disk, &world.store, &problem), ERR_NONE);
     assert_int_equal(home_open(&options, world.store, &world.home, &problem), ERR_NONE);
     assert_int_equal(world_apply(&world, world_put_agency(&world, AGENCY)).problem.code, ERR_NONE);
-    assert_int_equal(writer_start(world.home, 32, &writer), ERR_NONE);
+    assert_int_equal(writer_start(world.home, 32, &nobody, &writer), ERR_NONE);
     pthread_create(&reading, NULL, read_on, &reader);
     for (int i = 0; i < SENDERS; i++) {
         senders[i] = (struct sender){.world = &world, .writer = writer, .number = i, .count = scaled(400)};
@@ -144,7 +146,7 @@ static void test_stop_finishes_what_is_queued(void **state)
     world_open(&world);
     assert_int_equal(world_apply(&world, world_put_agency(&world, AGENCY)).problem.code, ERR_NONE);
     struct mailbox *answers = mailbox_create(UNDER_WAY);
-    assert_int_equal(writer_start(world.home, UNDER_WAY, &writer), ERR_NONE);
+    assert_int_equal(writer_start(world.home, UNDER_WAY, &nobody, &writer), ERR_NONE);
     for (int i = 0; i < UNDER_WAY; i++) {
         char reference[16];
         snprintf(reference, sizeof reference, "H-%d", i);

@@ -1,0 +1,38 @@
+/*
+ * links.h - the thread of outbound hub links: sockets for the logic of federation.h.
+ *
+ * Owns: one thread with a poll(2) loop; dialling the roster's endpoints (in their order), TLS as this hub, checking
+ * that the peer's certificate names that region's hub and was issued by that region's issuer (roster), the Follow
+ * stream and the FetchSnapshot call on one HTTP/2 connection a peer; the mailbox through which works, updates and
+ * inbound positions come back to the logic. Not here: what to say (federation.c), inbound links (net,
+ * service/federation.c). Thread: start and stop from main; links_post any. Invariant: at most one connection to a peer;
+ * nothing is heard from a peer whose name or issuer is not the roster's.
+ */
+#ifndef VACANCY_FEDERATION_LINKS_H
+#define VACANCY_FEDERATION_LINKS_H
+
+#include "daemon/federation/federation.h"
+#include "proto/wire/tls.h"
+
+struct links_options {
+    struct federation_options federation; /* its links port is filled in here; works.work and works.update are called
+                                             with the reply address set */
+    char trust_domain[256];
+    struct tls_context *tls; /* client role; its reference is taken over */
+    size_t message_bytes_max;
+};
+
+struct links;
+enum err links_start(const struct links_options *options, struct links **out) __attribute__((warn_unused_result));
+void links_stop(struct links *links);
+/* The logic, for federation_status. */
+struct federation *links_federation(struct links *links);
+/* Any thread. A new roster or TLS context (references taken over; NULL: unchanged); problems are logged. */
+void links_reload(struct links *links, const struct roster *roster, struct tls_context *tls);
+/* Any thread: federation_peer_has, on the links' thread. Takes it; dropped when the mailbox is full (it comes again).
+ */
+void links_peer_has(struct links *links, struct peer_positions *positions);
+/* Any thread: federation_changed. */
+void links_changed(struct links *links);
+
+#endif
