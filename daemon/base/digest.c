@@ -1,5 +1,5 @@
 /*
- * digest.c - SHA-256 and HMAC-SHA-256 by OpenSSL's EVP.
+ * digest.c - SHA-256, SHAKE128 and HMAC-SHA-256 by OpenSSL's EVP.
  * Owns: the algorithms, fetched once, and one context of each per thread, since fetching and creating costs more than
  * hashing a small record. Any thread. Invariant: a thread's contexts are freed when it ends.
  */
@@ -15,12 +15,13 @@
 
 struct contexts {
     EVP_MD_CTX *digest;
+    EVP_MD_CTX *shake; /* apart: a context that changes its algorithm frees and allocates */
     EVP_MAC_CTX *mac;
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t contexts_key; /* for its destructor; reading goes through the faster __thread below */
-static EVP_MD *sha256;
+static EVP_MD *sha256, *shake128;
 static EVP_MAC *hmac;
 static __thread struct contexts contexts;
 
@@ -35,6 +36,7 @@ static void free_contexts(void *arg)
 {
     struct contexts *of_thread = arg;
     EVP_MD_CTX_free(of_thread->digest);
+    EVP_MD_CTX_free(of_thread->shake);
     EVP_MAC_CTX_free(of_thread->mac);
     *of_thread = (struct contexts){0};
 }
@@ -42,8 +44,9 @@ static void free_contexts(void *arg)
 static void fetch(void)
 {
     sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    shake128 = EVP_MD_fetch(NULL, "SHAKE128", NULL);
     hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    must(sha256 != NULL && hmac != NULL, "find SHA-256 and HMAC");
+    must(sha256 != NULL && shake128 != NULL && hmac != NULL, "find SHA-256, SHAKE128 and HMAC");
     must(pthread_key_create(&contexts_key, free_contexts) == 0, "get a thread key");
 }
 
@@ -52,8 +55,9 @@ static struct contexts *get_contexts(void)
     if (contexts.digest == NULL) {
         pthread_once(&once, fetch);
         contexts.digest = EVP_MD_CTX_new();
+        contexts.shake = EVP_MD_CTX_new();
         contexts.mac = EVP_MAC_CTX_new(hmac);
-        must(contexts.digest != NULL && contexts.mac != NULL, "get memory for hashing");
+        must(contexts.digest != NULL && contexts.shake != NULL && contexts.mac != NULL, "get memory for hashing");
         must(pthread_setspecific(contexts_key, &contexts) == 0, "set a thread key");
     }
     return &contexts;
@@ -71,6 +75,15 @@ void digest_sha256_parts(const struct octets *parts, size_t count, uint8_t out[D
 void digest_sha256(const void *data, size_t bytes, uint8_t out[DIGEST_BYTES])
 {
     digest_sha256_parts(&(struct octets){.data = data, .size = bytes}, 1, out);
+}
+
+void digest_shake128(const struct octets *parts, size_t count, uint8_t *out, size_t out_bytes)
+{
+    EVP_MD_CTX *shake = get_contexts()->shake;
+    bool done = EVP_DigestInit_ex2(shake, shake128, NULL) == 1;
+    for (size_t i = 0; i < count && done; i++)
+        done = EVP_DigestUpdate(shake, parts[i].data, parts[i].size) == 1;
+    must(done && EVP_DigestFinalXOF(shake, out, out_bytes) == 1, "hash");
 }
 
 void digest_hmac_sha256(const void *key, size_t key_bytes, const void *data, size_t bytes, uint8_t out[DIGEST_BYTES])

@@ -20,6 +20,8 @@ struct octets {
 void digest_sha256(const void *data, size_t bytes, uint8_t out[DIGEST_BYTES]);
 /* SHA-256 over the parts, one after the other, without copying them together. */
 void digest_sha256_parts(const struct octets *parts, size_t count, uint8_t out[DIGEST_BYTES]);
+/* SHAKE128 (FIPS 202) over the parts, as many octets of it as asked for. */
+void digest_shake128(const struct octets *parts, size_t count, uint8_t *out, size_t out_bytes);
 /* HMAC-SHA-256: keyed hashes of agency references. */
 void digest_hmac_sha256(const void *key, size_t key_bytes, const void *data, size_t bytes, uint8_t out[DIGEST_BYTES]);
 

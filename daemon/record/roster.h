@@ -22,7 +22,8 @@
 #include "daemon/record/carer.h"
 #include "daemon/record/checkpoint.h"
 
-#define ROSTER_REGIONS_MAX   200 /* every council's hub in one federation, and some */
+#define ROSTER_REGIONS_MAX   200  /* every council's hub in one federation, and some */
+#define ROSTER_TEAMS_MAX     2000 /* authorities; there are some 200 */
 #define ROSTER_ENDPOINTS_MAX 4
 #define ROSTER_ISSUERS_MAX   4
 #define ROSTER_HOST_BYTES    256
