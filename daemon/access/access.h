@@ -10,6 +10,7 @@
 #define VACANCY_ACCESS_ACCESS_H
 
 #include "daemon/record/audit_entry.h"
+#include "daemon/record/roster.h"
 #include "daemon/register/home.h"
 #include "proto/wire/spiffe.h"
 #include "proto/wire/tls.h"
@@ -48,6 +49,11 @@ struct access_options {
 struct access;
 struct access *access_create(const struct access_options *options);
 void access_destroy(struct access *access);
+/*
+ * The regions whose hubs may call, and their certificate issuers beside those of the options. A reference is taken;
+ * replaces what was set before; NULL: no federation, other regions' hubs are refused. Any thread.
+ */
+void access_set_roster(struct access *access, const struct roster *roster);
 struct commit_observer access_observer(struct access *access);
 
 /*

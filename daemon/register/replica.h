@@ -129,6 +129,16 @@ size_t replica_list(struct replica *replica, struct replica_status *out, size_t 
 int64_t replica_age_ms(const struct replica_status *status, int64_t now_wall_ms, int64_t now_boot_ms,
                        int64_t *clock_differs_ms);
 
+/* What every search says of each region: a few words of its status, cheap enough to ask for each time. */
+struct replica_age {
+    char region[GSS_BYTES];
+    bool present, frozen;
+    int64_t age_ms, clock_differs_ms; /* as replica_age_ms; 0 unless present */
+};
+/* As replica_list: all regions of the roster but our own, by code; returns how many. Any thread. */
+size_t replica_ages(struct replica *replica, int64_t now_wall_ms, int64_t now_boot_ms, struct replica_age *out,
+                    size_t max);
+
 struct log_reader replica_log_reader(struct replica *replica);
 
 /* Recomputes a region's digest from the records on disk, checking each record's own check. ERR_STORE_DAMAGED with what

@@ -15,6 +15,7 @@
 #include "daemon/gazetteer/gazetteer.h"
 #include "daemon/match/match.h"
 #include "daemon/register/home.h"
+#include "daemon/register/replica.h"
 #include "daemon/rpc/call.h"
 
 #include <stdatomic.h>
@@ -31,8 +32,11 @@ struct service_counters {
     uint64_t calls;
 };
 
+#define STALE_AFTER_DEFAULT_MS 60000
+
 struct service_context {
     struct home *home;
+    struct replica *replica; /* NULL: a hub without federation */
     struct update_port updates;
     struct match *match;
     const struct gazetteer *gazetteer;
@@ -41,8 +45,9 @@ struct service_context {
     void (*counters)(void *ctx, struct service_counters *out); /* NULL: zeros */
     void *counters_ctx;
     char region[GSS_BYTES];
-    bool allow_sector;   /* take carers whose home is known to a sector only */
-    const char *version; /* static text */
+    bool allow_sector;      /* take carers whose home is known to a sector only */
+    int64_t stale_after_ms; /* older data of a region is marked; 0: STALE_AFTER_DEFAULT_MS */
+    const char *version;    /* static text */
     int64_t started_boot_ms;
     atomic_uint_fast64_t searches; /* answered */
 };
