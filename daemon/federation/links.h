@@ -5,29 +5,39 @@
  * that the peer's certificate names that region's hub and was issued by that region's issuer (roster), the Follow
  * stream and the FetchSnapshot call on one HTTP/2 connection a peer; the mailbox through which works, updates and
  * inbound positions come back to the logic. Not here: what to say (federation.c), inbound links (net,
- * service/federation.c). Thread: start and stop from main; links_post any. Invariant: at most one connection to a peer;
- * nothing is heard from a peer whose name or issuer is not the roster's.
+ * service/federation.c), how a name becomes a socket (links_dial.h). Thread: create to destroy from main, the rest any.
+ * Invariant: at most one connection to a peer; nothing is heard from a peer whose name or issuer is not the roster's.
  */
 #ifndef VACANCY_FEDERATION_LINKS_H
 #define VACANCY_FEDERATION_LINKS_H
 
 #include "daemon/federation/federation.h"
+#include "daemon/federation/wakes.h"
 #include "proto/wire/tls.h"
 
 struct links_options {
     struct federation_options federation; /* its links port is filled in here; works.work and works.update are called
-                                             with the reply address set */
+                                             with the reply address set, and only once links_start was */
     char trust_domain[256];
     struct tls_context *tls; /* client role; its reference is taken over */
     size_t message_bytes_max;
+    struct wakes *wakes; /* woken at least every FEDERATION_PING_MS; may be NULL */
 };
 
 struct links;
-enum err links_start(const struct links_options *options, struct links **out) __attribute__((warn_unused_result));
+/* The logic and the mailbox, no thread yet: from here on the functions below may be called. NULL: no memory. */
+struct links *links_create(const struct links_options *options) __attribute__((warn_unused_result));
+void links_start(struct links *links);
+/*
+ * Ends the links, waits for what the writers have of ours (so before they stop), ends the thread. NULL is fine, as is a
+ * thread that was never started. What others still post is kept or dropped until links_destroy.
+ */
 void links_stop(struct links *links);
+/* After everybody who posts. NULL is fine. */
+void links_destroy(struct links *links);
 /* The logic, for federation_status. */
 struct federation *links_federation(struct links *links);
-/* Any thread. A new roster or TLS context (references taken over; NULL: unchanged); problems are logged. */
+/* Any thread. A new roster or TLS context (references taken over; NULL: unchanged), soon; problems are logged. */
 void links_reload(struct links *links, const struct roster *roster, struct tls_context *tls);
 /* Any thread: federation_peer_has, on the links' thread. Takes it; dropped when the mailbox is full (it comes again).
  */
