@@ -3,15 +3,14 @@
  */
 #include "tests/sim/calls.h"
 
-#include "tests/sim/hub.h"
+#include "daemon/service/service.h"
+#include "tests/sim/seam.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define CALL_ARENA_BYTES  (2u << 20)
-#define MAILBOX_PLACES    64
-#define CALL_DEADLINE_MS  (10 * SECOND_MS)
-#define WRITER_REPLY_KIND 1
+#define CALL_ARENA_BYTES (2u << 20)
+#define CALL_DEADLINE_MS (10 * SECOND_MS)
 
 static struct sim_call *of(struct call *call)
 {
@@ -23,44 +22,52 @@ static struct sim_call *of(struct call *call)
 static bool ops_send(struct call *call, const ProtobufCMessage *message)
 {
     struct sim_call *self = of(call);
-    struct sim *sim = self->hub->sim;
+    struct sim *sim = self->calls->of.sim;
     sim_require(sim, !self->finished, "%s sent a message after it had finished", call->method->path);
-    sim_require(sim, !self->shows || self->hub->seam->trail_appends > self->disclosed_before,
+    sim_require(sim, !self->shows || self->calls->of.seam->trail_appends > self->disclosed_before,
                 "%s answered before its disclosure was on the trail", call->method->path);
     sim_require(sim, protobuf_c_message_check(message), "%s sent an ill-formed message", call->method->path);
     self->sent++;
     if (self->client->answered != NULL && !self->gone)
         self->client->answered(self, message);
+    if (self->client->has_room != NULL)
+        return self->client->has_room(self);
     return !once_in(sim, 4); /* a client that is slow now and then */
 }
 
 static void ops_finish(struct call *call, const struct problem *problem)
 {
     struct sim_call *self = of(call);
-    sim_require(self->hub->sim, !self->finished, "%s finished twice", call->method->path);
+    sim_require(self->calls->of.sim, !self->finished, "%s finished twice", call->method->path);
     self->finished = true;
     if (self->client->ended != NULL && !self->gone)
         self->client->ended(self, problem != NULL ? problem : &(struct problem){.code = ERR_NONE});
 }
 
+/* A mail's kind says which method's it is, also when the call is gone. */
+static uint32_t kind_of(const struct rpc_method *method)
+{
+    size_t count;
+    return (uint32_t)(method - service_methods(&count));
+}
+
 static enum err ops_reserve_reply(struct call *call, struct reply_address *out)
 {
     struct sim_call *self = of(call);
-    struct mailbox *mailbox = self->hub->calls.mailbox;
+    struct mailbox *mailbox = self->calls->mailbox;
     enum err err = mailbox_reserve(mailbox);
-    *out = (struct reply_address){.mailbox = mailbox, .to = self->serial, .kind = WRITER_REPLY_KIND};
+    *out = (struct reply_address){.mailbox = mailbox, .to = self->serial, .kind = kind_of(call->method)};
     return err;
 }
 
 static void ops_unreserve_reply(struct call *call)
 {
-    mailbox_unreserve(of(call)->hub->calls.mailbox);
+    mailbox_unreserve(of(call)->calls->mailbox);
 }
 
 static void ops_set_reading(struct call *call, bool on)
 {
-    (void)call;
-    (void)on; /* no client here sends more than the handler must take */
+    of(call)->not_reading = !on; /* run_sim's clients never send more than the handler must take */
 }
 
 static void ops_yield(struct call *call)
@@ -75,7 +82,7 @@ static const struct tls_peer *ops_peer(struct call *call)
 
 /* --- calls ------------------------------------------------------------------------------------------------------- */
 
-static void peer_of(const struct sim_hub *hub, const char *name, struct tls_peer *out)
+static void peer_of(const char *name, const uint8_t issuer[DIGEST_BYTES], struct tls_peer *out)
 {
     *out = (struct tls_peer){
         .uri_count = 1,
@@ -89,21 +96,21 @@ static void peer_of(const struct sim_hub *hub, const char *name, struct tls_peer
         .eku_client = true,
     };
     memcpy(out->uri, name, strlen(name));
-    memcpy(out->issuer_key_sha256, hub->issuer.key_sha256, DIGEST_BYTES);
+    memcpy(out->issuer_key_sha256, issuer, DIGEST_BYTES);
 }
 
-static const struct rpc_method *method_of(struct sim_hub *hub, const char *path)
+static const struct rpc_method *method_of(struct sim *sim, const char *path)
 {
     size_t count;
     const struct rpc_method *methods = service_methods(&count);
     for (size_t i = 0; i < count; i++)
         if (strcmp(methods[i].path, path) == 0)
             return &methods[i];
-    sim_fail(hub->sim, "the hub has no method %s", path);
+    sim_fail(sim, "the hub has no method %s", path);
 }
 
-struct sim_call *call_begin(struct calls *calls, const char *path, const char *name, const struct client *client,
-                            void *user)
+struct sim_call *call_begin_as(struct calls *calls, const char *path, const char *name,
+                               const uint8_t issuer[DIGEST_BYTES], const struct client *client, void *user)
 {
     static const struct call_ops ops = {
         .send = ops_send,
@@ -114,28 +121,37 @@ struct sim_call *call_begin(struct calls *calls, const char *path, const char *n
         .yield = ops_yield,
         .peer = ops_peer,
     };
-    struct sim_hub *hub = calls->hub;
+    const struct calls_hub *hub = &calls->of;
     struct sim_call *self = calloc(1, sizeof *self);
     if (self == NULL)
         abort();
     arena_init(&self->arena, CALL_ARENA_BYTES);
     self->call = (struct call){
         .ops = &ops,
-        .method = method_of(hub, path),
-        .context = &hub->context,
+        .method = method_of(hub->sim, path),
+        .context = hub->context,
         .arena = &self->arena,
-        .clock = &hub->clock,
-        .deadline_boot_ms = clock_boot_ms(&hub->clock) + CALL_DEADLINE_MS,
+        .clock = hub->clock,
+        .deadline_boot_ms = clock_boot_ms(hub->clock) + CALL_DEADLINE_MS,
     };
-    self->hub = hub;
+    self->calls = calls;
+    self->hub = hub->hub;
     self->client = client;
     self->user = user;
     self->serial = ++calls->serials;
     self->disclosed_before = hub->seam->trail_appends;
-    peer_of(hub, name, &self->peer);
+    peer_of(name, issuer, &self->peer);
     self->next = calls->first;
     calls->first = self;
     return self;
+}
+
+struct sim_call *call_begin(struct calls *calls, const char *path, const char *name, const struct client *client,
+                            void *user)
+{
+    uint8_t issuer[DIGEST_BYTES];
+    memset(issuer, SIM_ISSUER_OCTET, sizeof issuer);
+    return call_begin_as(calls, path, name, issuer, client, user);
 }
 
 void call_feed(struct sim_call *self, const ProtobufCMessage *message)
@@ -184,17 +200,19 @@ static struct sim_call *find(struct calls *calls, uint64_t serial)
     return NULL;
 }
 
-/* All writes' handlers free an update that comes back to nobody in the same way. */
-static void orphan(struct calls *calls, struct mail *mail)
+static void orphan(const struct mail *mail)
 {
-    method_of(calls->hub, "/vacancy.v1.AgencyService/PutCarer")->handler->orphaned(mail);
+    size_t count;
+    const struct call_handler *handler = service_methods(&count)[mail->kind].handler;
+    if (handler->orphaned != NULL)
+        handler->orphaned(mail);
 }
 
 static void deliver(struct calls *calls, struct mail *mail)
 {
     struct sim_call *self = find(calls, mail->to);
     if (self == NULL || self->finished)
-        orphan(calls, mail);
+        orphan(mail);
     else
         self->call.method->handler->resumed(&self->call, mail);
 }
@@ -204,6 +222,7 @@ static bool run_yielded(struct calls *calls)
     bool ran = false;
     for (struct sim_call *self = calls->first; self != NULL; self = self->next) {
         bool due = !self->finished && self->call.method->handler->writable != NULL &&
+                   (self->client->has_room == NULL || self->client->has_room(self)) &&
                    (self->yielded || self->call.method->kind != CALL_UNARY);
         if (!due || (!self->yielded && self->sent == 0))
             continue;
@@ -230,9 +249,9 @@ void calls_turn(struct calls *calls)
     sweep(calls);
 }
 
-void calls_open(struct calls *calls, struct sim_hub *hub)
+void calls_open(struct calls *calls, const struct calls_hub *of_hub)
 {
-    *calls = (struct calls){.hub = hub, .mailbox = mailbox_create(MAILBOX_PLACES)};
+    *calls = (struct calls){.of = *of_hub, .mailbox = mailbox_create(of_hub->places)};
 }
 
 void calls_drop(struct calls *calls)
@@ -243,7 +262,7 @@ void calls_drop(struct calls *calls)
         self->finished = self->gone = true;
     while ((got = mailbox_take(calls->mailbox, mail, 16)) > 0)
         for (uint32_t i = 0; i < got; i++)
-            orphan(calls, &mail[i]);
+            orphan(&mail[i]);
     sweep(calls);
 }
 

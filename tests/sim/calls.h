@@ -9,21 +9,25 @@
 #ifndef VACANCY_TESTS_SIM_CALLS_H
 #define VACANCY_TESTS_SIM_CALLS_H
 
+#include "daemon/base/digest.h"
 #include "daemon/rpc/call.h"
 #include "proto/wire/tls.h"
 #include "tests/sim/sim.h"
 
 struct sim_call;
 
-/* What a client does with its answers. Either may be NULL. */
+/* What a client does with its answers. Any may be NULL. */
 struct client {
     void (*answered)(struct sim_call *call, const ProtobufCMessage *message);
+    /* Whether it takes more now; NULL: by chance. */
+    bool (*has_room)(struct sim_call *call);
     void (*ended)(struct sim_call *call, const struct problem *problem); /* problem->code ERR_NONE: OK */
 };
 
 struct sim_call {
     struct call call; /* first: handlers know only this */
-    struct sim_hub *hub;
+    struct calls *calls;
+    struct sim_hub *hub; /* run_sim's */
     const struct client *client;
     void *user; /* the client's own */
     struct tls_peer peer;
@@ -33,22 +37,38 @@ struct sim_call {
     uint32_t sent;
     bool shows; /* its answers show records: no message before a disclosure */
     bool finished, yielded, gone;
+    bool not_reading; /* the handler takes nothing more for now */
     struct sim_call *next;
 };
 
+/* What the calls of a hub need of it. */
+struct calls_hub {
+    struct sim *sim;
+    struct seam *seam; /* of the environment with the trail of disclosures */
+    const struct clock_source *clock;
+    void *context;       /* the services' */
+    struct sim_hub *hub; /* run_sim's, or NULL */
+    uint32_t places;     /* for answers on their way */
+};
+
 struct calls {
-    struct sim_hub *hub;
+    struct calls_hub of;
     struct mailbox *mailbox;
     struct sim_call *first;
     uint64_t serials;
 };
 
-void calls_open(struct calls *calls, struct sim_hub *hub);
+void calls_open(struct calls *calls, const struct calls_hub *of);
 /* As a kill does: nobody is told anything, everything is freed. */
 void calls_drop(struct calls *calls);
 void calls_close(struct calls *calls);
 
-/* Begins a call in `name`'s name; messages follow with call_feed. It lives until call_settle after its end. */
+/* Begins a call in `name`'s name, whose certificate this key issued; messages follow with call_feed. It lives until
+ * calls_turn after its end. */
+struct sim_call *call_begin_as(struct calls *calls, const char *path, const char *name,
+                               const uint8_t issuer[DIGEST_BYTES], const struct client *client, void *user);
+/* The same from this hub's own issuer. */
+#define SIM_ISSUER_OCTET 0x5a
 struct sim_call *call_begin(struct calls *calls, const char *path, const char *name, const struct client *client,
                             void *user);
 /* Hands the handler a message, unless the call is over. */

@@ -39,7 +39,7 @@ struct sim_hub *hub_create(struct sim *sim)
     random_fill(&hub->randomness, seed, sizeof seed);
     hub->signer = signer_from_seed(seed);
     strcpy(hub->issuer.region, SIM_REGION);
-    memset(hub->issuer.key_sha256, 0x5a, DIGEST_BYTES);
+    memset(hub->issuer.key_sha256, SIM_ISSUER_OCTET, DIGEST_BYTES);
     hub->seam = seam_create(sim);
     hub->model.hub = hub;
     proof_init(&hub->proof, hub);
@@ -135,7 +135,12 @@ void hub_start(struct sim_hub *hub)
         .version = "sim",
         .started_boot_ms = clock_boot_ms(&hub->clock),
     };
-    calls_open(&hub->calls, hub);
+    calls_open(&hub->calls, &(struct calls_hub){.sim = hub->sim,
+                                                .seam = hub->seam,
+                                                .clock = &hub->clock,
+                                                .context = &hub->context,
+                                                .hub = hub,
+                                                .places = SIM_QUEUE});
     /* From here on the disk's planned death is the next step's. */
     hub->seam->calls_until_death = -1;
     if (hub->seam->dead) {

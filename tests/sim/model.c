@@ -170,6 +170,8 @@ static struct allowed expect(const struct model *model, const struct operation *
     case UPDATE_SET_PRINCIPAL:
         return (struct allowed){.outcomes =
                                     OUTCOME(OUTCOME_CREATED) | OUTCOME(OUTCOME_UPDATED) | OUTCOME(OUTCOME_CONFIRMED)};
+    default: /* nobody asks for the others here */
+        break;
     }
     return (struct allowed){0};
 }
@@ -331,6 +333,8 @@ static void take_over(struct model *model, const struct operation *operation, co
         break;
     case UPDATE_SET_PRINCIPAL:
         model->suspended[operation->principal] = operation->suspended;
+        break;
+    default: /* nobody asks for the others here */
         break;
     }
 }

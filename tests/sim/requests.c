@@ -236,6 +236,8 @@ const ProtobufCMessage *request_message(const struct operation *operation)
         return &m.request.put_agency.base;
     case UPDATE_SET_PRINCIPAL:
         return suspend_message(operation);
+    default: /* nobody asks for the others here */
+        break;
     }
     return NULL;
 }

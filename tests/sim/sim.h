@@ -1,8 +1,10 @@
 /*
- * sim.h - one seed's world: virtual time, one source of chance, hubs, and what happened last.
+ * sim.h - one seed's world: virtual time, one source of chance, and what happened last.
  *
- * Owns: struct sim, the scheduler's step (sim.c), notes and failure. Not here: a hub's parts (hub.h), what clients ask
- * for (traffic.h), what must hold (model.h, proof.h).
+ * Two programs share it: run_sim has one hub (one_hub.c) and looks at the register closely; run_sim_federation has
+ * several (tests/sim/federation).
+ * Owns: struct sim, notes, failure, coverage (sim.c). Not here: a hub's parts (hub.h), what clients ask for
+ * (traffic.h), what must hold (model.h, proof.h), which seeds are run (program.h).
  * Thread: one for everything; the shipped code under test starts none here.
  * Invariant: what happens is a function of (seed, steps) alone, so that a failing seed replays exactly.
  */
@@ -20,7 +22,8 @@
 #define HOUR_MS   (60 * MINUTE_MS)
 #define DAY_MS    (24 * HOUR_MS)
 
-#define SIM_HUBS        1 /* the federation brings more */
+#define SIM_BEGINNING_MS INT64_C(1767600000000) /* 2026-01-05T08:00Z, a Monday */
+
 #define SIM_NOTES       48
 #define SIM_NOTE_BYTES  160
 #define SIM_STEPS_USUAL 300
@@ -28,18 +31,19 @@
 struct sim_hub;
 
 struct sim {
+    const char *program; /* its name */
     uint64_t seed;
     uint32_t step, steps;
     struct seeded_random chance;
     int64_t now_ms; /* true time; hubs' clocks err from it */
     const struct gazetteer *gazetteer;
-    struct sim_hub *hubs[SIM_HUBS];
+    struct sim_hub *hub;                   /* run_sim's */
     char notes[SIM_NOTES][SIM_NOTE_BYTES]; /* a ring: the last events */
     uint64_t noted;
 };
 
-/* Runs one seed: returns when every step passed; ends the program otherwise (sim_fail). */
-void sim_run(struct sim *sim, uint64_t seed, uint32_t steps, const struct gazetteer *gazetteer);
+/* Runs one seed of run_sim: returns when every step passed; ends the program otherwise (sim_fail). */
+void one_hub_run(struct sim *sim, uint64_t seed, uint32_t steps, const struct gazetteer *gazetteer);
 
 /* Remembers an event for the report of a failure. */
 void sim_note(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -94,14 +98,18 @@ _Noreturn void sim_fail(struct sim *sim, const char *format, ...) __attribute__(
     X(HEAD_SIGNED)                                                                                                     \
     X(SEARCHED_BESIDE_SYNC)
 
+/* The same for run_sim_federation. */
+#define FEDERATION_COVERED(X) X(SEEDS)
+
 enum sim_covered {
 #define SIM_COVERED_ENUM(name) COVERED_##name,
-    SIM_COVERED(SIM_COVERED_ENUM) SIM_COVERED_COUNT
+    SIM_COVERED(SIM_COVERED_ENUM) SIM_COVERED_END,
+    FEDERATION_COVERED(SIM_COVERED_ENUM) SIM_COVERED_COUNT
 };
 void sim_cover(enum sim_covered what);
-/* True when everything was met; else prints what wasn't. */
-bool sim_covered_all(void);
-void sim_print_covered(void);
+/* Of those from first on and before end: true when everything was met; else prints what wasn't. */
+bool sim_covered_all(enum sim_covered first, enum sim_covered end);
+void sim_print_covered(enum sim_covered first, enum sim_covered end);
 
 /* For signal handlers: which seed is running. */
 void sim_report_signal(struct sim *sim, int number);

@@ -4,6 +4,7 @@
 #include "tests/sim/traffic.h"
 
 #include "daemon/record/bytes.h"
+#include "tests/sim/contents.h"
 #include "tests/sim/requests.h"
 #include "vacancy/v1/agency_service.pb-c.h"
 #include "vacancy/v1/hub_service.pb-c.h"
@@ -73,50 +74,6 @@ static void put_agency(struct sim *sim, struct operation *operation)
     strcpy(row->ofsted_urn, council ? "" : "SC123456");
 }
 
-static void set_terms(struct sim *sim, struct carer *carer)
-{
-    struct terms *terms = &carer->terms;
-    terms->max_children = 1 + below(sim, 4);
-    terms->max_children_if_siblings = terms->max_children + below(sim, 3);
-    terms->age_from_months = 12 * below(sim, 6);
-    terms->age_below_months = 216 - 12 * below(sim, 5);
-    terms->care_types = 1u << CARE_SHORT_TERM;
-    if (once_in(sim, 3))
-        terms->care_types |= 1u << CARE_EMERGENCY;
-    if (once_in(sim, 2))
-        terms->care_types |= 1u << (CARE_LONG_TERM + below(sim, 4));
-    terms->named_child_only = once_in(sim, 12);
-}
-
-static void fill_carer(struct sim_hub *hub, const struct operation *operation, struct carer *carer)
-{
-    struct sim *sim = hub->sim;
-    memset(carer, 0, sizeof *carer);
-    set_terms(sim, carer);
-    carer->approved_on = 15000 + (date_days)below(sim, 4000);
-    carer->approval_ends_on = DATE_NONE;
-    if (once_in(sim, 10))
-        carer->approval_ends_on = date_of_wall_ms(clock_wall_ms(&hub->clock)) + (date_days)below(sim, 400) - 20;
-    carer->places = 1 + below(sim, 4);
-    carer->bedrooms = 1 + below(sim, 4);
-    carer->room_sharing = (uint8_t)below(sim, ROOM_SHARING_END);
-    carer->placed_count = below(sim, carer->places + (once_in(sim, 5) ? 1 : 0));
-    for (uint32_t i = 0; i < carer->placed_count; i++)
-        carer->placed[i] =
-            (struct placed_child){(uint8_t)(1 + below(sim, 6)), (uint8_t)(1 + below(sim, 2)), 0, "E08000035"};
-    carer->household_count = below(sim, 3);
-    for (uint32_t i = 0; i < carer->household_count; i++)
-        carer->household[i] = (struct household_child){(uint8_t)(1 + below(sim, 6)), (uint8_t)(1 + below(sim, 2))};
-    if (once_in(sim, 3)) {
-        carer->language_count = 1;
-        strcpy(carer->languages[0].tag, once_in(sim, 2) ? "pl" : "ur");
-        carer->languages[0].level = (uint8_t)(1 + below(sim, 2));
-    }
-    carer->skills = below(sim, 1u << 6) << 1;
-    carer->training_level = (uint8_t)below(sim, TRAINING_END);
-    carer_postcode(operation->agency, operation->reference, below(sim, HOMES_EACH), carer->home_postcode);
-}
-
 static void put_carer(struct sim_hub *hub, struct operation *operation)
 {
     struct sim *sim = hub->sim;
@@ -131,7 +88,7 @@ static void put_carer(struct sim_hub *hub, struct operation *operation)
         if (carer->approval_ends_on != DATE_NONE && carer->approval_ends_on <= carer->approved_on)
             carer->approval_ends_on = DATE_NONE;
     } else {
-        fill_carer(hub, operation, carer);
+        content_carer(sim, date_of_wall_ms(clock_wall_ms(&hub->clock)), operation, carer);
     }
     strcpy(carer->agency, agency_id(operation->agency));
     carer_reference(operation->agency, operation->reference, carer->agency_reference);
@@ -139,33 +96,6 @@ static void put_carer(struct sim_hub *hub, struct operation *operation)
     carer->end_reason[0] = '\0';
     carer->ended_observed_at_ms = 0;
     carer->observed_at_ms = operation->observed_at_ms;
-}
-
-static void fill_vacancy(struct sim_hub *hub, const struct carer *carer, struct vacancy *vacancy)
-{
-    struct sim *sim = hub->sim;
-    uint32_t room = carer->places > carer->placed_count ? carer->places - carer->placed_count : 1;
-    date_days today = date_of_wall_ms(clock_wall_ms(&hub->clock));
-    memset(vacancy, 0, sizeof *vacancy);
-    vacancy->from = vacancy->until = vacancy->reserved_until = DATE_NONE;
-    vacancy->stated = once_in(sim, 4) ? (uint8_t)(VACANCY_RESERVED + below(sim, 2)) : VACANCY_VACANT;
-    if (vacancy->stated == VACANCY_RESERVED)
-        vacancy->reserved_until = today + (date_days)below(sim, 30);
-    if (vacancy->stated == VACANCY_NOT_AVAILABLE)
-        vacancy->reason = (uint8_t)(1 + below(sim, NOT_AVAILABLE_REASON_END - 1));
-    vacancy->beds = once_in(sim, 8) ? 1 + below(sim, 6) : 1 + below(sim, room);
-    if (once_in(sim, 3))
-        vacancy->care_types = 1u << (once_in(sim, 2) ? CARE_SHORT_TERM : CARE_EMERGENCY);
-    if (once_in(sim, 4))
-        vacancy->from = today - 20 + (date_days)below(sim, 40);
-    if (vacancy->from != DATE_NONE && once_in(sim, 2))
-        vacancy->until = vacancy->from + (date_days)below(sim, 40);
-    if (once_in(sim, 5))
-        vacancy->age_below_months = 60 + 12 * below(sim, 14);
-    if (vacancy->age_below_months > 216)
-        vacancy->age_below_months = 216;
-    vacancy->sibling_group_only = once_in(sim, 10);
-    vacancy->on_call = once_in(sim, 10);
 }
 
 static void put_vacancy(struct sim_hub *hub, struct operation *operation)
@@ -179,7 +109,7 @@ static void put_vacancy(struct sim_hub *hub, struct operation *operation)
         if (once_in(hub->sim, 4))
             vacancy->on_call = !vacancy->on_call;
     } else {
-        fill_vacancy(hub, &known->carer, vacancy);
+        content_vacancy(hub->sim, date_of_wall_ms(clock_wall_ms(&hub->clock)), &known->carer, vacancy);
     }
     vacancy->state = vacancy->stated;
     vacancy->observed_at_ms = operation->observed_at_ms;
@@ -262,6 +192,8 @@ static void fill(struct sim_hub *hub, struct operation *operation)
         operation->principal = below(sim, AGENCIES + 1);
         operation->suspended = !hub->model.suspended[operation->principal] && once_in(sim, 4);
         break;
+    default: /* nobody asks for the others here */
+        break;
     }
 }
 
@@ -313,6 +245,8 @@ static void alter(struct sim_hub *hub, struct operation *operation)
     case UPDATE_PUT_VACANCY:
     case UPDATE_WITHDRAW:
         operation->reference = (operation->reference + 1) % REFERENCES;
+        break;
+    default: /* nobody asks for the others here */
         break;
     }
 }
@@ -388,6 +322,8 @@ static uint64_t receipt_sequence(const struct operation *operation, const Protob
     case UPDATE_PUT_AGENCY:
         return ((const Vacancy__V1__PutAgencyResponse *)message)->sequence;
     case UPDATE_SET_PRINCIPAL:
+        break;
+    default: /* nobody asks for the others here */
         break;
     }
     return 0;
