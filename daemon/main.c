@@ -160,7 +160,7 @@ static void create_access(struct hub *hub)
 static enum err start_register(struct hub *hub, struct problem *problem)
 {
     create_access(hub);
-    hub->match = match_create(hub->gazetteer);
+    hub->match = match_create(hub->gazetteer, hub->options.region);
     const struct commit_observer observers[] = {access_observer(hub->access), match_observer(hub->match)};
     enum err err = ERR_NONE;
     for (size_t i = 0; i < sizeof observers / sizeof observers[0] && err == ERR_NONE; i++)

@@ -5,9 +5,11 @@
  * offers with what a card shows, fed by register's commit observer. Fed only from offers and agencies, at home and
  * elsewhere, so there is one index.
  * Not here: requests and answers on the wire, the audit (service, access).
- * Thread: match_committed runs on the writer's thread and publishes; searches run on any worker and never block.
- * Invariant: a search sees exactly one version, whole; the same version, gazetteer, criteria and as_of give the same
- * answer, by integer arithmetic, ties by vacancy id.
+ * Thread: the observer runs on the home's and the replica's writer's threads, takes a lock for the time of building a
+ * version, and publishes; searches run on any worker and never block.
+ * Invariant: a search sees exactly one version, whole; the same positions, gazetteer, criteria and as_of give the same
+ * answer, at whichever hub and in whatever order the commits came: by integer arithmetic, ties by vacancy id, then
+ * region. A region's commit changes nothing of another region.
  */
 #ifndef VACANCY_MATCH_MATCH_H
 #define VACANCY_MATCH_MATCH_H
@@ -93,7 +95,8 @@ struct reason {
 };
 
 struct option {
-    struct offer offer; /* a copy: lives in the answer's arena */
+    char region[GSS_BYTES]; /* whose register it is in */
+    struct offer offer;     /* a copy: lives in the answer's arena */
     struct agency agency;
     uint64_t national_reference; /* for the audit; never shown */
     uint32_t distance_metres, children_taken;
@@ -106,23 +109,32 @@ struct rule_count {
     uint32_t failed, failed_alone;
 };
 
+/* How far the version that was searched had come in a region's log. */
+struct region_position {
+    char region[GSS_BYTES];
+    uint64_t epoch, sequence;
+};
+
 struct answer {
     struct option *options; /* in the arena */
     uint32_t option_count;
     bool explained; /* fewer options than the limit: removed and considered are filled in */
     struct rule_count removed[RULE_END];
     uint32_t considered;
-    uint64_t epoch, sequence; /* position of the version that was searched */
+    struct region_position *positions; /* in the arena; of all regions that have committed anything, by code */
+    uint32_t position_count;
 };
 
 struct match;
 struct match_version;
 
 /* `gazetteer` is borrowed: which box holds all homes of a cell (H10), names of authorities. NULL (tests): a cell's box
- * is its square, and that of a whole authority is everywhere. */
-struct match *match_create(const struct gazetteer *gazetteer);
+ * is its square, and that of a whole authority is everywhere. home_region: whose records can always be read; one of
+ * another region that can't is passed over, and said once. */
+struct match *match_create(const struct gazetteer *gazetteer, const char *home_region);
 void match_destroy(struct match *match); /* no reader may be left */
-/* The observer to give to home_observe. */
+/* The observer to give to home_observe and replica_observe. A commit with `more` stays unpublished, and its thread
+ * keeps the other writer waiting, until the last part has come from the same thread. */
 struct commit_observer match_observer(struct match *match);
 
 /* Searches that may be unfinished at one time, and so pin what they need. */

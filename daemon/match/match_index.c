@@ -5,33 +5,39 @@
  * writer publishes the pointer, then the number, then looks at the slots. So (all in one order, seq_cst) either the
  * writer sees the announcement, or the reader's pointer is at least the version just published. An announced number
  * may be older than the version that is read: that keeps more, never less.
+ *
+ * Nobody is trusted with anybody else's pen: a commit reaches only offers and agencies that its own region committed.
  */
 #include "daemon/match/match_index.h"
 
 #include "daemon/base/log.h"
+#include "daemon/match/match_places.h"
 #include "daemon/record/bytes.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define REGION_HOME 0
 
 struct garbage {
     void *piece;
     uint64_t tag; /* the first version that does not reach it */
 };
 
-/* Where an offer lies now. Open addressing; reference 0 is free. */
-struct place_row {
-    uint64_t national_reference;
-    const struct held_offer *held;
-    uint32_t east, north;
-};
-
 struct agency_number {
+    uint16_t region;
     char id[AGENCY_ID_BYTES];
     uint32_t number;
+};
+
+/* A region, from its first commit on. Its number is its place in match.regions; 0 is the one that is at home here. */
+struct known_region {
+    char code[GSS_BYTES];
+    bool complained; /* of a record that this hub can't read */
 };
 
 struct match {
@@ -40,13 +46,17 @@ struct match {
     _Atomic uint64_t published;
     _Atomic uint32_t slots_used;                /* slots ever used: the writer looks no further */
     _Atomic uint64_t slots[MATCH_SEARCHES_MAX]; /* 0: free, else the announced version's number */
-    /* The writer's own from here on. */
+    /* The writers' own from here on: of whoever holds the lock. Recursive, because a commit in parts is one that was
+     * begun and not yet published: `building` is then set, and its thread keeps the lock. */
+    pthread_mutex_t writer;
     struct match_version *building;
+    struct known_region regions[REGIONS_MAX]; /* codes are read by searches: written before they are published */
+    uint32_t region_count;
+    bool full; /* of regions, and that was said */
     struct garbage *garbage;
     size_t garbage_first, garbage_count, garbage_capacity; /* a ring */
-    struct place_row *places;
-    size_t place_count, place_capacity; /* a power of two */
-    struct agency_number *numbers;      /* sorted by id */
+    struct places places;
+    struct agency_number *numbers; /* sorted by region and id */
     uint32_t number_count, number_capacity;
 };
 
@@ -143,52 +153,6 @@ static void free_garbage(struct match *match, uint64_t oldest)
         match->garbage_first = (match->garbage_first + 1) % match->garbage_capacity;
         match->garbage_count--;
     }
-}
-
-/* --- where offers lie ------------------------------------------------------------------------------------------ */
-
-/* References are random; a multiplication spreads those of tests as well. */
-static size_t place_home(const struct match *match, uint64_t reference)
-{
-    return (size_t)(reference * UINT64_C(0x9E3779B97F4A7C15) >> 20) & (match->place_capacity - 1);
-}
-
-/* The row of this reference, or the free one where it belongs. */
-static struct place_row *place_find(struct match *match, uint64_t reference)
-{
-    size_t at = place_home(match, reference);
-    while (match->places[at].national_reference != 0 && match->places[at].national_reference != reference)
-        at = (at + 1) & (match->place_capacity - 1);
-    return &match->places[at];
-}
-
-static void places_grow(struct match *match)
-{
-    struct place_row *old = match->places;
-    size_t old_capacity = match->place_capacity;
-    match->place_capacity = old_capacity ? 2 * old_capacity : 1024;
-    match->places = calloc(match->place_capacity, sizeof *match->places);
-    if (match->places == NULL)
-        log_fatal("match", "out of memory for %zu offers", match->place_capacity);
-    for (size_t i = 0; i < old_capacity; i++)
-        if (old[i].national_reference != 0)
-            *place_find(match, old[i].national_reference) = old[i];
-    free(old);
-}
-
-/* Closes the gap, so that no row needs a tombstone. */
-static void place_remove(struct match *match, struct place_row *row)
-{
-    size_t mask = match->place_capacity - 1, gap = (size_t)(row - match->places);
-    for (size_t at = (gap + 1) & mask; match->places[at].national_reference != 0; at = (at + 1) & mask) {
-        size_t home = place_home(match, match->places[at].national_reference);
-        if (((at - home) & mask) < ((at - gap) & mask))
-            continue;
-        match->places[gap] = match->places[at];
-        gap = at;
-    }
-    match->places[gap] = (struct place_row){0};
-    match->place_count--;
 }
 
 /* --- building a version ---------------------------------------------------------------------------------------- */
@@ -292,12 +256,14 @@ static struct agency_list *agencies_for_change(struct match *match, uint32_t cou
 }
 
 /* The agency's number, a new one if it has none. */
-static uint32_t agency_number(struct match *match, const char *id)
+static uint32_t agency_number(struct match *match, uint16_t region, const char *id)
 {
     uint32_t low = 0, high = match->number_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        int order = strcmp(match->numbers[middle].id, id);
+        int order = match->numbers[middle].region - region;
+        if (order == 0)
+            order = strcmp(match->numbers[middle].id, id);
         if (order == 0)
             return match->numbers[middle].number;
         if (order < 0)
@@ -315,8 +281,9 @@ static uint32_t agency_number(struct match *match, const char *id)
     memmove(row + 1, row, (match->number_count - low) * sizeof *row);
     strncpy(row->id, id, sizeof row->id - 1);
     row->id[sizeof row->id - 1] = '\0';
+    row->region = region;
     row->number = match->number_count++;
-    agencies_for_change(match, match->number_count);
+    agencies_for_change(match, match->number_count)->slots[row->number].region = match->regions[region].code;
     return row->number;
 }
 
@@ -332,14 +299,16 @@ static void append(struct held_offer *held, const void *piece, size_t bytes)
 
 static struct held_offer *held_make(uint64_t reference, const struct offer *offer)
 {
-    struct held_offer *held = get_memory(sizeof *held + sizeof *offer);
+    size_t children = offer->child_count * sizeof offer->children[0];
+    size_t languages = offer->language_count * sizeof offer->languages[0];
+    size_t cell = offsetof(struct home_cell, area) + strlen(offer->cell.area) + 1;
+    struct held_offer *held = get_memory(sizeof *held + offsetof(struct offer, children) + children + languages + cell);
     *held = (struct held_offer){.national_reference = reference};
     append(held, offer, offsetof(struct offer, children));
-    append(held, offer->children, offer->child_count * sizeof offer->children[0]);
-    append(held, offer->languages, offer->language_count * sizeof offer->languages[0]);
-    append(held, &offer->cell, offsetof(struct home_cell, area) + strlen(offer->cell.area) + 1);
-    struct held_offer *fitting = realloc(held, sizeof *held + held->size);
-    return fitting ? fitting : held;
+    append(held, offer->children, children);
+    append(held, offer->languages, languages);
+    append(held, &offer->cell, cell);
+    return held;
 }
 
 void held_read(const struct held_offer *held, struct offer *out)
@@ -400,22 +369,21 @@ static struct box box_of_cell(const struct gazetteer *gazetteer, const struct ho
     return (struct box){0, 0, UINT16_MAX, UINT16_MAX}; /* not known where: near everything that is to be avoided */
 }
 
-static void offer_add(struct match *match, uint64_t reference, const struct octets *value)
+/* Where it lies now. */
+static struct place_row offer_add(struct match *match, uint16_t region, uint64_t reference, const struct offer *offer)
 {
     struct match_version *version = match->building;
-    struct offer offer;
-    if (offer_decode(value, &offer) != ERR_NONE)
-        log_fatal("match", "a committed offer can't be read");
-    struct held_offer *held = held_make(reference, &offer);
+    struct held_offer *held = held_make(reference, offer);
     version->bytes += held_bytes(held);
 
-    struct box box = box_of_cell(match->gazetteer, &offer.cell);
+    struct box box = box_of_cell(match->gazetteer, &offer->cell);
     struct facts facts;
-    facts_of_offer(&offer, &box, &facts);
+    facts_of_offer(offer, &box, &facts);
     facts.held = held;
-    facts.agency = agency_number(match, offer.agency);
+    facts.agency = agency_number(match, region, offer->agency);
 
-    struct place_row row = {reference, held, cell_east(facts.point_e_metres), cell_north(facts.point_n_metres)};
+    struct place_row row = {reference, held, region, (uint16_t)cell_east(facts.point_e_metres),
+                            (uint16_t)cell_north(facts.point_n_metres)};
     struct bucket *bucket = *bucket_slot(match, row.east, row.north);
     uint32_t at = bucket ? bucket->count : 0;
     bucket = bucket_for_change(match, row.east, row.north, at + 1);
@@ -428,50 +396,120 @@ static void offer_add(struct match *match, uint64_t reference, const struct octe
     version->last_east = row.east > version->last_east ? row.east : version->last_east;
     version->first_north = row.north < version->first_north ? row.north : version->first_north;
     version->last_north = row.north > version->last_north ? row.north : version->last_north;
-    *place_find(match, reference) = row;
+    return row;
 }
 
-static void change_offer(struct match *match, const struct change *change)
+/* At home that can't be; another region's hub may be newer than this one, and must not bring it down. */
+static void unreadable(struct match *match, uint16_t region, const char *what)
 {
-    if (change->key.size != 8)
-        log_fatal("match", "an offer's key has %zu octets", change->key.size);
+    struct known_region *whose = &match->regions[region];
+    if (region == REGION_HOME)
+        log_fatal("match", "%s that was committed can't be read", what);
+    if (!whose->complained)
+        log_error("match", "%s can't be read, and is not offered here region=%s; said once", what, whose->code);
+    whose->complained = true;
+}
+
+static void change_offer(struct match *match, uint16_t region, const struct change *change)
+{
+    struct offer offer;
+    if (change->key.size != 8) {
+        unreadable(match, region, "an offer's key");
+        return;
+    }
+    bool offered = !change->deleted && offer_decode(&change->value, &offer) == ERR_NONE;
+    if (!change->deleted && !offered)
+        unreadable(match, region, "an offer");
     uint64_t reference = get_be64(change->key.data);
-    if (2 * (match->place_count + 1) > match->place_capacity)
-        places_grow(match);
-    struct place_row *row = place_find(match, reference);
-    bool known = row->national_reference != 0;
+    struct place_row *row = places_find(&match->places, region, reference);
+    bool known = row->held != NULL;
     if (known)
         offer_remove(match, row);
-    if (!change->deleted) {
-        offer_add(match, reference, &change->value);
-        match->place_count += !known;
+    if (offered) {
+        *row = offer_add(match, region, reference, &offer);
+        match->places.count += !known;
     } else if (known) {
-        place_remove(match, row);
+        places_remove(&match->places, row);
     }
 }
 
-static void change_agency(struct match *match, const struct change *change)
+static void change_agency(struct match *match, uint16_t region, const struct change *change)
 {
     char id[AGENCY_ID_BYTES] = "";
-    if (change->key.size >= sizeof id)
-        log_fatal("match", "an agency's key has %zu octets", change->key.size);
+    if (change->key.size >= sizeof id) {
+        unreadable(match, region, "an agency's key");
+        return;
+    }
     memcpy(id, change->key.data, change->key.size);
-    uint32_t number = agency_number(match, id);
+    uint32_t number = agency_number(match, region, id);
     struct agency_list *list = agencies_for_change(match, match->number_count);
     struct agency_slot *slot = &list->slots[number];
     if (slot->row)
         retire(match, (void *)slot->row, sizeof *slot->row);
     list->inactive += slot->active;
-    *slot = (struct agency_slot){0};
+    slot->row = NULL;
+    slot->active = false;
     if (change->deleted)
         return;
     struct agency *row = get_memory(sizeof *row);
-    if (agency_decode(id, &change->value, row) != ERR_NONE)
-        log_fatal("match", "a committed agency can't be read");
+    if (agency_decode(id, &change->value, row) != ERR_NONE) {
+        unreadable(match, region, "an agency");
+        free(row);
+        return;
+    }
     match->building->bytes += sizeof *row;
-    *slot = (struct agency_slot){row, row->status != AGENCY_SUSPENDED};
+    slot->row = row;
+    slot->active = row->status != AGENCY_SUSPENDED;
     list->inactive -= slot->active;
 }
+
+/* --- regions --------------------------------------------------------------------------------------------------- */
+
+/* False when there is no room for another one. */
+static bool region_number(struct match *match, const char *code, uint16_t *number)
+{
+    for (*number = 0; *number < match->region_count; (*number)++)
+        if (strcmp(match->regions[*number].code, code) == 0)
+            return true;
+    if (match->region_count == REGIONS_MAX || strlen(code) >= GSS_BYTES) {
+        if (!match->full)
+            log_error("match", "no room for region=%s: its vacancies are not offered here", code);
+        match->full = true;
+        return false;
+    }
+    strcpy(match->regions[match->region_count++].code, code);
+    return true;
+}
+
+static size_t position_list_bytes(uint32_t count)
+{
+    return sizeof(struct position_list) + count * sizeof(struct region_position);
+}
+
+/* The region's position in the version being built, in a list that may be changed. */
+static struct region_position *position_for_change(struct match *match, const char *region)
+{
+    struct match_version *version = match->building;
+    struct position_list *old = version->positions;
+    uint32_t at = 0;
+    while (at < old->count && strcmp(old->rows[at].region, region) < 0)
+        at++;
+    bool known = at < old->count && strcmp(old->rows[at].region, region) == 0;
+    if (known && old->made == version->number)
+        return &old->rows[at];
+    struct position_list *list = get_memory(position_list_bytes(old->count + !known));
+    list->made = version->number;
+    list->count = old->count + !known;
+    memcpy(list->rows, old->rows, at * sizeof *list->rows);
+    memcpy(list->rows + at + !known, old->rows + at, (old->count - at) * sizeof *list->rows);
+    strcpy(list->rows[at].region, region);
+    version->bytes += position_list_bytes(list->count);
+    version->positions = list;
+    retire(match, old, position_list_bytes(old->count));
+    return &list->rows[at];
+}
+
+/* --- commits --------------------------------------------------------------------------------------------------- */
 
 static void begin(struct match *match)
 {
@@ -491,19 +529,36 @@ static void publish(struct match *match)
     match->building = NULL;
 }
 
+static void apply(struct match *match, const struct commit *commit)
+{
+    uint16_t region;
+    if (!region_number(match, commit->region, &region))
+        return;
+    struct region_position *position = position_for_change(match, match->regions[region].code);
+    position->epoch = commit->epoch;
+    position->sequence = commit->sequence;
+    for (size_t i = 0; i < commit->count; i++) {
+        if (commit->changes[i].table == LOG_TABLE_OFFER)
+            change_offer(match, region, &commit->changes[i]);
+        else if (commit->changes[i].table == LOG_TABLE_AGENCY)
+            change_agency(match, region, &commit->changes[i]);
+    }
+}
+
 static void match_committed(void *ctx, const struct commit *commit)
 {
     struct match *match = ctx;
-    begin(match);
-    match->building->epoch = commit->epoch;
-    match->building->sequence = commit->sequence;
-    for (size_t i = 0; i < commit->count; i++) {
-        if (commit->changes[i].table == LOG_TABLE_OFFER)
-            change_offer(match, &commit->changes[i]);
-        else if (commit->changes[i].table == LOG_TABLE_AGENCY)
-            change_agency(match, &commit->changes[i]);
+    pthread_mutex_lock(&match->writer);
+    bool continues = match->building != NULL; /* only this thread can have left it, and the lock, behind */
+    if (!continues)
+        begin(match);
+    apply(match, commit);
+    if (!commit->more) {
+        publish(match);
+        pthread_mutex_unlock(&match->writer);
     }
-    publish(match);
+    if (continues)
+        pthread_mutex_unlock(&match->writer);
 }
 
 struct commit_observer match_observer(struct match *match)
@@ -511,17 +566,31 @@ struct commit_observer match_observer(struct match *match)
     return (struct commit_observer){match_committed, match};
 }
 
-struct match *match_create(const struct gazetteer *gazetteer)
+static void writer_lock_init(pthread_mutex_t *lock)
+{
+    pthread_mutexattr_t recursive;
+    pthread_mutexattr_init(&recursive);
+    pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(lock, &recursive);
+    pthread_mutexattr_destroy(&recursive);
+}
+
+struct match *match_create(const struct gazetteer *gazetteer, const char *home_region)
 {
     struct match *match = calloc(1, sizeof *match);
     struct match_version *version = calloc(1, sizeof *version);
     struct agency_list *agencies = calloc(1, sizeof *agencies);
-    if (match == NULL || version == NULL || agencies == NULL)
+    struct position_list *positions = calloc(1, sizeof *positions);
+    uint16_t home;
+    if (match == NULL || version == NULL || agencies == NULL || positions == NULL)
         log_fatal("match", "out of memory");
     match->gazetteer = gazetteer;
+    writer_lock_init(&match->writer);
+    region_number(match, home_region, &home);
     version->number = 1;
     version->agencies = agencies;
-    version->bytes = sizeof *version + sizeof *agencies;
+    version->positions = positions;
+    version->bytes = sizeof *version + sizeof *agencies + sizeof *positions;
     version->first_east = CELLS_EAST;
     version->first_north = CELLS_NORTH;
     atomic_init(&match->current, version);
@@ -553,9 +622,11 @@ void match_destroy(struct match *match)
     for (uint32_t i = 0; i < version->agencies->count; i++)
         free((void *)version->agencies->slots[i].row);
     free(version->agencies);
+    free(version->positions);
     free(version);
     free(match->garbage);
-    free(match->places);
+    places_finish(&match->places);
+    pthread_mutex_destroy(&match->writer);
     free(match->numbers);
     free(match);
 }

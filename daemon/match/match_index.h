@@ -7,7 +7,7 @@
  *
  * Owns: the versions, who reads them, when their pieces are freed. A commit copies the pieces it changes (a root, and a
  * block and a bucket per offer) and publishes the new root through an atomic pointer.
- * Thread: index_pin, index_unpin: any; the commit observer: the writer's.
+ * Thread: index_pin, index_unpin: any; the commit observer: the writers', one at a time (a lock).
  * Invariant: what a pinned version can reach is neither changed nor freed. A piece that version v no longer reaches is
  * freed once no reader announces a version below v.
  */
@@ -15,7 +15,9 @@
 #define VACANCY_MATCH_MATCH_INDEX_H
 
 #include "daemon/match/match_rules.h"
+#include "daemon/record/roster.h"
 
+#define REGIONS_MAX  (ROSTER_REGIONS_MAX + 1) /* those of a roster, and one's own */
 #define CELL_METRES  16000u
 #define CELLS_EAST   44u /* 704 km */
 #define CELLS_NORTH  82u /* 1,304 km */
@@ -44,20 +46,30 @@ struct block {
     struct bucket *buckets[BLOCK_CELLS * BLOCK_CELLS];
 };
 
-/* Numbers are given once and never used again for another agency. */
+/* Numbers are given once and never used again for another agency. An agency is one region's: two regions' agencies with
+ * the same id are two. */
 struct agency_list {
     uint64_t made;
     uint32_t count, capacity;
     uint32_t inactive; /* of all slots: as a rule none, and nobody looks at each offer's */
     struct agency_slot {
         const struct agency *row; /* NULL: an offer names it, but it isn't known */
+        const char *region;       /* whose it is, and each of its offers: its code, which outlives the versions */
         bool active;
     } slots[];
 };
 
+/* Sorted by region. */
+struct position_list {
+    uint64_t made;
+    uint32_t count;
+    struct region_position rows[];
+};
+
 struct match_version {
-    uint64_t number, epoch, sequence, offers, bytes;
+    uint64_t number, offers, bytes;
     struct agency_list *agencies;
+    struct position_list *positions;
     /* Cells that may hold offers lie within these, inclusive. */
     uint32_t first_east, last_east, first_north, last_north;
     struct block *blocks[BLOCKS_EAST * BLOCKS_NORTH];

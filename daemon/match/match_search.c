@@ -49,20 +49,36 @@ struct match_search {
 
 /* --- the best so far ------------------------------------------------------------------------------------------- */
 
-static bool after(const struct candidate *a, const struct candidate *b)
+static const char *region_of(const struct match_search *s, const struct candidate *candidate)
+{
+    return s->version->agencies->slots[candidate->group->agency[candidate->lane]].region;
+}
+
+static uint64_t reference_of(const struct candidate *candidate)
+{
+    return candidate->group->held[candidate->lane]->national_reference;
+}
+
+/* Total over all offers there can be, and nothing in it depends on where or when they came. Two regions can give the
+ * same id, by chance or not. */
+static bool after(const struct match_search *s, const struct candidate *a, const struct candidate *b)
 {
     if (a->distance_metres != b->distance_metres)
         return a->distance_metres > b->distance_metres;
-    return a->vacancy_id > b->vacancy_id;
+    if (a->vacancy_id != b->vacancy_id)
+        return a->vacancy_id > b->vacancy_id;
+    int order = strcmp(region_of(s, a), region_of(s, b));
+    return order != 0 ? order > 0 : reference_of(a) > reference_of(b);
 }
 
-static void sift_down(struct candidate *heap, uint32_t count, uint32_t at)
+static void sift_down(struct match_search *s, uint32_t count)
 {
-    struct candidate moving = heap[at];
+    struct candidate *heap = s->heap, moving = heap[0];
+    uint32_t at = 0;
     for (uint32_t child; (child = 2 * at + 1) < count; at = child) {
-        if (child + 1 < count && after(&heap[child + 1], &heap[child]))
+        if (child + 1 < count && after(s, &heap[child + 1], &heap[child]))
             child++;
-        if (!after(&heap[child], &moving))
+        if (!after(s, &heap[child], &moving))
             break;
         heap[at] = heap[child];
     }
@@ -72,14 +88,14 @@ static void sift_down(struct candidate *heap, uint32_t count, uint32_t at)
 static void keep(struct match_search *s, const struct candidate *candidate)
 {
     if (s->count == s->limit) {
-        if (after(&s->heap[0], candidate)) {
+        if (after(s, &s->heap[0], candidate)) {
             s->heap[0] = *candidate;
-            sift_down(s->heap, s->count, 0);
+            sift_down(s, s->count);
         }
         return;
     }
     uint32_t at = s->count++;
-    for (uint32_t parent; at > 0 && after(candidate, &s->heap[parent = (at - 1) / 2]); at = parent)
+    for (uint32_t parent; at > 0 && after(s, candidate, &s->heap[parent = (at - 1) / 2]); at = parent)
         s->heap[at] = s->heap[parent];
     s->heap[at] = *candidate;
 }
@@ -91,7 +107,7 @@ static void sort_kept(struct match_search *s)
         struct candidate worst = s->heap[0];
         s->heap[0] = s->heap[left - 1];
         s->heap[left - 1] = worst;
-        sift_down(s->heap, left - 1, 0);
+        sift_down(s, left - 1);
     }
 }
 
@@ -361,6 +377,7 @@ static void option_fill(const struct match_search *s, const struct candidate *ca
     held_read(held, &option->offer);
     /* An active agency is a known one. */
     option->agency = *s->version->agencies->slots[candidate->group->agency[candidate->lane]].row;
+    memcpy(option->region, region_of(s, candidate), sizeof option->region);
     option->national_reference = held->national_reference;
     option->distance_metres = candidate->distance_metres;
     option->children_taken = candidate->children_taken;
@@ -370,8 +387,12 @@ static void option_fill(const struct match_search *s, const struct candidate *ca
 
 static enum err search_answer(struct match_search *s, struct arena *arena, struct answer *answer)
 {
-    answer->epoch = s->version->epoch;
-    answer->sequence = s->version->sequence;
+    const struct position_list *positions = s->version->positions;
+    answer->positions = arena_alloc(arena, positions->count * sizeof *answer->positions);
+    if (answer->positions == NULL)
+        return ERR_LIMIT;
+    memcpy(answer->positions, positions->rows, positions->count * sizeof *answer->positions);
+    answer->position_count = positions->count;
     if (s->count < s->limit) {
         tally_flush(s);
         answer->explained = true;

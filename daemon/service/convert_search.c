@@ -243,7 +243,7 @@ static Vacancy__V1__Option *card(const struct service_context *ctx, const struct
     if (authority != NULL)
         out->home_authority_name = (char *)authority->name;
     out->relation = relation_view(gazetteer_relation(ctx->gazetteer, team->authority, offer->cell.authority));
-    out->region = (char *)ctx->region;
+    out->region = (char *)option->region;
     out->beds_free = offer->beds_free;
     out->on_call = offer->on_call;
     out->confirmed_at_ms = offer->confirmed_at_ms;
@@ -275,6 +275,19 @@ static bool removed_view(const struct answer *answer, Vacancy__V1__FindVacancies
     return true;
 }
 
+static bool positions_view(const struct answer *answer, Vacancy__V1__FindVacanciesResponse *out, struct arena *arena)
+{
+    NEW_LIST(out->positions, answer->position_count, false);
+    for (uint32_t i = 0; i < answer->position_count; i++) {
+        NEW_OR(Vacancy__V1__RegionPosition, position, vacancy__v1__region_position__init, false);
+        position->region = answer->positions[i].region;
+        position->epoch = answer->positions[i].epoch;
+        position->sequence = answer->positions[i].sequence;
+        out->positions[out->n_positions++] = position;
+    }
+    return true;
+}
+
 /* What makes the answer repeatable (design 4.7). */
 static bool inputs_view(const struct service_context *ctx, const struct search_frame *frame,
                         const struct answer *answer, Vacancy__V1__FindVacanciesResponse *out, struct arena *arena)
@@ -282,14 +295,7 @@ static bool inputs_view(const struct service_context *ctx, const struct search_f
     static const char *const precisions[] = {
         [PLACE_OUTCODE] = "outcode", [PLACE_SECTOR] = "sector", [PLACE_UNIT] = "unit"};
     uint8_t digest[DIGEST_BYTES];
-    NEW_OR(Vacancy__V1__RegionPosition, position, vacancy__v1__region_position__init, false);
-    position->region = (char *)ctx->region;
-    position->epoch = answer->epoch;
-    position->sequence = answer->sequence;
-    NEW_LIST(out->positions, 1u, false);
-    out->positions[0] = position;
-    out->n_positions = 1;
-    if ((out->gazetteer_digest = arena_alloc(arena, DIGEST_HEX_SIZE)) == NULL)
+    if (!positions_view(answer, out, arena) || (out->gazetteer_digest = arena_alloc(arena, DIGEST_HEX_SIZE)) == NULL)
         return false;
     gazetteer_digest(ctx->gazetteer, digest);
     hex_encode(digest, sizeof digest, out->gazetteer_digest);

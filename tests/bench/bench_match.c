@@ -152,7 +152,7 @@ int main(int argc, char **argv)
     bool json = argc > 1 && strcmp(argv[1], "--json") == 0;
     static double samples[SEARCHES > PUBLISHES ? SEARCHES : PUBLISHES];
     uint64_t offers, bytes;
-    struct match *match = match_create(NULL);
+    struct match *match = match_create(NULL, FIXTURE_REGION);
     double begin = now_us();
     load(match);
     double load_ms = (now_us() - begin) / 1000;

@@ -48,7 +48,7 @@ static void open_access(struct fake_hub *hub)
                                      .issuer_count = 1,
                                      .clock = &hub->clock};
     hub->access = access_create(&options);
-    hub->match = match_create(hub->gazetteer);
+    hub->match = match_create(hub->gazetteer, FAKE_REGION);
     struct commit_observer observers[] = {access_observer(hub->access), match_observer(hub->match)};
     for (size_t i = 0; i < 2; i++)
         must(home_observe(hub->home, &observers[i]), &problem, "home_observe");

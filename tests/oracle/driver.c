@@ -196,7 +196,7 @@ struct batch {
 static void batch_begin(struct batch *batch)
 {
     arena_init(&batch->arena, (size_t)1 << 20);
-    batch->commit = (struct commit){.changes = batch->changes};
+    batch->commit = (struct commit){.region = "E12000003", .changes = batch->changes};
 }
 
 static void batch_add(struct batch *batch, enum log_table table, const void *key, size_t key_bytes,
@@ -261,7 +261,7 @@ static void region_create(struct chance *chance, struct register_side *side, int
     side->home_count = homes;
     side->homes = calloc((size_t)homes, sizeof *side->homes);
     side->agencies = calloc((size_t)side->country.agencies, sizeof *side->agencies);
-    side->match = match_create(NULL);
+    side->match = match_create(NULL, "E12000003");
     if (side->homes == NULL || side->agencies == NULL)
         mismatch("out of memory");
     for (int i = 0; i < side->country.agencies; i++) {
@@ -416,8 +416,9 @@ static void compare(const struct register_side *side, const struct question *q, 
         part |= opinion->taken < q->child_count;
         tie |= i > 0 && e->found[i - 1].opinion.distance == opinion->distance;
     }
-    if (answer->explained != (count < q->limit) || answer->epoch != 1 || answer->sequence != side->sequence)
-        mismatch("%s: explained %d, position %" PRIu64, where, answer->explained, answer->sequence);
+    if (answer->explained != (count < q->limit) || answer->positions[0].epoch != 1 ||
+        answer->positions[0].sequence != side->sequence)
+        mismatch("%s: explained %d, position %" PRIu64, where, answer->explained, answer->positions[0].sequence);
     if (answer->explained && answer->considered != (uint32_t)e->considered)
         mismatch("%s: considered %u, not %d", where, answer->considered, e->considered);
     for (int rule = 1; answer->explained && rule < RULES; rule++) {

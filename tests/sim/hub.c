@@ -99,7 +99,7 @@ static enum err open_parts(struct sim_hub *hub, struct problem *problem)
     enum err err = home_open(&options, &hub->seam->store, &hub->home, problem);
     if (err != ERR_NONE)
         return err;
-    hub->match = match_create(hub->sim->gazetteer);
+    hub->match = match_create(hub->sim->gazetteer, SIM_REGION);
     hub->access = access_create(&access);
     proof_forget_mirror(&hub->proof);
     struct commit_observer observers[] = {match_observer(hub->match), access_observer(hub->access),

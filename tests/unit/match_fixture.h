@@ -11,9 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIXTURE_DAY   20600 /* 2026-05-27 */
-#define FIXTURE_AS_OF (FIXTURE_DAY * 86400000LL)
-#define FIXTURE_BATCH 64
+#define FIXTURE_DAY    20600 /* 2026-05-27 */
+#define FIXTURE_AS_OF  (FIXTURE_DAY * 86400000LL)
+#define FIXTURE_BATCH  64
+#define FIXTURE_REGION "E12000003"
 
 /* Two beds for children of 5 to 12, nobody else in the home, of the agency "leeds". */
 static inline void fixture_offer(struct offer *offer, uint64_t vacancy_id, uint32_t e_metres, uint32_t n_metres)
@@ -74,7 +75,7 @@ struct fixture_batch {
 static inline void fixture_begin(struct fixture_batch *batch)
 {
     arena_init(&batch->arena, (size_t)4 << 20);
-    batch->commit = (struct commit){.changes = batch->changes};
+    batch->commit = (struct commit){.region = FIXTURE_REGION, .changes = batch->changes};
 }
 
 /* offer NULL: it is deleted. At most FIXTURE_BATCH in one commit. */

@@ -24,7 +24,7 @@ static int world_open(void **state)
 {
     struct world *world = calloc(1, sizeof *world);
     struct fixture_batch batch;
-    world->match = match_create(NULL);
+    world->match = match_create(NULL, FIXTURE_REGION);
     arena_init(&world->arena, (size_t)2 << 20);
     fixture_begin(&batch);
     fixture_agency(&batch, "leeds", true);
@@ -238,7 +238,7 @@ static void test_suspended_and_unknown_agencies(void **state)
     fixture_commit(&batch, world->match, ++world->sequence);
     find(world, &criteria);
     assert_removed_by(world, RULE_H1);
-    assert_int_equal(world->answer.sequence, world->sequence);
+    assert_int_equal(world->answer.positions[0].sequence, world->sequence);
     snprintf(offer.agency, sizeof offer.agency, "york");
     put(world, 1, &offer);
     find(world, &criteria);
@@ -318,7 +318,7 @@ static void test_an_unfinished_search_keeps_its_version(void **state)
     while (search && turns++ < 1000)
         assert_int_equal(match_find(world->match, &criteria, 10, &world->arena, &world->answer, &search), ERR_NONE);
     assert_true(turns > 5);
-    assert_int_equal(world->answer.sequence, before);
+    assert_int_equal(world->answer.positions[0].sequence, before);
     assert_int_equal(world->answer.considered, 10 * FIXTURE_BATCH);
     assert_int_equal(world->answer.removed[RULE_H3].failed_alone, 10 * FIXTURE_BATCH);
     find(world, &criteria);
@@ -375,7 +375,7 @@ static void test_avoided_place_and_the_rest_of_an_authority(void **state)
     const struct authority *leeds = gazetteer_authority(gazetteer, "E08000035");
     assert_non_null(leeds);
     match_destroy(world->match);
-    world->match = match_create(gazetteer);
+    world->match = match_create(gazetteer, FIXTURE_REGION);
     struct fixture_batch batch;
     fixture_begin(&batch);
     fixture_agency(&batch, "leeds", true);
@@ -392,7 +392,7 @@ static void test_avoided_place_and_the_rest_of_an_authority(void **state)
     find(world, &criteria);
     assert_removed_by(world, RULE_H10);
     match_destroy(world->match);
-    world->match = match_create(NULL);
+    world->match = match_create(NULL, FIXTURE_REGION);
     gazetteer_destroy(gazetteer);
 }
 

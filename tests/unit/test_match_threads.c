@@ -74,7 +74,7 @@ static void *read_on(void *argument)
 static void test_searches_see_whole_versions(void **state)
 {
     (void)state;
-    struct shared shared = {.match = match_create(NULL)};
+    struct shared shared = {.match = match_create(NULL, FIXTURE_REGION)};
     struct fixture_batch batch;
     pthread_t readers[READERS];
     uint64_t offers, bytes, sequence = 0;
