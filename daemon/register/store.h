@@ -44,6 +44,15 @@ enum store_table {
 
 /* Which environment: its folder in the data folder, and its tables. Segments belong to the home one. */
 enum store_kind { STORE_HOME, STORE_REPLICA };
+/* Its tables: first to before the end. */
+static inline enum store_table store_first_table(enum store_kind kind)
+{
+    return kind == STORE_HOME ? STORE_META : STORE_HOME_TABLES;
+}
+static inline enum store_table store_end_table(enum store_kind kind)
+{
+    return kind == STORE_HOME ? STORE_HOME_TABLES : STORE_TABLES;
+}
 
 struct store_usage {
     uint64_t used_bytes, limit_bytes;
@@ -99,15 +108,18 @@ struct store_lmdb_options {
 };
 
 /*
- * Opens or creates FOLDER/home (in a temporary folder, then renamed: D4); FOLDER must exist and be the caller's (D10).
- * Refuses a folder in use by another process (D9), a truncated or damaged file (first look in a child process that may
- * die: D6), so it must be called before threads exist. Another schema version (D13) is home_open's to refuse.
- * Segments are files in FOLDER.
+ * Opens or creates FOLDER/home or FOLDER/replica (in a temporary folder, then renamed: D4); FOLDER must exist and be
+ * the caller's (D10). Refuses a folder in use by another process (D9), a truncated or damaged file (first look in a
+ * child process that may die: D6), so it must be called before threads exist. Another schema version (D13) is
+ * home_open's to refuse. One lock serves the folder: the home environment's, which is opened before the replica's, by
+ * the same process, and closed after it. A damaged replica environment is put aside as FOLDER/replica.damaged and made
+ * anew, and that is said in the log. Segments are files in FOLDER, and the home environment's.
  */
 enum err store_lmdb_open(const struct store_lmdb_options *options, struct store **out, struct problem *problem)
     __attribute__((warn_unused_result));
 
-/* In memory, for one thread. The plan may be changed at any time. Contents survive store_memory_crash as committed. */
+/* In memory, for one thread; has the tables of both kinds. The plan may be changed at any time. Contents survive
+ * store_memory_crash as committed. */
 struct store_memory_plan {
     int64_t calls_until_crash; /* < 0: never. At 0 every call answers ERR_STORE_IO until store_memory_crash. */
     bool crash_after_commit;   /* a crash in a commit comes after it is durable: it counts, but answers ERR_STORE_IO */

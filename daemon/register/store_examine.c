@@ -412,7 +412,7 @@ static const char *verdict_text(int status)
     }
 }
 
-enum err store_examine(const char *env_folder, uint64_t map_bytes, struct problem *problem)
+enum err store_examine(const char *env_folder, uint64_t map_bytes, const char *advice, struct problem *problem)
 {
     fflush(NULL);
     pid_t child = fork();
@@ -427,6 +427,6 @@ enum err store_examine(const char *env_folder, uint64_t map_bytes, struct proble
             return problem_set(problem, ERR_INTERNAL, "", "waitpid: %s", strerror(errno));
     if (WIFEXITED(status) && WEXITSTATUS(status) == VERDICT_GOOD)
         return ERR_NONE;
-    return problem_set(problem, ERR_STORE_DAMAGED, "", "store damaged: %s/%s: %s; restore it from a backup", env_folder,
-                       STORE_ENV_FILE, verdict_text(status));
+    return problem_set(problem, ERR_STORE_DAMAGED, "", "store damaged: %s/%s: %s; %s", env_folder, STORE_ENV_FILE,
+                       verdict_text(status), advice);
 }

@@ -1,10 +1,10 @@
 /*
  * store_lmdb.c - the storage seam on LMDB: the one file (with store_examine.c) that includes lmdb.h.
  *
- * Owns: the environment, its lock against a second daemon, one cached reader per thread, the limit below the map and
- * the reserve in it, and what LMDB's and the disk's errors mean. Full sync always. Thread: as store.h says. Invariant:
- * commit answers ERR_NONE only when the transaction is on disk; after a commit that failed for another reason than
- * room, no write transaction begins any more.
+ * Owns: an environment (home or replica), the data folder's lock against a second daemon, one cached reader per thread,
+ * the limit below the map and the reserve in it, and what LMDB's and the disk's errors mean. Full sync always. Thread:
+ * as store.h says. Invariant: commit answers ERR_NONE only when the transaction is on disk; after a commit that failed
+ * for another reason than room, no write transaction begins any more.
  */
 #include "daemon/register/store_lmdb.h"
 #include "daemon/base/log.h"
@@ -41,8 +41,9 @@ struct store_txn {
 
 struct lmdb_store {
     struct store store;
+    enum store_kind kind;
     MDB_env *env;
-    MDB_dbi dbi[STORE_TABLES];
+    MDB_dbi dbi[STORE_TABLES]; /* of its kind's tables only */
     char env_folder[PATH_MAX];
     uint64_t limit_bytes, reserve_bytes;
     int lock_fd;
@@ -51,12 +52,20 @@ struct lmdb_store {
     pthread_key_t reader_key;
     pthread_mutex_t readers_lock;
     struct store_txn *readers;
-    struct segment_files *segments;
+    struct segment_files *segments; /* the home environment's; NULL in the other */
 };
 
 static struct lmdb_store *lmdb_of(struct store *store)
 {
     return (struct lmdb_store *)store;
+}
+
+/* A table of the other environment is a mistake of ours. */
+static MDB_dbi dbi_of(const struct lmdb_store *store, enum store_table table)
+{
+    if (table < store_first_table(store->kind) || table >= store_end_table(store->kind))
+        log_fatal("register", "table %s is not in this environment", tables_name(table));
+    return store->dbi[table];
 }
 
 static enum err translate(struct lmdb_store *store, int rc)
@@ -140,8 +149,11 @@ static void measure_room(struct lmdb_store *store, struct store_txn *txn)
 /* At most what a put can make the file grow by: a copied leaf and twice the value; appended tables share their leaf. */
 static uint64_t charge_of(enum store_table table, const struct octets *value)
 {
-    bool appended = table == STORE_LOG || table == STORE_AUDIT;
-    return appended ? 2 * value->size + 64 : PAGE_BYTES + 2 * value->size;
+    if (table == STORE_LOG || table == STORE_AUDIT)
+        return 2 * value->size + 64;
+    if (table == STORE_REPLICA_LOG) /* appended to in several places: its leaves are half full */
+        return 4 * value->size + 256;
+    return PAGE_BYTES + 2 * value->size;
 }
 
 /* --- transactions ------------------------------------------------------------------------------------------------ */
@@ -287,7 +299,7 @@ static struct octets octets_of(const MDB_val *val)
 static enum err lmdb_get(struct store_txn *txn, enum store_table table, const struct octets *key, struct octets *value)
 {
     MDB_val k = val_of(key), v;
-    int rc = mdb_get(txn->txn, txn->store->dbi[table], &k, &v);
+    int rc = mdb_get(txn->txn, dbi_of(txn->store, table), &k, &v);
     if (rc == 0)
         *value = octets_of(&v);
     return translate(txn->store, rc);
@@ -298,7 +310,7 @@ static int cursor_of(struct store_txn *txn, enum store_table table, MDB_cursor *
 {
     int rc = 0;
     if (txn->cursors[table] == NULL)
-        rc = mdb_cursor_open(txn->txn, txn->store->dbi[table], &txn->cursors[table]);
+        rc = mdb_cursor_open(txn->txn, dbi_of(txn->store, table), &txn->cursors[table]);
     *out = txn->cursors[table];
     return rc;
 }
@@ -320,14 +332,14 @@ static enum err lmdb_put(struct store_txn *txn, enum store_table table, const st
             rc = mdb_cursor_put(cursor, &k, &v, MDB_APPEND);
     }
     if (rc == MDB_KEYEXIST)
-        rc = mdb_put(txn->txn, txn->store->dbi[table], &k, &v, 0);
+        rc = mdb_put(txn->txn, dbi_of(txn->store, table), &k, &v, 0);
     return translate(txn->store, rc);
 }
 
 static enum err lmdb_del(struct store_txn *txn, enum store_table table, const struct octets *key)
 {
     MDB_val k = val_of(key);
-    int rc = mdb_del(txn->txn, txn->store->dbi[table], &k, NULL);
+    int rc = mdb_del(txn->txn, dbi_of(txn->store, table), &k, NULL);
     return rc == MDB_NOTFOUND ? ERR_NONE : translate(txn->store, rc);
 }
 
@@ -356,7 +368,7 @@ static enum err lmdb_usage(struct store *seam, struct store_usage *out)
         return err;
     *out = (struct store_usage){.limit_bytes = store->limit_bytes};
     out->used_bytes = less(file_bytes(store), free_pages(txn->txn) * PAGE_BYTES);
-    for (int table = 0; table < STORE_TABLES; table++) {
+    for (int table = (int)store_first_table(store->kind); table < (int)store_end_table(store->kind); table++) {
         MDB_stat stat;
         if (mdb_stat(txn->txn, store->dbi[table], &stat) == 0)
             out->entries[table] = stat.ms_entries;
@@ -365,25 +377,32 @@ static enum err lmdb_usage(struct store *seam, struct store_usage *out)
     return ERR_NONE;
 }
 
+static struct segment_files *segments_of(struct store *store)
+{
+    if (lmdb_of(store)->segments == NULL)
+        log_fatal("register", "segments belong to the home environment");
+    return lmdb_of(store)->segments;
+}
+
 static enum err lmdb_segment_append(struct store *store, const char *segment, const struct octets *octets)
 {
-    return segment_files_append(lmdb_of(store)->segments, segment, octets);
+    return segment_files_append(segments_of(store), segment, octets);
 }
 
 static enum err lmdb_segment_sync(struct store *store, const char *segment)
 {
-    return segment_files_sync(lmdb_of(store)->segments, segment);
+    return segment_files_sync(segments_of(store), segment);
 }
 
 static enum err lmdb_segment_read(struct store *store, const char *segment, uint64_t offset, uint8_t *out, size_t size,
                                   size_t *got)
 {
-    return segment_files_read(lmdb_of(store)->segments, segment, offset, out, size, got);
+    return segment_files_read(segments_of(store), segment, offset, out, size, got);
 }
 
 static enum err lmdb_segment_truncate(struct store *store, const char *segment, uint64_t bytes)
 {
-    return segment_files_truncate(lmdb_of(store)->segments, segment, bytes);
+    return segment_files_truncate(segments_of(store), segment, bytes);
 }
 
 /* --- opening ----------------------------------------------------------------------------------------------------- */
@@ -479,7 +498,7 @@ static int open_env(struct lmdb_store *store, const char *env_folder, uint64_t m
     MDB_txn *txn = NULL;
     if (rc == 0)
         rc = mdb_txn_begin(store->env, NULL, 0, &txn);
-    for (int table = 0; rc == 0 && table < STORE_TABLES; table++)
+    for (int table = (int)store_first_table(store->kind); rc == 0 && table < (int)store_end_table(store->kind); table++)
         rc = mdb_dbi_open(txn, tables_name((enum store_table)table), MDB_CREATE, &store->dbi[table]);
     if (rc == 0)
         return mdb_txn_commit(txn);
@@ -519,10 +538,31 @@ static enum err create_env(struct lmdb_store *store, const struct store_lmdb_opt
                        err == ERR_STORE_FULL ? "the disk is full" : mdb_strerror(rc));
 }
 
+/* A damaged replica is put aside (one is kept, for whoever looks into it) and made anew: other hubs have it all. */
+static enum err replace_damaged(struct lmdb_store *store, const struct store_lmdb_options *options,
+                                struct problem *problem)
+{
+    char aside[PATH_MAX + 16];
+    snprintf(aside, sizeof aside, "%s.damaged", store->env_folder);
+    remove_unfinished(aside);
+    if (rename(store->env_folder, aside) != 0)
+        return problem_set(problem, ERR_STORE_DAMAGED, "",
+                           "%s is damaged and can't be put aside: %s; it can be deleted and fetched again",
+                           store->env_folder, strerror(errno));
+    log_error("register", "%s: it was put aside as %s.damaged, and the other regions are taken afresh", problem->text,
+              store->env_folder);
+    *problem = (struct problem){0};
+    return create_env(store, options, problem);
+}
+
 static enum err open_existing(struct lmdb_store *store, const struct store_lmdb_options *options,
                               struct problem *problem)
 {
-    enum err err = store_examine(store->env_folder, options->map_bytes, problem);
+    const char *advice =
+        options->kind == STORE_HOME ? "restore it from a backup" : "it can be deleted and fetched again";
+    enum err err = store_examine(store->env_folder, options->map_bytes, advice, problem);
+    if (err == ERR_STORE_DAMAGED && options->kind == STORE_REPLICA)
+        err = replace_damaged(store, options, problem);
     if (err != ERR_NONE)
         return err;
     int rc = open_env(store, store->env_folder, options->map_bytes);
@@ -548,7 +588,8 @@ static void lmdb_close(struct store *seam)
         free(reader);
     }
     close_env(store);
-    segment_files_destroy(store->segments);
+    if (store->segments != NULL)
+        segment_files_destroy(store->segments);
     if (store->lock_fd >= 0)
         close(store->lock_fd);
     pthread_mutex_destroy(&store->readers_lock);
@@ -586,15 +627,19 @@ enum err store_lmdb_open(const struct store_lmdb_options *options, struct store 
     if (store == NULL || pthread_key_create(&store->reader_key, forget_reader) != 0)
         log_fatal("register", "no memory for the store");
     store->store.ops = &lmdb_ops;
+    store->kind = options->kind;
     store->limit_bytes = options->limit_bytes;
     store->reserve_bytes = options->reserve_bytes;
     store->lock_fd = -1;
     pthread_mutex_init(&store->readers_lock, NULL);
-    snprintf(store->env_folder, sizeof store->env_folder, "%s/" STORE_ENV_FOLDER, options->folder);
-    store->segments = segment_files_create(options->folder);
-    if (store->segments == NULL)
-        log_fatal("register", "no memory for the store");
-    err = lock_folder(options->folder, &store->lock_fd, problem);
+    snprintf(store->env_folder, sizeof store->env_folder, "%s/%s", options->folder,
+             options->kind == STORE_HOME ? "home" : "replica");
+    if (options->kind == STORE_HOME) { /* the folder's lock is its: it is opened first */
+        store->segments = segment_files_create(options->folder);
+        if (store->segments == NULL)
+            log_fatal("register", "no memory for the store");
+        err = lock_folder(options->folder, &store->lock_fd, problem);
+    }
     if (err == ERR_NONE && stat(store->env_folder, &there) != 0)
         err = errno == ENOENT ? create_env(store, options, problem)
                               : problem_set(problem, ERR_FORBIDDEN, "", "%s: %s", store->env_folder, strerror(errno));

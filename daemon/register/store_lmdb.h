@@ -8,16 +8,15 @@
 
 #include <limits.h>
 
-/* The environment's folder and file within the data folder. */
-#define STORE_ENV_FOLDER  "home"
+/* The environment's file in its folder. */
 #define STORE_ENV_FILE    "data.mdb"
 #define STORE_MAX_READERS 512
 
 /*
- * First look at FOLDER/home in a child process that may die of what it finds (D6): walks every page that can be reached
- * and every record. Before threads exist. ERR_NONE or ERR_STORE_DAMAGED.
+ * First look at an environment in a child process that may die of what it finds (D6): walks every page that can be
+ * reached and every record. Before threads exist. ERR_NONE or ERR_STORE_DAMAGED, with `advice` at the problem's end.
  */
-enum err store_examine(const char *env_folder, uint64_t map_bytes, struct problem *problem)
+enum err store_examine(const char *env_folder, uint64_t map_bytes, const char *advice, struct problem *problem)
     __attribute__((warn_unused_result));
 
 /* Append-only files beside the environment, see store.h. */

@@ -433,6 +433,61 @@ static void test_damaged_file_D6(void **state)
     world_finish(&world);
 }
 
+/* --- the replica environment -------------------------------------------------------------------------------------- */
+
+static struct store *open_replica(const struct world *world)
+{
+    struct store *store;
+    struct problem problem = {0};
+    struct store_lmdb_options options = world_disk_options(world);
+    options.kind = STORE_REPLICA;
+    assert_int_equal(store_lmdb_open(&options, &store, &problem), ERR_NONE);
+    return store;
+}
+
+static uint64_t evidence_count(struct store *store)
+{
+    struct store_usage usage;
+    assert_int_equal(store->ops->usage(store, &usage), ERR_NONE);
+    return usage.entries[STORE_EVIDENCE];
+}
+
+/* Opened beside the home one, under its lock; what is damaged of it is put aside and made anew, home's is not touched.
+ */
+static void test_replica_environment_D6(void **state)
+{
+    struct world *world = *state;
+    struct store *home = world->store, *replica = open_replica(world);
+    struct store_txn *txn;
+    assert_int_equal(home->ops->begin(home, true, &txn), ERR_NONE);
+    put(home, txn, "a", "home's");
+    assert_int_equal(home->ops->commit(txn), ERR_NONE);
+    struct octets key = text_octets("k"), value = text_octets("v");
+    assert_int_equal(replica->ops->begin(replica, true, &txn), ERR_NONE);
+    assert_int_equal(replica->ops->put(txn, STORE_EVIDENCE, &key, &value), ERR_NONE);
+    assert_int_equal(replica->ops->commit(txn), ERR_NONE);
+    replica->ops->close(replica);
+    replica = open_replica(world);
+    assert_int_equal(evidence_count(replica), 1);
+    replica->ops->close(replica);
+
+    for (int round = 0; round < 2; round++) {
+        struct image image;
+        snprintf(image.path, sizeof image.path, "%s/replica/data.mdb", world->folder);
+        image_read(&image);
+        image_write(&image, image.data, 3 * 4096);
+        free(image.data);
+        replica = open_replica(world);
+        assert_int_equal(evidence_count(replica), 0);
+        replica->ops->close(replica);
+        snprintf(image.path, sizeof image.path, "%s/replica.damaged/data.mdb", world->folder);
+        assert_int_equal(access(image.path, F_OK), 0);
+    }
+    assert_int_equal(home->ops->begin(home, false, &txn), ERR_NONE);
+    assert_value(home, txn, "a", "home's");
+    home->ops->abort(txn);
+}
+
 #define BOTH(test)                                                                                                     \
     cmocka_unit_test_setup_teardown(test, on_memory, done), cmocka_unit_test_setup_teardown(test, on_disk, done)
 
@@ -449,6 +504,7 @@ int main(void)
         cmocka_unit_test(test_full_and_room_again_D3),
         cmocka_unit_test(test_own_limit),
         cmocka_unit_test(test_damaged_file_D6),
+        cmocka_unit_test_setup_teardown(test_replica_environment_D6, on_disk, done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
