@@ -1,5 +1,5 @@
 /* tier: check */
-/* Digests and signatures against published vectors (FIPS 180-4, RFC 4231, RFC 8032), and whose key files are taken. */
+/* Digests and signatures against published vectors (FIPS 180-4, FIPS 202, RFC 4231, RFC 8032), and whose key files are taken. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,6 +52,26 @@ static void sha256(void **state)
     digest_stream_finish(stream, NULL);
 }
 
+/* NIST's examples for FIPS 202, SHAKE128 of 0 and of 1600 bits: of 4096 bits of output the first and the last 256. */
+static void shake128_of_fips_202(void **state)
+{
+    (void)state;
+    uint8_t message[200], out[512];
+    memset(message, 0xa3, sizeof message);
+    digest_shake128(NULL, 0, out, sizeof out);
+    check_digest(out, "7f9c2ba4e88f827d616045507605853ed73b8093f6efbc88eb1a6eacfa66ef26");
+    check_digest(out + 480, "43e41b45a653f2a5c4492c1add544512dda2529833462b71a41a45be97290b6f");
+    const struct octets parts[] = {{message, 168}, {NULL, 0}, {message + 168, 31}, {message + 199, 1}};
+    digest_shake128(parts, 4, out, sizeof out);
+    check_digest(out, "131ab8d2b594946b9c81333f9bb6e0ce75c3b93104fa3469d3917457385da037");
+    check_digest(out + 480, "44c9fb359fd56ac0a9a75a743cff6862f17d7259ab075216c0699511643b6439");
+
+    memset(out, 7, sizeof out);
+    digest_shake128(parts, 4, out, 1); /* no octet more than asked for */
+    assert_int_equal(out[0], 0x13);
+    assert_int_equal(out[1], 7);
+}
+
 static void hmac_of_rfc_4231(void **state)
 {
     (void)state;
@@ -85,8 +105,10 @@ static void hex(void **state)
 
 static void *hash_on_a_thread(void *arg)
 {
-    uint8_t digest[DIGEST_BYTES], sum[DIGEST_BYTES], tag[DIGEST_BYTES];
+    uint8_t digest[DIGEST_BYTES], sum[DIGEST_BYTES], tag[DIGEST_BYTES], stretched[DIGEST_BYTES];
+    const struct octets abc = {(const uint8_t *)"abc", 3};
     digest_sha256("abc", 3, sum);
+    digest_shake128(&abc, 1, stretched, sizeof stretched);
     digest_hmac_sha256("k", 1, "abc", 3, tag);
     bool same = true;
     for (int i = 0; i < 500; i++) {
@@ -94,6 +116,8 @@ static void *hash_on_a_thread(void *arg)
         same = same && octets_equal(digest, sum, DIGEST_BYTES);
         digest_hmac_sha256("k", 1, "abc", 3, digest);
         same = same && octets_equal(digest, tag, DIGEST_BYTES);
+        digest_shake128(&abc, 1, digest, DIGEST_BYTES);
+        same = same && octets_equal(digest, stretched, DIGEST_BYTES);
     }
     *(bool *)arg = same;
     return NULL;
@@ -254,6 +278,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_hash_apart), /* first: the threads race to fetch the algorithms */
         cmocka_unit_test(sha256),
+        cmocka_unit_test(shake128_of_fips_202),
         cmocka_unit_test(hmac_of_rfc_4231),
         cmocka_unit_test(hex),
         cmocka_unit_test(ed25519_of_rfc_8032),
