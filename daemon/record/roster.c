@@ -28,13 +28,14 @@ struct block {
 /* One line without its newline, and who asked. */
 struct line {
     struct place rest;
-    unsigned number; /* from 1 */
+    unsigned number; /* from 1; 0: none was read yet */
     struct problem *problem;
 };
 
 static enum err wrong(const struct line *line, const char *what)
 {
-    return problem_set(line->problem, ERR_INVALID, "", "roster, line %u: %s", line->number, what);
+    return problem_set(line->problem, ERR_INVALID, "", "roster, line %u: %s", line->number > 0 ? line->number : 1,
+                       what);
 }
 
 /* Where a code stands, or would stand, among `count` structs of `size` octets that begin with theirs. */
@@ -251,10 +252,8 @@ static enum err take_lines(struct block *block, struct place text, struct line l
 static enum err take_body(struct block *block, struct place text, struct problem *problem)
 {
     struct line line = {.problem = problem};
-    if (!next_line(&text, &line) || !take_words(&line.rest, "vacancy roster v1") || place_left(&line.rest) > 0) {
-        line.number = 1;
+    if (!next_line(&text, &line) || !take_words(&line.rest, "vacancy roster v1") || place_left(&line.rest) > 0)
         return wrong(&line, "expected: vacancy roster v1");
-    }
     if (!next_line(&text, &line) || !take_words(&line.rest, "version ") ||
         !take_number(&line.rest, UINT64_MAX, &block->roster.version) || block->roster.version == 0 ||
         place_left(&line.rest) > 0) {
@@ -271,10 +270,9 @@ static enum err check_signature(const char *text, size_t bytes, const uint8_t ro
 {
     struct line line = {.problem = problem};
     struct place all = {text, text + bytes};
-    const char *begin = text;
-    do
+    const char *begin = text; /* of the last line */
+    while (next_line(&all, &line) && place_left(&all) > 0)
         begin = all.at;
-    while (next_line(&all, &line) && place_left(&all) > 0);
     uint8_t signature[SIGNATURE_BYTES];
     if (bytes == 0 || text[bytes - 1] != '\n' || !take_words(&line.rest, "signature ") ||
         !take_hex(&line.rest, signature, sizeof signature) || place_left(&line.rest) > 0)
