@@ -176,7 +176,7 @@ static bool on_record(void *context, const ProtobufCMessage *message)
     } else {
         print_record(reading, item, (const Vacancy__V1__AuditRecord *)record);
     }
-    return ++reading->count < reading->limit;
+    return ++reading->count < reading->limit && !ferror(reading->cli->out);
 }
 
 static enum exit_code run_read(struct cli *cli)

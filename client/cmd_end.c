@@ -1,13 +1,26 @@
 /*
  * cmd_end.c - vacancy end: an approval ends. The client's one thread.
  */
-#include "client/command.h"
-#include "vacancy/v1/agency_service.pb-c.h"
+#include "client/receipt.h"
 
+#include <ctype.h>
 #include <string.h>
+
+#define CODE_BYTES 8 /* "AW1"; the hub says what is wrong with a longer one */
+
+/* Codes are taken in either case, as everywhere in this program. */
+static void in_capitals(const char *code, char out[CODE_BYTES])
+{
+    size_t used = 0;
+    for (; code[used] && used + 1 < CODE_BYTES; used++)
+        out[used] = (char)toupper((unsigned char)code[used]);
+    out[used] = '\0';
+}
 
 static enum exit_code run(struct cli *cli)
 {
+    char code_of_reason[CODE_BYTES];
+    struct receipts receipts;
     const char *on = options_text(&cli->options, "on"), *reason = options_text(&cli->options, "reason");
     if (on == NULL || reason == NULL)
         return cli_usage(cli, "--on and --reason are needed: --on 2026-11-30 --reason AW1");
@@ -21,7 +34,10 @@ static enum exit_code run(struct cli *cli)
     request.agency_reference = (char *)cli->options.arguments[0];
     request.observed_at_ms = cli_now_ms();
     request.ends_on = (char *)on;
-    request.reason = (char *)reason;
+    in_capitals(reason, code_of_reason);
+    request.reason = code_of_reason;
+    receipts_begin(&receipts, cli);
+    request.wait_for = receipts.wait_for;
     if (link_call(cli->link, "/vacancy.v1.AgencyService/EndCarer", &request.base,
                   &vacancy__v1__end_carer_response__descriptor, &reply, &problem) != ERR_NONE) {
         static const struct {
@@ -33,12 +49,14 @@ static enum exit_code run(struct cli *cli)
         return cli_failed(cli, &problem);
     }
     fprintf(cli->out, "ended\n");
-    return EXIT_DONE;
+    receipts_take(&receipts, ((const Vacancy__V1__EndCarerResponse *)reply)->receipt);
+    return receipts_end(&receipts, cli, EXIT_DONE);
 }
 
 static const struct option_spec options[] = {
     {"on", "DATE", "day from which the approval is no longer in force, YYYY-MM-DD", false},
     {"reason", "CODE", "Ofsted's withdrawal code, AW0 to AW5", false},
+    RECEIPT_OPTION,
     {0},
 };
 

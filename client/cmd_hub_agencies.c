@@ -162,7 +162,7 @@ static bool on_agency(void *context, const ProtobufCMessage *message)
     if (list->table == NULL) {
         fputs(list->count++ ? ",\n " : "[\n ", list->cli->out);
         json_print_inline(list->cli->out, json_of_message(message));
-        return true;
+        return !ferror(list->cli->out);
     }
     table_cell(list->table, "%s", agency->id);
     table_cell(list->table, "%s",

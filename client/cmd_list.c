@@ -14,6 +14,7 @@ struct list {
     struct cli *cli;
     struct table *table; /* NULL: JSON, printed as it comes */
     size_t count;
+    size_t lost; /* carers known only in part */
 };
 
 static void print_json(struct list *list, const ProtobufCMessage *message)
@@ -34,14 +35,29 @@ static char *care_words(const Vacancy__V1__CareType *types, size_t count)
     return text.text;
 }
 
+/* All that the hub knows of it after a restore. */
+static void add_lost(struct list *list, const Vacancy__V1__CarerView *view)
+{
+    list->lost++;
+    table_cell(list->table, "?");
+    table_cell(list->table, "%s", view->national_reference);
+    table_cell(list->table, "lost in restore");
+    for (int i = 0; i < 5; i++)
+        table_cell(list->table, "%s", i == 3 ? view->area : "");
+}
+
 static bool on_carer(void *context, const ProtobufCMessage *message)
 {
     struct list *list = context;
     const Vacancy__V1__CarerView *view = ((const Vacancy__V1__ListCarersResponse *)message)->carer;
-    if (view == NULL || view->carer == NULL)
+    if (view == NULL || (view->carer == NULL && !view->lost_in_restore))
         return true;
     if (list->table == NULL) {
         print_json(list, &view->base);
+        return !ferror(list->cli->out);
+    }
+    if (view->lost_in_restore) {
+        add_lost(list, view);
         return true;
     }
     const Vacancy__V1__Terms *terms = view->carer->terms;
@@ -70,7 +86,7 @@ static bool on_vacancy(void *context, const ProtobufCMessage *message)
         return true;
     if (list->table == NULL) {
         print_json(list, &view->base);
-        return true;
+        return !ferror(list->cli->out);
     }
     char word[64], confirmed[AGO_TEXT_BYTES], lapses[AGO_TEXT_BYTES];
     char *care = care_words(view->vacancy->care_types, view->vacancy->n_care_types);
@@ -112,7 +128,7 @@ static enum exit_code run(struct cli *cli)
     Vacancy__V1__ListCarersRequest of_carers = VACANCY__V1__LIST_CARERS_REQUEST__INIT;
     Vacancy__V1__ListVacanciesRequest of_vacancies = VACANCY__V1__LIST_VACANCIES_REQUEST__INIT;
     of_carers.include_ended = options_flag(&cli->options, "ended");
-    struct list list = {cli, json ? NULL : make_table(carers), 0};
+    struct list list = {.cli = cli, .table = json ? NULL : make_table(carers)};
     struct problem problem = {0};
     enum err err = link_stream(
         cli->link, carers ? "/vacancy.v1.AgencyService/ListCarers" : "/vacancy.v1.AgencyService/ListVacancies",
@@ -126,6 +142,9 @@ static enum exit_code run(struct cli *cli)
     else if (err == ERR_NONE)
         fprintf(cli->out, "no %s; `vacancy push` sends them\n", what);
     table_destroy(list.table);
+    if (list.lost > 0)
+        fprintf(cli->out, "\n%zu known only in part after a restore of the hub: push %s again\n", list.lost,
+                list.lost == 1 ? "it" : "them");
     return err == ERR_NONE ? EXIT_DONE : cli_failed(cli, &problem);
 }
 

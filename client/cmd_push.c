@@ -41,9 +41,9 @@ struct push {
     uint64_t failed_carer_line;
     uint64_t line; /* being read */
     uint64_t file_bytes;
-    bool listed; /* `live` has been asked for */
-    struct reference_set live;
-    struct problem problem; /* of the listing */
+    bool listed;                     /* `live` has been asked for */
+    struct reference_set live, seen; /* vacancies at the hub; rows of this file */
+    struct problem problem;          /* of the listing */
 };
 
 /* --- answers ---------------------------------------------------------------------------------------------------- */
@@ -77,6 +77,7 @@ static void hear(void *context, const ProtobufCMessage *message)
     const struct slot *slot = &push->slots[push->answered++ % WINDOW];
     if (response->code == GRPC_OK) {
         count_outcome(&push->report, response->receipt);
+        receipts_take(&push->report.receipts, response->receipt);
         return;
     }
     if (slot->withdraw && (response->code == GRPC_NOT_FOUND || response->code == GRPC_FAILED_PRECONDITION))
@@ -114,7 +115,7 @@ static bool note_live(void *context, const ProtobufCMessage *message)
 {
     const Vacancy__V1__ListVacanciesResponse *response = (const Vacancy__V1__ListVacanciesResponse *)message;
     if (response->vacancy && response->vacancy->vacancy)
-        reference_set_add(context, response->vacancy->vacancy->agency_reference);
+        reference_set_add(context, response->vacancy->vacancy->agency_reference, 1);
     return true;
 }
 
@@ -134,10 +135,19 @@ static bool has_vacancy(struct push *push, const char *reference)
     return reference_set_has(&push->live, reference);
 }
 
+static void set_wait(struct push_row *row, Vacancy__V1__Durability wait_for)
+{
+    row->put_carer->wait_for = wait_for;
+    row->put_vacancy->wait_for = wait_for;
+    row->end_carer->wait_for = wait_for;
+    row->withdraw_vacancy->wait_for = wait_for;
+}
+
 static void send_row(struct push *push, struct push_row *row)
 {
     Vacancy__V1__SubmitRequest request = VACANCY__V1__SUBMIT_REQUEST__INIT;
     struct slot slot = {.line = push->line};
+    set_wait(row, push->report.receipts.wait_for);
     if (row->with_end) {
         request.update_case = VACANCY__V1__SUBMIT_REQUEST__UPDATE_END_CARER;
         request.end_carer = row->end_carer;
@@ -159,7 +169,7 @@ static void send_row(struct push *push, struct push_row *row)
         row->put_vacancy->request_id = cli_request_id();
         send_update(push, &request, &slot);
         if (push->listed)
-            reference_set_add(&push->live, row->reference);
+            reference_set_add(&push->live, row->reference, 1);
     } else if (row->vacancy == ROW_VACANCY_NONE && has_vacancy(push, row->reference)) {
         request.update_case = VACANCY__V1__SUBMIT_REQUEST__UPDATE_WITHDRAW_VACANCY;
         request.withdraw_vacancy = row->withdraw_vacancy;
@@ -177,6 +187,19 @@ static void complain(void *context, const char *column, const char *text)
     while (!stopped(push) && push->answered < push->sent)
         link_turn(push->cli->link, LINK_CALL_MS); /* so that rejected lines come in the file's order */
     report_rejected(&push->report, push->line, column, text);
+}
+
+/* A household has one row a file: nobody could say which of two is true. */
+static bool is_first_row(struct push *push, const struct push_row *row)
+{
+    char text[128];
+    uint64_t line = reference_set_add(&push->seen, row->reference, push->line);
+    if (line == 0)
+        return true;
+    snprintf(text, sizeof text,
+             "the household of line %" PRIu64 " again; a file has one row for each, so this one was not sent", line);
+    complain(push, "agency_reference", text);
+    return false;
 }
 
 static void wait_for_input(void *context, int fd)
@@ -204,7 +227,7 @@ static enum exit_code send_file(struct push *push)
             continue;
         }
         arena_reset(&arena);
-        if (push_row_read(&push->map, &row, cli_now_ms(), &arena, &read, complain, push))
+        if (push_row_read(&push->map, &row, cli_now_ms(), &arena, &read, complain, push) && is_first_row(push, &read))
             send_row(push, &read);
         double share = push->file_bytes ? (double)csv_file_position(push->file) / (double)push->file_bytes : -1;
         progress_show(&push->report.progress, share, push->answered);
@@ -246,7 +269,7 @@ static enum exit_code settle(struct push *push, enum exit_code code)
     }
     if (code == EXIT_DONE && push->report.rejected > 0)
         code = EXIT_PARTLY;
-    return code;
+    return receipts_end(&push->report.receipts, push->cli, code);
 }
 
 static enum exit_code push_from(struct cli *cli, int fd, const char *name)
@@ -272,6 +295,7 @@ static enum exit_code push_from(struct cli *cli, int fd, const char *name)
     link_free(push.call);
     csv_file_close(push.file);
     reference_set_free(&push.live);
+    reference_set_free(&push.seen);
     return code;
 }
 
@@ -295,6 +319,7 @@ static void columns_help(FILE *out, unsigned width)
 }
 
 static const struct option_spec options[] = {
+    RECEIPT_OPTION,
     {"json", NULL, "the sum and the rejected lines as JSON on standard output", false},
     {0},
 };
@@ -306,7 +331,7 @@ const struct command command_push = {
     .example = "  vacancy push carers.csv\n  reports/export-carers | vacancy push -\n",
     .notes =
         "A row replaces what was known of the household; the same again confirms it. Pushing a file twice is safe. "
-        "Carers that are not in the file stay as they are.\n"
+        "Carers that are not in the file stay as they are. A household has one row a file; a second one is rejected.\n"
         "A file without any column of the carer's (from approved_on to languages) sends vacancies only.\n"
         "Every rejected line is printed as FILE:LINE: COLUMN: what is wrong and what is accepted. The other lines are "
         "taken.",

@@ -7,9 +7,11 @@
 #include "client/uuid.h"
 #include "daemon/base/clock.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void cli_say(struct cli *cli, const char *format, ...)
 {
@@ -69,6 +71,28 @@ enum exit_code cli_connect(struct cli *cli)
     default:
         return cli_failed(cli, &problem);
     }
+}
+
+bool cli_unread(const struct cli *cli)
+{
+    struct pollfd reader = {fileno(cli->out), POLLOUT, 0};
+    return poll(&reader, 1, 0) == 1 && (reader.revents & (POLLERR | POLLHUP));
+}
+
+enum exit_code cli_agreed(struct cli *cli, const char *question)
+{
+    char answer[16] = "";
+    if (options_flag(&cli->options, "yes"))
+        return EXIT_DONE;
+    if (!isatty(STDIN_FILENO))
+        return cli_usage(cli, "nobody can be asked here; give --yes if you mean it");
+    print_wrapped(cli->err, 0, "", 0, question, cli->width);
+    fputs("Go on? (yes or no) ", cli->err);
+    fflush(cli->err);
+    if (fgets(answer, sizeof answer, stdin) != NULL && (strcmp(answer, "yes\n") == 0 || strcmp(answer, "y\n") == 0))
+        return EXIT_DONE;
+    cli_say(cli, "nothing was done");
+    return EXIT_USAGE;
 }
 
 int64_t cli_now_ms(void)

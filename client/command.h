@@ -36,7 +36,8 @@ struct cli {
 
 extern const struct command command_push, command_confirm, command_withdraw, command_end, command_list, command_show,
     command_find, command_hub_agencies, command_hub_suspend, command_hub_status, command_audit_verify,
-    command_audit_read, command_ping;
+    command_audit_read, command_ping, command_hub_regions, command_hub_verify, command_hub_promote, command_hub_backup,
+    command_carer_erase;
 
 /* EXIT_DONE, or what to end with; then it has been said why. main closes the link. */
 enum exit_code cli_connect(struct cli *cli) __attribute__((warn_unused_result));
@@ -46,6 +47,16 @@ void cli_say(struct cli *cli, const char *format, ...) __attribute__((format(pri
 enum exit_code cli_failed(struct cli *cli, const struct problem *problem);
 /* Says that the command line is wrong; EXIT_USAGE. */
 enum exit_code cli_usage(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Nobody reads the output any more (`vacancy find | head -1`): no error, but no reason to go on either. */
+bool cli_unread(const struct cli *cli);
+/*
+ * EXIT_DONE: --yes was given, or whoever sits at the terminal agreed. Else what to end with; it has been said why.
+ */
+enum exit_code cli_agreed(struct cli *cli, const char *question) __attribute__((warn_unused_result));
+#define CLI_YES_OPTION                                                                                                 \
+    {                                                                                                                  \
+        "yes", NULL, "don't ask at the terminal; needed where there is none", false                                    \
+    }
 /* Unix milliseconds now. */
 int64_t cli_now_ms(void);
 /* A new request id; valid until the next. */

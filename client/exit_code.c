@@ -9,11 +9,11 @@ static const struct {
     const char *words;
 } codes[] = {
     {EXIT_DONE, "done"},
-    {EXIT_PARTLY, "some lines were rejected, or nothing suits"},
+    {EXIT_PARTLY, "some of it was rejected, nothing suits, or --replicated was not reached"},
     {EXIT_USAGE, "the command line, the settings or the file can't be understood"},
-    {EXIT_REFUSED, "the hub refused"},
+    {EXIT_REFUSED, "the hub refused, or is not to be trusted"},
     {EXIT_UNAVAILABLE, "the hub can't be reached or can't answer now; try again later"},
-    {EXIT_UNVERIFIED, "the audit trail does not verify"},
+    {EXIT_UNVERIFIED, "it does not verify: the audit trail, a region's state, a backup"},
 };
 
 enum exit_code exit_code_of_call(enum err err)

@@ -11,11 +11,11 @@
 
 enum exit_code {
     EXIT_DONE = 0,        /* all of it was done */
-    EXIT_PARTLY = 1,      /* some lines were rejected; a search found nothing that suits */
+    EXIT_PARTLY = 1,      /* some lines were rejected; a search found nothing that suits; --replicated got LOCAL */
     EXIT_USAGE = 2,       /* the command line, the settings or a file can't be understood */
-    EXIT_REFUSED = 3,     /* the hub refused the request */
+    EXIT_REFUSED = 3,     /* the hub refused the request, or its certificate is not to be trusted */
     EXIT_UNAVAILABLE = 4, /* the hub can't be reached, or can't answer now: try again later */
-    EXIT_UNVERIFIED = 5,  /* the audit trail does not prove what it should */
+    EXIT_UNVERIFIED = 5,  /* the audit trail, a region or a backup does not prove what it should */
 };
 
 /* What a failed call ends with: EXIT_UNAVAILABLE when trying again may help, else EXIT_REFUSED. */

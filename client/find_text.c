@@ -10,8 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LABEL_COLUMNS 10
-#define INDENT        3
+#define LABEL_COLUMNS       10
+#define INDENT              3
+#define AREA_COLUMNS_LEAST  10
+#define WHERE_COLUMNS_LEAST 8
+#define OLD_MS              (60 * 60 * 1000) /* from here on the time says more than the age */
 
 typedef Vacancy__V1__Option option;
 typedef Vacancy__V1__Reason reason;
@@ -96,8 +99,15 @@ static void print_table(FILE *out, unsigned width, const Vacancy__V1__FindVacanc
     static const char *const headings[] = {"", "miles", "area", "authority", "where", "beds", "confirmed", "care"};
     struct table *table = table_create();
     char text[GROUPED_TEXT_BYTES], ago[AGO_TEXT_BYTES];
-    for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++)
+    for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++) {
         table_column(table, headings[i], i < 2 || i == 5 ? TABLE_RIGHT : TABLE_LEFT);
+        if (i == 2)
+            table_may_shrink(table, AREA_COLUMNS_LEAST);
+        else if (i == 3)
+            table_may_shrink(table, 0); /* the area begins with it */
+        else if (i == 4)
+            table_may_shrink(table, WHERE_COLUMNS_LEAST);
+    }
     for (size_t i = 0; i < response->n_options; i++) {
         const option *o = response->options[i];
         char *care = care_words(o);
@@ -297,19 +307,48 @@ static void print_why(FILE *out, unsigned width, const Vacancy__V1__FindVacancie
     free(sorted);
 }
 
-static void print_positions(FILE *out, const Vacancy__V1__FindVacanciesResponse *response)
+/* What is to be known of a region before one relies on what is not in the list; false: nothing. */
+static bool add_remark(struct grown_text *to, const Vacancy__V1__RegionPosition *position, int64_t as_of_ms)
 {
-    char when[WHEN_TEXT_BYTES];
-    fprintf(out, "\nAs of %s", when_text(response->as_of_ms, when));
+    char age[AGO_TEXT_BYTES], when[WHEN_TEXT_BYTES];
+    if (position->missing)
+        grown_add(to, "nothing of %s is here yet; its vacancies were not looked at", position->region);
+    else if (position->frozen)
+        grown_add(to, "%s is frozen as it was proven %s ago; the hub's operator sees why", position->region,
+                  age_text(position->age_ms, age));
+    else if (position->stale && position->age_ms < OLD_MS)
+        grown_add(to, "%s: %s old; telephone before relying on it", position->region, age_text(position->age_ms, age));
+    else if (position->stale)
+        grown_add(to, "no news from %s since %s; telephone before relying on it", position->region,
+                  when_text(as_of_ms - position->age_ms, when));
+    return to->bytes > 0;
+}
+
+/* The moment, and how old what the hub has of the other regions is. */
+static void print_positions(FILE *out, unsigned width, const Vacancy__V1__FindVacanciesResponse *response)
+{
+    char when[WHEN_TEXT_BYTES], age[AGO_TEXT_BYTES];
+    struct grown_text text = {0};
+    int64_t oldest_ms = 0;
+    size_t remarked = 0;
+    fputc('\n', out);
     for (size_t i = 0; i < response->n_positions; i++) {
         const Vacancy__V1__RegionPosition *position = response->positions[i];
-        if (position->age_ms < 60000)
-            continue;
-        char *region = clean_text(position->region, 0), ago[AGO_TEXT_BYTES];
-        fprintf(out, "; region %s as it was %s", region, ago_text(0, position->age_ms, ago));
-        free(region);
+        if (add_remark(&text, position, response->as_of_ms)) {
+            print_wrapped(out, 0, "", 0, text.text, width);
+            remarked++;
+        } else if (position->age_ms > oldest_ms) {
+            oldest_ms = position->age_ms;
+        }
+        grown_free(&text);
     }
-    fputs(".\n", out);
+    grown_add(&text, "As of %s", when_text(response->as_of_ms, when));
+    if (response->n_positions - remarked > 1)
+        grown_add(&text, "; %s%zu regions are at most %s old", remarked ? "the other " : "all ",
+                  response->n_positions - remarked, age_text((oldest_ms + 999) / 1000 * 1000, age));
+    grown_add(&text, ".");
+    print_wrapped(out, 0, "", 0, text.text, width);
+    grown_free(&text);
 }
 
 void find_text_print(FILE *out, unsigned width, const Vacancy__V1__FindVacanciesRequest *request,
@@ -324,5 +363,5 @@ void find_text_print(FILE *out, unsigned width, const Vacancy__V1__FindVacancies
         print_option(out, width, i + 1, response->options[i], request->n_children);
     if (response->n_options < wanted)
         print_why(out, width, response);
-    print_positions(out, response);
+    print_positions(out, width, response);
 }

@@ -135,10 +135,11 @@ static const struct h2_conn_callbacks conn_callbacks = {.touched = on_touched, .
 static void end_silent_calls(struct link *link, int64_t now)
 {
     for (struct link_call *call = link->calls; call; call = call->next) {
-        if (call->over || call->want.one_reply || now - call->heard_ms < LINK_CALL_MS)
+        int64_t silence_ms = call->want.silence_ms ? call->want.silence_ms : LINK_CALL_MS;
+        if (call->over || call->want.one_reply || now - call->heard_ms < silence_ms)
             continue;
         problem_set(&call->problem, ERR_DEADLINE, "", "%s has said nothing for %d s; try again", link->address,
-                    LINK_CALL_MS / 1000);
+                    (int)(silence_ms / 1000));
         call->over = true;
         if (call->stream)
             h2_stream_cancel(call->stream);
@@ -258,11 +259,16 @@ static enum err shake_hands(struct link *link, int64_t deadline_ms, struct probl
 {
     while (!link->dead && h2_conn_peer(link->conn) == NULL && now_ms() < deadline_ms)
         link_turn(link, deadline_ms - now_ms());
+    if (h2_conn_distrusts(link->conn))
+        return problem_set(problem, ERR_UNAUTHENTICATED, "",
+                           "%s is not to be trusted: its certificate does not prove that it is that hub (%s); check "
+                           "--hub and --ca",
+                           link->address, h2_conn_reason(link->conn));
     if (h2_conn_peer(link->conn) == NULL)
         return problem_set(problem, ERR_UNAVAILABLE, "", "no secure connection to %s (%s)", link->address,
                            link->dead ? h2_conn_reason(link->conn) : "no answer in 15 s");
     if (link->region[0] == '\0')
-        return problem_set(problem, ERR_UNAVAILABLE, "", "%s is not a hub by its certificate; check --hub",
+        return problem_set(problem, ERR_UNAUTHENTICATED, "", "%s is not a hub by its certificate; check --hub",
                            link->address);
     return ERR_NONE;
 }
@@ -448,8 +454,16 @@ static void hand_on(void *context, const ProtobufCMessage *reply)
 enum err link_stream(struct link *link, const char *path, const ProtobufCMessage *request,
                      const ProtobufCMessageDescriptor *reply, link_each each, void *context, struct problem *problem)
 {
+    return link_slow_stream(link, path, request, reply, LINK_CALL_MS, each, context, problem);
+}
+
+enum err link_slow_stream(struct link *link, const char *path, const ProtobufCMessage *request,
+                          const ProtobufCMessageDescriptor *reply, int64_t silence_ms, link_each each, void *context,
+                          struct problem *problem)
+{
     struct stream_reader reader = {each, context, false};
-    struct link_want want = {.path = path, .reply = reply, .message = hand_on, .context = &reader};
+    struct link_want want = {
+        .path = path, .reply = reply, .silence_ms = silence_ms, .message = hand_on, .context = &reader};
     struct link_call *call = link_start(link, &want);
     link_send(call, request);
     link_end(call);

@@ -18,8 +18,8 @@
 
 struct link;
 /*
- * Connects; the handshake is done when it returns. ERR_UNAVAILABLE (not there, no answer, not the hub it should be),
- * ERR_UNAUTHENTICATED (it didn't take our certificate), ERR_INVALID, ERR_NOT_FOUND, ERR_FORBIDDEN (our files).
+ * Connects; the handshake is done when it returns. ERR_UNAVAILABLE (not there, no answer), ERR_UNAUTHENTICATED (not the
+ * hub it should be by its certificate), ERR_INVALID, ERR_NOT_FOUND, ERR_FORBIDDEN (our files).
  */
 enum err link_open(const struct settings *settings, struct link **out, struct problem *problem)
     __attribute__((warn_unused_result));
@@ -38,6 +38,10 @@ typedef bool (*link_each)(void *context, const ProtobufCMessage *reply);
 enum err link_stream(struct link *link, const char *path, const ProtobufCMessage *request,
                      const ProtobufCMessageDescriptor *reply, link_each each, void *context, struct problem *problem)
     __attribute__((warn_unused_result));
+/* The same for what a hub may work on for long before it says something: silence_ms is how long. */
+enum err link_slow_stream(struct link *link, const char *path, const ProtobufCMessage *request,
+                          const ProtobufCMessageDescriptor *reply, int64_t silence_ms, link_each each, void *context,
+                          struct problem *problem) __attribute__((warn_unused_result));
 
 /* --- many at once ------------------------------------------------------------------------------------------------ */
 
@@ -45,7 +49,8 @@ struct link_call;
 struct link_want {
     const char *path;
     const ProtobufCMessageDescriptor *reply;
-    bool one_reply; /* unary: LINK_CALL_MS for all of it. Else the time counts from what was last sent or heard. */
+    bool one_reply;     /* unary: LINK_CALL_MS for all of it. Else the time counts from what was last sent or heard. */
+    int64_t silence_ms; /* how long may pass so; 0: LINK_CALL_MS */
     /* Each reply, valid until it returns. May be NULL. */
     void (*message)(void *context, const ProtobufCMessage *reply);
     void *context;

@@ -11,9 +11,10 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_find,       &command_push,         &command_confirm,    &command_withdraw,     &command_end,
-    &command_list,       &command_show,         &command_ping,       &command_hub_agencies, &command_hub_suspend,
-    &command_hub_status, &command_audit_verify, &command_audit_read,
+    &command_find,        &command_push,         &command_confirm,     &command_withdraw,     &command_end,
+    &command_list,        &command_show,         &command_ping,        &command_hub_agencies, &command_hub_suspend,
+    &command_hub_status,  &command_audit_verify, &command_audit_read,  &command_hub_regions,  &command_hub_verify,
+    &command_hub_promote, &command_hub_backup,   &command_carer_erase,
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -102,7 +103,7 @@ int main(int argc, char **argv)
     if (cli.command == NULL)
         return no_command(argv[1]);
     enum exit_code code = run(&cli, argc - 1 - used, argv + 1 + used);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
+    if ((fflush(stdout) != 0 || ferror(stdout)) && !cli_unread(&cli)) {
         fputs("vacancy: the output can't be written\n", stderr);
         return code == EXIT_DONE ? EXIT_USAGE : code;
     }

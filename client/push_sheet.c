@@ -3,6 +3,7 @@
  */
 #include "client/push_sheet.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -176,6 +177,8 @@ bool push_row_read(const struct sheet_map *map, const struct csv_row *row, int64
     }
     out->with_end = sheet_text(map, row, "ended_on")[0] || sheet_text(map, row, "end_reason")[0];
     out->with_carer = !out->with_end && sheet_feeds(map, "put_carer", common_columns);
+    for (char *c = out->end_carer->reason; *c; c++) /* "aw1": codes are taken in either case */
+        *c = (char)toupper((unsigned char)*c);
     fill_moments(out, now_ms);
     return out->with_end || read_state(sheet_text(map, row, "vacancy"), out, complain, context);
 }

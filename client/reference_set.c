@@ -10,13 +10,13 @@
 #include <string.h>
 
 /* The slot that holds the text, or the free one where it would be. */
-static size_t slot_of(char *const *slots, size_t room, const char *text)
+static size_t slot_of(const struct reference_slot *slots, size_t room, const char *text)
 {
     uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a: the texts are our own agency's */
     for (const char *c = text; *c; c++)
         hash = (hash ^ (unsigned char)*c) * UINT64_C(1099511628211);
     size_t at = (size_t)hash & (room - 1);
-    while (slots[at] != NULL && strcmp(slots[at], text) != 0)
+    while (slots[at].text != NULL && strcmp(slots[at].text, text) != 0)
         at = (at + 1) & (room - 1);
     return at;
 }
@@ -24,35 +24,36 @@ static size_t slot_of(char *const *slots, size_t room, const char *text)
 static void grow(struct reference_set *set)
 {
     size_t room = set->room ? set->room * 2 : 64;
-    char **slots = must_alloc(room, sizeof *slots);
+    struct reference_slot *slots = must_alloc(room, sizeof *slots);
     for (size_t i = 0; i < set->room; i++)
-        if (set->slots[i] != NULL)
-            slots[slot_of(slots, room, set->slots[i])] = set->slots[i];
+        if (set->slots[i].text != NULL)
+            slots[slot_of(slots, room, set->slots[i].text)] = set->slots[i];
     free(set->slots);
     set->slots = slots;
     set->room = room;
 }
 
-void reference_set_add(struct reference_set *set, const char *text)
+uint64_t reference_set_add(struct reference_set *set, const char *text, uint64_t line)
 {
     if ((set->count + 1) * 2 > set->room)
         grow(set);
     size_t at = slot_of(set->slots, set->room, text);
-    if (set->slots[at] != NULL)
-        return;
-    set->slots[at] = must_copy(text);
+    if (set->slots[at].text != NULL)
+        return set->slots[at].line;
+    set->slots[at] = (struct reference_slot){must_copy(text), line};
     set->count++;
+    return 0;
 }
 
 bool reference_set_has(const struct reference_set *set, const char *text)
 {
-    return set->room > 0 && set->slots[slot_of(set->slots, set->room, text)] != NULL;
+    return set->room > 0 && set->slots[slot_of(set->slots, set->room, text)].text != NULL;
 }
 
 void reference_set_free(struct reference_set *set)
 {
     for (size_t i = 0; i < set->room; i++)
-        free(set->slots[i]);
+        free(set->slots[i].text);
     free(set->slots);
     *set = (struct reference_set){0};
 }

@@ -13,6 +13,7 @@
 void report_begin(struct report *report, struct cli *cli, const char *file, const char *what)
 {
     *report = (struct report){.cli = cli, .file = file, .json = options_flag(&cli->options, "json")};
+    receipts_begin(&report->receipts, cli);
     report->began_ms = clock_boot_ms(clock_system());
     progress_begin(&report->progress, what, cli->err);
     if (report->json)
@@ -51,6 +52,9 @@ static void print_json_sum(const struct report *report, double seconds)
         fprintf(out,
                 "\"created\": %" PRIu64 ", \"updated\": %" PRIu64 ", \"confirmed\": %" PRIu64 ", \"ended\": %" PRIu64,
                 report->created, report->updated, report->confirmed, report->ended);
+    if (!report->done)
+        fprintf(out, ", \"local\": %" PRIu64 ", \"replicated\": %" PRIu64 ", \"lost_in_restore\": %" PRIu32,
+                report->receipts.local, report->receipts.replicated, report->receipts.lost_in_restore);
     fprintf(out, ", \"rejected_lines\": %" PRIu64 ", \"seconds\": %.3f}\n", report->rejected_lines, seconds);
 }
 

@@ -7,7 +7,7 @@
 #ifndef VACANCY_CLIENT_REPORT_H
 #define VACANCY_CLIENT_REPORT_H
 
-#include "client/command.h"
+#include "client/receipt.h"
 
 struct report {
     struct cli *cli;
@@ -16,6 +16,7 @@ struct report {
     const char *done; /* the hub doesn't say whether it was new: "registered"; NULL: it does */
     int64_t began_ms;
     uint64_t created, updated, confirmed, ended, unchanged; /* `done`: all in updated */
+    struct receipts receipts;                               /* filled by the caller */
     uint64_t rejected;                                      /* complaints */
     uint64_t rejected_line;                                 /* the last one, to count lines once */
     uint64_t rejected_lines;

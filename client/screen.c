@@ -155,6 +155,20 @@ char *ago_text(int64_t then_ms, int64_t now_ms, char out[AGO_TEXT_BYTES])
     return out;
 }
 
+char *age_text(int64_t ms, char out[AGO_TEXT_BYTES])
+{
+    int64_t seconds = ms < 0 ? 0 : ms / 1000;
+    if (seconds < 120)
+        snprintf(out, AGO_TEXT_BYTES, "%" PRId64 " s", seconds);
+    else if (seconds < 120 * 60)
+        snprintf(out, AGO_TEXT_BYTES, "%" PRId64 " min", seconds / 60);
+    else if (seconds < 48 * 3600)
+        snprintf(out, AGO_TEXT_BYTES, "%" PRId64 " h", seconds / 3600);
+    else
+        snprintf(out, AGO_TEXT_BYTES, "%" PRId64 " days", seconds / 86400);
+    return out;
+}
+
 char *when_text(int64_t wall_ms, char out[WHEN_TEXT_BYTES])
 {
     time_t seconds = (time_t)(wall_ms / 1000);

@@ -31,6 +31,11 @@ struct table *table_create(void);
 void table_destroy(struct table *table);
 /* In order, before the first cell. heading is borrowed and must outlive the table. */
 void table_column(struct table *table, const char *heading, enum table_side side);
+/*
+ * The column added last may be cut down to `least` columns (0: left out) where lines would else be too long for all
+ * columns, the last one's text excepted. Those that can be left out go first, then those to the left give.
+ */
+void table_may_shrink(struct table *table, size_t least);
 /* The next cell, row by row; cleaned and copied. */
 void table_cell(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 size_t table_rows(const struct table *table);
@@ -47,6 +52,8 @@ void print_wrapped(FILE *out, unsigned indent, const char *label, unsigned label
 /* "just now", "12 min ago", "2 h ago", "3 days ago"; "in 5 h" for the future. Returns out. */
 #define AGO_TEXT_BYTES 32
 char *ago_text(int64_t then_ms, int64_t now_ms, char out[AGO_TEXT_BYTES]);
+/* How long something lasts: "3 s", "4 min", "2 h", "3 days". Returns out. */
+char *age_text(int64_t ms, char out[AGO_TEXT_BYTES]);
 /* "22 Nov 2026 04:10", local time. Returns out. */
 #define WHEN_TEXT_BYTES 32
 char *when_text(int64_t wall_ms, char out[WHEN_TEXT_BYTES]);

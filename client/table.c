@@ -11,6 +11,7 @@
 
 #define COLUMNS_MAX 16
 #define GAP         2
+#define NEVER       SIZE_MAX
 #define ELLIPSIS    "\xe2\x80\xa6"
 
 struct table {
@@ -18,6 +19,7 @@ struct table {
         const char *heading;
         enum table_side side;
         size_t width;
+        size_t least; /* may be cut down to; NEVER: may not */
     } columns[COLUMNS_MAX];
     size_t column_count;
     char **cells; /* row by row */
@@ -45,7 +47,13 @@ void table_column(struct table *table, const char *heading, enum table_side side
         abort();
     table->columns[table->column_count].heading = heading;
     table->columns[table->column_count].side = side;
+    table->columns[table->column_count].least = NEVER;
     table->columns[table->column_count++].width = text_columns(heading);
+}
+
+void table_may_shrink(struct table *table, size_t least)
+{
+    table->columns[table->column_count - 1].least = least;
 }
 
 void table_cell(struct table *table, const char *format, ...)
@@ -95,15 +103,51 @@ static size_t print_cut(FILE *out, const char *text, size_t room)
     return columns;
 }
 
-static void print_row(const struct table *table, FILE *out, unsigned indent, unsigned width, char *const *cells)
+/* Takes from a column what the line is too long by, or all that it may give; returns by what the line is shorter. */
+static size_t shrink(size_t *width, size_t least, size_t too_long)
+{
+    if (least == 0) { /* a character or two of it would say nothing */
+        size_t gone = *width + GAP;
+        *width = 0;
+        return gone;
+    }
+    size_t give = *width > least ? *width - least : 0;
+    give = give < too_long ? give : too_long;
+    *width -= give;
+    return give;
+}
+
+/* Each column's width in a line of `width`; 0: left out. */
+static void fit(const struct table *table, unsigned indent, unsigned width, size_t out[COLUMNS_MAX])
+{
+    size_t need = indent;
+    for (size_t i = 0; i < table->column_count; i++) {
+        bool last = i + 1 == table->column_count;
+        out[i] = table->columns[i].width;
+        need += last ? text_columns(table->columns[i].heading) : out[i] + GAP;
+    }
+    for (int leave_out = 1; leave_out >= 0; leave_out--)
+        for (size_t i = 0; i < table->column_count && need > width; i++)
+            if (table->columns[i].least != NEVER && (table->columns[i].least == 0) == leave_out)
+                need -= shrink(&out[i], table->columns[i].least, need - width);
+}
+
+static bool is_blank(const struct table *table, char *const *cells, size_t column, const size_t *widths)
+{
+    return widths[column] == 0 || *(cells ? cells[column] : table->columns[column].heading) == '\0';
+}
+
+static void print_row(const struct table *table, FILE *out, unsigned indent, unsigned width, const size_t *widths,
+                      char *const *cells)
 {
     size_t at = indent;
     fprintf(out, "%*s", (int)indent, "");
     for (size_t i = 0; i < table->column_count; i++) {
         const char *text = cells ? cells[i] : table->columns[i].heading;
-        bool last = i + 1 == table->column_count;
         size_t room = at < width ? width - at : 0;
-        size_t take = table->columns[i].width < room ? table->columns[i].width : room;
+        size_t take = widths[i] < room ? widths[i] : room;
+        if (widths[i] == 0)
+            continue;
         if (take == 0)
             break;
         size_t pad = text_columns(text) < take ? take - text_columns(text) : 0;
@@ -113,21 +157,22 @@ static void print_row(const struct table *table, FILE *out, unsigned indent, uns
         /* Nothing but spaces after the last text of a line. */
         bool more = false;
         for (size_t j = i + 1; j < table->column_count; j++)
-            more = more || *(cells ? cells[j] : table->columns[j].heading) != '\0';
-        if (last || !more)
+            more = more || !is_blank(table, cells, j, widths);
+        if (!more || at + take + GAP >= width)
             break;
         if (table->columns[i].side == TABLE_LEFT)
             fprintf(out, "%*s", (int)pad, "");
         at += take + GAP;
-        if (at < width)
-            fprintf(out, "%*s", GAP, "");
+        fprintf(out, "%*s", GAP, "");
     }
     fputc('\n', out);
 }
 
 void table_print(const struct table *table, FILE *out, unsigned indent, unsigned width)
 {
-    print_row(table, out, indent, width, NULL);
+    size_t widths[COLUMNS_MAX];
+    fit(table, indent, width, widths);
+    print_row(table, out, indent, width, widths, NULL);
     for (size_t row = 0; row < table_rows(table); row++)
-        print_row(table, out, indent, width, table->cells + row * table->column_count);
+        print_row(table, out, indent, width, widths, table->cells + row * table->column_count);
 }

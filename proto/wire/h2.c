@@ -592,6 +592,11 @@ const char *h2_conn_reason(const struct h2_conn *conn)
     return conn->reason != NULL ? conn->reason : "open";
 }
 
+bool h2_conn_distrusts(const struct h2_conn *conn)
+{
+    return conn->tls.distrusts;
+}
+
 struct h2_stream *h2_conn_stream(struct h2_conn *conn, int32_t id)
 {
     return nghttp2_session_get_stream_user_data(conn->session, id);

@@ -152,6 +152,8 @@ bool h2_conn_recheck(const struct h2_conn *conn, struct tls_context *tls);
 uint32_t h2_conn_streams(const struct h2_conn *conn);
 /* Why it ended ("peer closed", "handshake: certificate expired"): one line without anything a peer chose. */
 const char *h2_conn_reason(const struct h2_conn *conn);
+/* It ended in the handshake because we don't accept the peer's certificate: trying again won't help. */
+bool h2_conn_distrusts(const struct h2_conn *conn);
 /* The stream of this id, or NULL if it is gone: what a mailbox's message names. */
 struct h2_stream *h2_conn_stream(struct h2_conn *conn, int32_t id);
 

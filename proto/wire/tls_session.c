@@ -57,10 +57,11 @@ void tls_session_close(struct tls_session *session)
 }
 
 /* Why a call failed, in OpenSSL's static words. */
-static const char *failure(const struct tls_session *session, int saved_errno)
+static const char *failure(struct tls_session *session, int saved_errno)
 {
     long verified = SSL_get_verify_result(session->ssl);
-    if (verified != X509_V_OK)
+    session->distrusts = verified != X509_V_OK;
+    if (session->distrusts)
         return X509_verify_cert_error_string(verified);
     /* The first: those after it only pass it on. */
     const char *reason = ERR_reason_error_string(ERR_peek_error());

@@ -23,6 +23,7 @@ struct tls_session {
     struct ssl_st *ssl;
     const char *why; /* static text */
     bool failed, shut;
+    bool distrusts; /* the handshake failed because the peer's certificate is not accepted */
 };
 
 /* False: out of memory, or no such server name. A client's `server_name` is never NULL; a server's is. */

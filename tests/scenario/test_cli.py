@@ -62,7 +62,7 @@ def test_a_vacancy_from_file_to_search_and_away(agencies):
     assert hub.run_vacancy(LEEDS, "withdraw", "L-1").stdout == "1 of 1 withdrawn\n"
     gone = hub.run_vacancy(library.TEAM, *SEARCH)
     assert gone.returncode == 1 and gone.stdout.startswith("Nothing suits.\n\nThere are no vacancies")
-    assert hub.run_vacancy(LEEDS, "end", "L-1", "--on", "2026-01-31", "--reason", "AW1").stdout == "ended\n"
+    assert hub.run_vacancy(LEEDS, "end", "L-1", "--on", "2026-01-31", "--reason", "aw1").stdout == "ended\n"
 
 
 def test_pushed_again_it_is_confirmed_and_none_withdraws(agencies):
@@ -101,6 +101,33 @@ def test_every_rejected_line_is_named_in_order_and_the_others_are_taken(agencies
     assert [each["carer"]["agency_reference"] for each in carers] == ["L-1", "L-2", "L-8"]
     rejected = summary(hub, HEADER + "".join(lines), code=1)["rejected"]
     assert [(each["line"], each["column"]) for each in rejected] == [(int(line), column) for line, column, _ in found]
+
+
+def test_a_household_twice_in_a_file_is_said_with_both_lines(agencies):
+    """Nobody could say which of two rows is true; before, the second silently replaced the first."""
+    done = push(agencies, HEADER + GOOD + GOOD.replace("L-1", "L-2") + GOOD.replace("0,17", "5,17"), code=1)
+    assert done.stderr == ("standard input:4: agency_reference: the household of line 2 again; a file has one row for "
+                           "each, so this one was not sent\n")
+    assert '"age_from_months": 0' in agencies.run_vacancy(LEEDS, "show", "L-1", "--json").stdout
+    # A row that was rejected here is no row: its correction may come later in the same file.
+    push(agencies, HEADER + GOOD.replace("L-1", "L-3").replace("2020-05-04", "2020-02-30") + GOOD.replace("L-1", "L-3"),
+         code=1)
+    assert agencies.run_vacancy(LEEDS, "show", "L-3").returncode == 0
+
+
+def test_a_reader_that_goes_away_is_no_error(agencies, tmp_path):
+    """`vacancy find ... | head -1` ended with 2 and a complaint; a full disk is one."""
+    push(agencies, HEADER + "".join(GOOD.replace("L-1", f"L-{n}") for n in range(400)))
+    who = agencies.federation.principal(LEEDS, agencies.region)
+    environment = {**os.environ, "VACANCY_HUB": f"localhost:{agencies.port}", "VACANCY_CERT": who.cert,
+                   "VACANCY_KEY": who.key, "VACANCY_CA": agencies.federation.root, "HOME": str(tmp_path)}
+    for more in ("", "--json"):
+        done = subprocess.run(["bash", "-o", "pipefail", "-c", f"{library.VACANCY} list carers {more} | head -1"],
+                              env=environment, capture_output=True, text=True, check=False, timeout=60)
+        assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1)
+    done = subprocess.run(["bash", "-c", f"{library.VACANCY} list carers >/dev/full"], env=environment,
+                          capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2 and "can't be written" in done.stderr
 
 
 def test_the_hubs_words_fit_the_columns(agencies):
@@ -195,8 +222,11 @@ def test_unreachable_is_4_and_a_wrong_command_2(hub, tmp_path):
         port = free.getsockname()[1]
     assert run("ping", "--hub", f"localhost:{port}", *files).returncode == 4
     assert run("ping", "--hub", f"localhost:{hub.port}", *files).returncode == 0
-    # The hub's certificate has no such name.
-    assert run("ping", "--hub", f"127.0.0.2:{hub.port}", *files).returncode == 4
+    # The hub's certificate has no such name, or is of another federation: nothing that trying again would mend.
+    assert run("ping", "--hub", f"[::ffff:127.0.0.1]:{hub.port}", *files).returncode == 3
+    other = library.Federation(tmp_path / "other")
+    untrusted = run("ping", "--hub", f"localhost:{hub.port}", *files[:-1], other.root)
+    assert untrusted.returncode == 3 and "is not to be trusted" in untrusted.stderr
     assert run("ping").returncode == 2 and "VACANCY_HUB" in run("ping").stderr
     assert run("ping", "--hub", f"localhost:{hub.port}", *files[:-1], "/nowhere").returncode == 2
     for wrong in ((), ("fnd",), ("find", "--colour", "red"), ("list", "homes"), ("show",), ("push", "/nowhere.csv"),
@@ -244,7 +274,7 @@ def test_help_begins_with_an_example_and_the_manual_has_every_column():
         manual = handle.read()
     described = set(re.findall(r"^\.It Cm ([a-z_]+)$", manual, re.M))
     names = subprocess.run([library.VACANCY, "--help"], capture_output=True, text=True, check=True).stdout
-    for command in re.findall(r"^  ((?:hub |audit )?[a-z]+)  +[A-Z]", names, re.M):
+    for command in re.findall(r"^  ((?:hub |audit |carer )?[a-z]+)  +[A-Z]", names, re.M):
         text = subprocess.run([library.VACANCY, *command.split(), "--help"], capture_output=True, text=True, check=True,
                               env={**os.environ, "COLUMNS": "240"}).stdout
         assert text.startswith("  vacancy ") and "exit status:\n  0  done\n" in text
