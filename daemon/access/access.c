@@ -1,17 +1,20 @@
 /*
  * access.c - see access.h.
  *
- * Owns: issuer bindings (constant), and the standing set: an immutable version behind an atomic pointer, replaced whole
- * by the observer. A suspended agency (rule H1) still reads and keeps its register true; match offers nothing of it.
- * A suspended principal is shut out. Thread: access_identify any, without a lock; the observer on the writer's thread.
- * Invariant: a version is freed only when no reader can hold it. Readers count themselves into one of two lanes; the
- * writer publishes, turns the lane, and waits for the old one to empty (its readers never block, so that is soon).
+ * Owns: issuer bindings (constant), the roster (immutable, replaced by access_set_roster), and the standing set: an
+ * immutable version behind an atomic pointer, replaced whole by the observer. A suspended agency (rule H1) still reads
+ * and keeps its register true; match offers nothing of it. A suspended principal is shut out.
+ * Thread: access_identify any, without a lock; the observer on the home writer's thread.
+ * Invariant: a version is freed only when no reader can hold it. Readers count themselves into one of two lanes; who
+ * publishes, one at a time, turns the lane and waits for the old one to empty (its readers never block, so that is
+ * soon).
  */
 #include "daemon/access/access.h"
 
 #include "daemon/base/log.h"
 #include "vacancy/v1/home.pb-c.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -36,8 +39,10 @@ struct access {
     const struct clock_source *clock;
 
     _Atomic(struct standing *) standing;
-    atomic_uint lane; /* the low bit says which */
+    _Atomic(const struct roster *) roster; /* NULL: no federation */
+    atomic_uint lane;                      /* the low bit says which */
     atomic_uint readers[2];
+    pthread_mutex_t publishing;
 };
 
 /* --- sorted names ---------------------------------------------------------------------------------------------- */
@@ -128,13 +133,30 @@ static void reader_leave(struct access *access, unsigned lane)
     atomic_fetch_sub(&access->readers[lane], 1);
 }
 
-static void publish(struct access *access, struct standing *next)
+/* Returns when no reader holds what was replaced before the call. */
+static void readers_pass(struct access *access)
 {
-    struct standing *old = atomic_exchange(&access->standing, next);
     unsigned lane = atomic_fetch_add(&access->lane, 1) & 1;
     while (atomic_load(&access->readers[lane]) != 0)
         sched_yield();
+}
+
+static void publish(struct access *access, struct standing *next)
+{
+    pthread_mutex_lock(&access->publishing);
+    struct standing *old = atomic_exchange(&access->standing, next);
+    readers_pass(access);
+    pthread_mutex_unlock(&access->publishing);
     standing_free(old);
+}
+
+void access_set_roster(struct access *access, const struct roster *roster)
+{
+    pthread_mutex_lock(&access->publishing);
+    const struct roster *old = atomic_exchange(&access->roster, roster ? roster_ref(roster) : NULL);
+    readers_pass(access);
+    pthread_mutex_unlock(&access->publishing);
+    roster_unref(old);
 }
 
 static bool principal_suspended(const struct change *change)
@@ -191,6 +213,7 @@ struct access *access_create(const struct access_options *options)
     empty->agencies.width = AGENCY_ID_BYTES;
     empty->suspended.width = PRINCIPAL_NAME_BYTES;
     atomic_init(&access->standing, empty);
+    pthread_mutex_init(&access->publishing, NULL);
     return access;
 }
 
@@ -199,6 +222,8 @@ void access_destroy(struct access *access)
     if (access == NULL)
         return;
     standing_free(atomic_load(&access->standing));
+    roster_unref(atomic_load(&access->roster));
+    pthread_mutex_destroy(&access->publishing);
     free(access->issuers);
     free(access);
 }
@@ -268,14 +293,47 @@ static enum err read_name(const struct access *access, const struct tls_peer *pe
 }
 _Static_assert(GSS_BYTES == SPIFFE_GSS_BYTES && AGENCY_ID_BYTES == SPIFFE_ID_BYTES, "a name's parts fit a principal");
 
-/* A11: the key that signed the leaf is bound to the region that the name claims. */
-static enum err check_issuer(const struct access *access, const struct tls_peer *peer, const struct principal *who,
-                             struct problem *problem)
+/* Region NULL: any. */
+static bool bound_by_options(const struct access *access, const char *region, const uint8_t key[DIGEST_BYTES])
 {
     for (uint32_t i = 0; i < access->issuer_count; i++)
-        if (strcmp(access->issuers[i].region, who->region) == 0 &&
-            memcmp(access->issuers[i].key_sha256, peer->issuer_key_sha256, DIGEST_BYTES) == 0)
-            return ERR_NONE;
+        if ((region == NULL || strcmp(access->issuers[i].region, region) == 0) &&
+            memcmp(access->issuers[i].key_sha256, key, DIGEST_BYTES) == 0)
+            return true;
+    return false;
+}
+
+static bool bound_by_roster(const struct roster_region *region, const uint8_t key[DIGEST_BYTES])
+{
+    for (uint32_t i = 0; i < region->issuer_count; i++)
+        if (memcmp(region->issuers[i], key, DIGEST_BYTES) == 0)
+            return true;
+    return false;
+}
+
+/* Whether the key is some region's. */
+static bool bound_at_all(const struct access *access, const struct roster *roster, const uint8_t key[DIGEST_BYTES])
+{
+    bool bound = bound_by_options(access, NULL, key);
+    for (uint32_t i = 0; !bound && roster != NULL && i < roster->region_count; i++)
+        bound = bound_by_roster(&roster->regions[i], key);
+    return bound;
+}
+
+/* A11: the key that signed the leaf is bound to the region that the name claims. Who is another region's hub, the
+ * roster alone says: what a configuration was once told does not outlive a region's place in it. */
+static enum err check_issuer(const struct access *access, const struct roster *roster, const struct tls_peer *peer,
+                             const struct principal *who, struct problem *problem)
+{
+    const struct roster_region *region = roster != NULL ? roster_find(roster, who->region) : NULL;
+    const uint8_t *key = peer->issuer_key_sha256;
+    bool other_hub = who->role == ROLE_HUB && strcmp(who->region, access->region) != 0;
+    bool bound = bound_by_options(access, who->region, key);
+    if ((region != NULL && bound_by_roster(region, key)) || (bound && !other_hub))
+        return ERR_NONE;
+    if (other_hub && region == NULL && (bound || !bound_at_all(access, roster, key)))
+        return problem_set(problem, ERR_FORBIDDEN, "", "region %s is not in the roster of the hub of region %s",
+                           who->region, access->region);
     return problem_set(problem, ERR_UNAUTHENTICATED, "",
                        "the certificate's issuer is not the one of the region in its name");
 }
@@ -295,15 +353,12 @@ static enum err check_role(const struct access *access, const struct principal *
     return problem_set(problem, ERR_FORBIDDEN, "", "this method is for nobody");
 }
 
-static enum err check_standing(struct access *access, const struct principal *who, struct problem *problem)
+static enum err check_standing(const struct standing *standing, const struct principal *who, struct problem *problem)
 {
     bool suspended, registered = true;
-    unsigned lane = reader_enter(access);
-    const struct standing *standing = atomic_load(&access->standing);
     names_place(&standing->suspended, who->name, &suspended);
     if (who->role == ROLE_AGENCY)
         names_place(&standing->agencies, who->id, &registered);
-    reader_leave(access, lane);
     if (suspended)
         return problem_set(problem, ERR_FORBIDDEN, "", "this principal is suspended; ask the hub's operator");
     if (!registered)
@@ -319,14 +374,17 @@ enum err access_identify(struct access *access, const struct tls_peer *peer, uns
         peer = &nobody;
     struct spiffe_name name;
     struct principal who = {.role = ROLE_NONE};
-    enum err err;
-    if ((err = read_name(access, peer, &name, &who, problem)) != ERR_NONE ||
-        (err = check_issuer(access, peer, &who, problem)) != ERR_NONE ||
-        (err = check_role(access, &who, roles, problem)) != ERR_NONE ||
-        (err = check_standing(access, &who, problem)) != ERR_NONE)
+    enum err err = read_name(access, peer, &name, &who, problem);
+    if (err != ERR_NONE)
         return err;
-    *out = who;
-    return ERR_NONE;
+    unsigned lane = reader_enter(access);
+    if ((err = check_issuer(access, atomic_load(&access->roster), peer, &who, problem)) == ERR_NONE &&
+        (err = check_role(access, &who, roles, problem)) == ERR_NONE)
+        err = check_standing(atomic_load(&access->standing), &who, problem);
+    reader_leave(access, lane);
+    if (err == ERR_NONE)
+        *out = who;
+    return err;
 }
 
 enum err access_check_name(const struct access *access, const char *name, struct problem *problem)

@@ -2,9 +2,10 @@
  * access.h - certificate -> principal -> what it may do and see.
  *
  * Owns: the SPIFFE name's check against the issuer (row A11), the standing of agencies and principals (an immutable
- * set, fed by register's commit observer), roles. Disclosure audit: disclosure.h. Not here: TLS itself (wire), which
- * fields a caller sees (service). Thread: access_identify any; the observer runs on the writer's thread. Invariant: a
- * principal comes only from a verified client certificate; nothing a client sends beside it counts (A8).
+ * set, fed by the home register's commit observer, and by no other region's), which regions' hubs may call (the
+ * roster), roles. Disclosure audit: disclosure.h. Not here: TLS itself (wire), which fields a caller sees (service).
+ * Thread: access_identify any; the observer runs on the home writer's thread. Invariant: a principal comes only from a
+ * verified client certificate; nothing a client sends beside it counts (A8).
  */
 #ifndef VACANCY_ACCESS_ACCESS_H
 #define VACANCY_ACCESS_ACCESS_H
@@ -50,8 +51,9 @@ struct access;
 struct access *access_create(const struct access_options *options);
 void access_destroy(struct access *access);
 /*
- * The regions whose hubs may call, and their certificate issuers beside those of the options. A reference is taken;
- * replaces what was set before; NULL: no federation, other regions' hubs are refused. Any thread.
+ * The regions whose hubs may call: those of the roster, by one of its issuers of the region and no other. For everybody
+ * else its issuers count beside those of the options. A reference is taken; replaces what was set before, at once;
+ * NULL, as at first: no federation. Any thread but within access_identify.
  */
 void access_set_roster(struct access *access, const struct roster *roster);
 struct commit_observer access_observer(struct access *access);
@@ -59,7 +61,8 @@ struct commit_observer access_observer(struct access *access);
 /*
  * Who calls, and whether one of `roles` (ROLE_BIT mask) may. ERR_UNAUTHENTICATED: no acceptable name (A1 to A4, A11),
  * expired while connected (T20). ERR_FORBIDDEN: another role is needed (A5, A9), the principal is suspended, the agency
- * is not registered, or the principal belongs to another region (the text names the right hub's region).
+ * is not registered, the principal belongs to another region (the text names the right hub's region), or it is a hub
+ * of a region that is not in the roster.
  */
 enum err access_identify(struct access *access, const struct tls_peer *peer, unsigned roles, struct principal *out,
                          struct problem *problem) __attribute__((warn_unused_result));

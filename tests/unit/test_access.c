@@ -1,7 +1,7 @@
 /* tier: check */
 /*
- * test_access.c - who may call: rows A1 to A5, A9, A11, T20 of faults.md, standing, regions, and the leaf rules of
- * SPIFFE's X509-SVID.
+ * test_access.c - who may call: rows A1 to A5, A9, A11, R14, T20 of faults.md, standing, regions, the roster, and the
+ * leaf rules of SPIFFE's X509-SVID.
  */
 #include "daemon/access/access.h"
 #include "daemon/base/thread.h"
@@ -77,7 +77,7 @@ static const struct row rows[] = {
     {"an operator", NORTH "/operator/olive", north_key, ROLE_BIT(ROLE_OPERATOR) | ROLE_BIT(ROLE_AUDITOR), ERR_NONE, ""},
     {"an auditor", NORTH "/auditor/ann", north_key, ROLE_BIT(ROLE_OPERATOR) | ROLE_BIT(ROLE_AUDITOR), ERR_NONE, ""},
     {"the own hub", NORTH "/hub", north_key, ROLE_BIT(ROLE_HUB), ERR_NONE, ""},
-    {"another hub, for hubs", SOUTH "/hub", south_key, ROLE_BIT(ROLE_HUB), ERR_NONE, ""},
+    {"another hub, without a roster", SOUTH "/hub", south_key, ROLE_BIT(ROLE_HUB), ERR_FORBIDDEN, "roster"},
     {"A3 another trust domain", "spiffe://other.example/region/E12000003/agency/leeds", north_key, ANY,
      ERR_UNAUTHENTICATED, ""},
     {"A4 upper case", "spiffe://Fostering.example/region/E12000003/agency/leeds", north_key, ANY, ERR_UNAUTHENTICATED,
@@ -103,7 +103,9 @@ static const struct row rows[] = {
     {"A11 a name of north under south's issuer", NORTH "/agency/leeds", south_key, ANY, ERR_UNAUTHENTICATED, "issuer"},
     {"A11 a name of south under north's issuer", SOUTH "/hub", north_key, ANY, ERR_UNAUTHENTICATED, "issuer"},
     {"A11 an issuer bound to no region", NORTH "/operator/olive", other_key, ANY, ERR_UNAUTHENTICATED, "issuer"},
-    {"a region without a bound issuer", DOMAIN "/region/E12000001/hub", other_key, ANY, ERR_UNAUTHENTICATED, "issuer"},
+    {"a region without a bound issuer", DOMAIN "/region/E12000001/operator/olive", other_key, ANY, ERR_UNAUTHENTICATED,
+     "issuer"},
+    {"a hub of a region that nobody knows", DOMAIN "/region/E12000001/hub", other_key, ANY, ERR_FORBIDDEN, "roster"},
     {"an agency that PutAgency never named", NORTH "/agency/ghost", north_key, ANY, ERR_FORBIDDEN, "not registered"},
     {"a suspended agency principal", NORTH "/agency/shut", north_key, ANY, ERR_FORBIDDEN, "suspended"},
 };
@@ -243,7 +245,112 @@ static void test_names_for_standing(void **state)
     access_destroy(access);
 }
 
-/* Readers on other threads see whole versions while the observer replaces them (for TSan and ASan). */
+/* --- the roster ------------------------------------------------------------------------------------------------ */
+
+static void append_hex(char *text, const uint8_t *octets, size_t bytes)
+{
+    hex_encode(octets, bytes, text + strlen(text));
+}
+
+/* Regions with one issuer each, whose hash begins with the octet given. */
+static const struct roster *make_roster(size_t count, const char *const regions[], const uint8_t first[])
+{
+    static const uint8_t seed[32] = {7};
+    char text[2048] = "vacancy roster v1\nversion 1\n";
+    uint8_t key[PUBLIC_KEY_BYTES], signature[SIGNATURE_BYTES];
+    struct signer *root = signer_from_seed(seed);
+    signer_public_key(root, key);
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t issuer[DIGEST_BYTES] = {first[i]};
+        sprintf(text + strlen(text), "region %s key ", regions[i]);
+        append_hex(text, key, sizeof key);
+        strcat(text, " issuer ");
+        append_hex(text, issuer, sizeof issuer);
+        strcat(text, "\n");
+    }
+    signer_sign(root, text, strlen(text), signature);
+    strcat(text, "signature ");
+    append_hex(text, signature, sizeof signature);
+    strcat(text, "\n");
+    signer_destroy(root);
+    const struct roster *roster;
+    struct problem problem;
+    if (roster_parse(text, strlen(text), key, &roster, &problem) != ERR_NONE)
+        fail_msg("the test's roster: %s", problem.text);
+    return roster;
+}
+
+static void set_roster(struct access *access, size_t count, const char *const regions[], const uint8_t first[])
+{
+    const struct roster *roster = make_roster(count, regions, first);
+    access_set_roster(access, roster);
+    roster_unref(roster);
+}
+
+static const char *const both_regions[] = {"E12000003", "E12000009"};
+#define SOUTH_LISTED 4 /* its issuer in the roster; the options have south_key for it */
+static const uint8_t listed_key[DIGEST_BYTES] = {SOUTH_LISTED}, north_new_key[DIGEST_BYTES] = {5};
+
+/* Of the roster's regions E12000003 (issuer 5) and E12000009 (issuer 4). */
+static const struct row roster_rows[] = {
+    {"another hub, for hubs", SOUTH "/hub", listed_key, ROLE_BIT(ROLE_HUB), ERR_NONE, ""},
+    {"the own hub", NORTH "/hub", north_key, ROLE_BIT(ROLE_HUB), ERR_NONE, ""},
+    {"another hub's issuer that only the options know", SOUTH "/hub", south_key, ROLE_BIT(ROLE_HUB),
+     ERR_UNAUTHENTICATED, "issuer"},
+    {"A11 the name of south under north's issuer", SOUTH "/hub", north_key, ROLE_BIT(ROLE_HUB), ERR_UNAUTHENTICATED,
+     "issuer"},
+    {"A11 the name of a region beyond the roster under south's issuer", DOMAIN "/region/E12000001/hub", listed_key,
+     ROLE_BIT(ROLE_HUB), ERR_UNAUTHENTICATED, "issuer"},
+    {"wrong region: beyond the roster", DOMAIN "/region/E12000001/hub", other_key, ROLE_BIT(ROLE_HUB), ERR_FORBIDDEN,
+     "region E12000001 is not in the roster of the hub of region E12000003"},
+    {"A9 another hub's certificate for searches", SOUTH "/hub", listed_key, ROLE_BIT(ROLE_TEAM), ERR_FORBIDDEN,
+     "E12000009"},
+    {"R14 an agency's certificate on a link", NORTH "/agency/leeds", north_key, ROLE_BIT(ROLE_HUB), ERR_FORBIDDEN,
+     "this method is for another hub; the certificate is an agency's"},
+    {"R14 another region's agency on a link", SOUTH "/agency/leeds", listed_key, ROLE_BIT(ROLE_HUB), ERR_FORBIDDEN,
+     "hub of region E12000009"},
+    {"another region's team", SOUTH "/placement-team/E06000023/duty", listed_key, ANY, ERR_FORBIDDEN,
+     "hub of region E12000009"},
+    {"another region's auditor", SOUTH "/auditor/ann", listed_key, ANY, ERR_FORBIDDEN, "hub of region E12000009"},
+    {"another region's operator", SOUTH "/operator/olive", listed_key, ANY, ERR_FORBIDDEN, "hub of region E12000009"},
+    {"an operator by an issuer that the roster brought", NORTH "/operator/olive", north_new_key, ANY, ERR_NONE, ""},
+};
+
+static void test_hubs_of_the_roster(void **state)
+{
+    (void)state;
+    struct access *access = make_access();
+    struct tls_peer south = fake_peer(SOUTH "/hub", listed_key);
+    struct principal who;
+    struct problem problem;
+    tell(access, LOG_TABLE_AGENCY, "leeds", false, "", 0);
+    set_roster(access, 2, both_regions, (const uint8_t[]){5, SOUTH_LISTED});
+    for (size_t i = 0; i < sizeof roster_rows / sizeof roster_rows[0]; i++) {
+        struct tls_peer peer = fake_peer(roster_rows[i].name, roster_rows[i].issuer);
+        memset(&problem, 0, sizeof problem);
+        enum err err = access_identify(access, &peer, roster_rows[i].roles, &who, &problem);
+        if (err != roster_rows[i].expected || strstr(problem.text, roster_rows[i].text) == NULL)
+            fail_msg("%s: %s \"%s\"", roster_rows[i].what, err_name(err), problem.text);
+    }
+    suspend(access, SOUTH "/hub", true);
+    assert_int_equal(identify(access, &south), ERR_FORBIDDEN);
+    suspend(access, SOUTH "/hub", false);
+    assert_int_equal(identify(access, &south), ERR_NONE);
+    /* A new roster counts at once: another issuer, then without that region, then none. */
+    set_roster(access, 2, both_regions, (const uint8_t[]){5, 6});
+    assert_int_equal(identify(access, &south), ERR_UNAUTHENTICATED);
+    set_roster(access, 2, both_regions, (const uint8_t[]){5, SOUTH_LISTED});
+    assert_int_equal(identify(access, &south), ERR_NONE);
+    set_roster(access, 1, both_regions, (const uint8_t[]){5});
+    assert_int_equal(identify(access, &south), ERR_FORBIDDEN);
+    south = fake_peer(SOUTH "/hub", south_key); /* bound by the options, which don't make it one of the federation */
+    assert_int_equal(identify(access, &south), ERR_FORBIDDEN);
+    access_set_roster(access, NULL);
+    assert_int_equal(identify(access, &south), ERR_FORBIDDEN);
+    access_destroy(access);
+}
+
+/* Readers on other threads see whole versions while the observer and a reload replace them (for TSan and ASan). */
 struct readers {
     struct access *access;
     atomic_bool stop;
@@ -253,13 +360,23 @@ struct readers {
 static void *keep_asking(void *arg)
 {
     struct readers *readers = arg;
-    struct tls_peer peer = fake_peer(NORTH "/agency/a00", north_key);
+    struct tls_peer agency = fake_peer(NORTH "/agency/a00", north_key);
+    struct tls_peer hub = fake_peer(SOUTH "/hub", listed_key);
     struct principal who;
     while (!atomic_load(&readers->stop)) {
-        if (access_identify(readers->access, &peer, ANY, &who, NULL) != ERR_NONE)
-            return readers; /* an agency that stands all the time was refused */
+        if (access_identify(readers->access, &agency, ANY, &who, NULL) != ERR_NONE ||
+            access_identify(readers->access, &hub, ANY, &who, NULL) != ERR_NONE)
+            return readers; /* one that stands all the time was refused */
         atomic_fetch_add(&readers->asked, 1);
     }
+    return NULL;
+}
+
+static void *keep_reloading(void *arg)
+{
+    struct readers *readers = arg;
+    for (uint8_t i = 0; !atomic_load(&readers->stop); i++)
+        set_roster(readers->access, 2, both_regions, (const uint8_t[]){i, SOUTH_LISTED});
     return NULL;
 }
 
@@ -268,16 +385,17 @@ static void test_readers_and_the_observer(void **state)
     (void)state;
     struct readers readers = {.access = make_access()};
     tell(readers.access, LOG_TABLE_AGENCY, "a00", false, "", 0);
-    pthread_t threads[2];
-    for (int i = 0; i < 2; i++)
-        threads[i] = thread_start("reader", keep_asking, &readers);
+    set_roster(readers.access, 2, both_regions, (const uint8_t[]){5, SOUTH_LISTED});
+    pthread_t threads[3];
+    for (int i = 0; i < 3; i++)
+        threads[i] = thread_start("reader", i < 2 ? keep_asking : keep_reloading, &readers);
     for (int i = 0; i < 400 || atomic_load(&readers.asked) < 100; i++) {
         char id[AGENCY_ID_BYTES];
         snprintf(id, sizeof id, "a%02d", 1 + i % 60);
         tell(readers.access, LOG_TABLE_AGENCY, id, i % 120 >= 60, "", 0);
     }
     atomic_store(&readers.stop, true);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         void *refused = NULL;
         pthread_join(threads[i], &refused);
         assert_null(refused);
@@ -294,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_expires_while_connected),
         cmocka_unit_test(test_standing_changes_at_once),
         cmocka_unit_test(test_names_for_standing),
+        cmocka_unit_test(test_hubs_of_the_roster),
         cmocka_unit_test(test_readers_and_the_observer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
