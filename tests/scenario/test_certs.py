@@ -174,6 +174,121 @@ def test_a_region_can_issue_without_the_root_key(tmp_path):
     assert done.returncode == 1 and "root.key is not on this machine" in done.stdout
 
 
+OTHER = "E12000001"
+EPOCH_ID = "0123456789abcdef" * 2
+
+
+@pytest.fixture()
+def two_regions(tmp_path):
+    federation = hub.Federation(tmp_path / "authority")
+    federation.region()
+    federation.region(OTHER)
+    return federation
+
+
+def contents(federation, name):
+    with open(os.path.join(federation.folder, name), encoding="ascii") as handle:
+        return handle.read()
+
+
+def as_the_daemon_reads_it(federation, path=None, key=None):
+    """What the daemon's own reader, in its unit test's program, makes of the file."""
+    program = os.path.join(hub.BUILD, "tests", "test_record_roster")
+    given = {**os.environ, "ROSTER_FILE": path or os.path.join(federation.folder, "roster"),
+             "ROSTER_KEY": key or contents(federation, "roster.pub").strip()}
+    return subprocess.run([program], env=given, stdout=subprocess.PIPE, text=True, check=False, timeout=60)
+
+
+def region_key(federation, region):
+    """Of region.key, the private one: so that both halves are seen to belong together."""
+    shown = openssl("pkey", "-in", os.path.join(federation.region(region), "region.key"), "-noout", "-text").stdout
+    return "".join(shown.split("pub:")[1].split()).replace(":", "")
+
+
+def test_the_roster_says_who_is_in_the_federation(two_regions, tmp_path):
+    """And it is signed by the root's roster key: shown by openssl, and by the daemon's own reader."""
+    federation = two_regions
+    federation.ca("roster", "--endpoint", f"{REGION}=hub.example:8443", "--endpoint", f"{OTHER}=[2001:db8::7]:1",
+                  "--endpoint", f"{REGION}=192.0.2.7:65535", "--team", f"E08000035={REGION}", "--team",
+                  f"E06000047={OTHER}", "--thaw", f"{OTHER}=3:{EPOCH_ID}")
+    issuers = {each: contents(federation, f"{each}/issuer.spki").split()[1] for each in (REGION, OTHER)}
+    body, signature = contents(federation, "roster").rsplit("signature ", 1)
+    assert body.splitlines() == [
+        "vacancy roster v1", "version 1",
+        *[f"region {each} key {region_key(federation, each)} issuer {issuers[each]}" for each in (OTHER, REGION)],
+        f"endpoint {REGION} hub.example:8443", f"endpoint {OTHER} [2001:db8::7]:1",
+        f"endpoint {REGION} 192.0.2.7:65535", f"team E08000035 {REGION}", f"team E06000047 {OTHER}",
+        f"thaw {OTHER} epoch 3 {EPOCH_ID}"]
+
+    (tmp_path / "body").write_text(body)
+    (tmp_path / "signature").write_bytes(bytes.fromhex(signature))
+    public = bytes.fromhex("302a300506032b6570032100" + contents(federation, "roster.pub").strip())  # RFC 8410
+    (tmp_path / "public").write_bytes(public)
+    verified = openssl("pkeyutl", "-verify", "-rawin", "-pubin", "-keyform", "DER", "-inkey", str(tmp_path / "public"),
+                       "-in", str(tmp_path / "body"), "-sigfile", str(tmp_path / "signature"))
+    assert verified.returncode == 0, verified.stdout
+
+    read = as_the_daemon_reads_it(federation)
+    assert read.returncode == 0 and read.stdout.splitlines() == [
+        "version 1",
+        f"region {OTHER} {region_key(federation, OTHER)} {issuers[OTHER]} 2001:db8::7 1 thaw 3",
+        f"region {REGION} {region_key(federation, REGION)} {issuers[REGION]} hub.example 8443 192.0.2.7 65535",
+        f"team E06000047 {OTHER}", f"team E08000035 {REGION}"]
+    wrong = as_the_daemon_reads_it(federation, key=region_key(federation, REGION))
+    assert wrong.returncode == 1 and "roster-key" in wrong.stdout
+
+
+def test_each_roster_has_a_version_of_its_own(two_regions, tmp_path):
+    federation = two_regions
+    line = ["--endpoint", f"{REGION}=a:1", "--endpoint", f"{OTHER}=b:1"]
+    federation.ca("roster", *line)
+    federation.ca("roster", *line, "--out", str(tmp_path / "elsewhere"))
+    assert "\nversion 1\n" in contents(federation, "roster")
+    assert as_the_daemon_reads_it(federation, path=str(tmp_path / "elsewhere")).stdout.startswith("version 2\n")
+    running = [subprocess.Popen([hub.VACANCY_CA, "roster", federation.folder, *line, "--out", str(tmp_path / str(each))],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for each in range(4)]
+    assert [each.wait(60) for each in running] == [0] * 4
+    made = sorted(as_the_daemon_reads_it(federation, path=str(tmp_path / str(each))).stdout.splitlines()[0]
+                  for each in range(4))
+    assert made == [f"version {each}" for each in (3, 4, 5, 6)]
+    assert contents(federation, "roster.version") == "6\n"
+
+
+def test_a_renewed_issuer_needs_no_new_roster(two_regions):
+    federation = two_regions
+    federation.ca("roster", "--endpoint", f"{REGION}=a:1", "--endpoint", f"{OTHER}=b:1")
+    before = contents(federation, "roster").splitlines()[2:-1]
+    federation.ca("renew", REGION, "issuer")
+    test_the_issuers_line_names_its_key(federation)
+    federation.ca("roster", "--endpoint", f"{REGION}=a:1", "--endpoint", f"{OTHER}=b:1")
+    assert contents(federation, "roster").splitlines()[2:-1] == before
+
+
+def test_a_folder_of_before_there_were_rosters_gets_its_key(tmp_path):
+    federation = hub.Federation(tmp_path / "authority")
+    federation.region()
+    first = contents(federation, "roster.pub")
+    os.unlink(os.path.join(federation.folder, "roster.pub"))  # made again from its key
+    federation.ca("roster", "--endpoint", f"{REGION}=a:1")
+    assert contents(federation, "roster.pub") == first
+
+    os.unlink(os.path.join(federation.folder, "roster.key"))  # elsewhere: the folder still says what key it is
+    done = federation.ca("roster", "--endpoint", f"{REGION}=a:1", check=False)
+    assert done.returncode == 1 and "roster.key is not on this machine" in done.stdout
+    assert contents(federation, "roster.version") == "1\n"
+
+    os.unlink(os.path.join(federation.folder, "roster.pub"))
+    federation.ca("roster", "--endpoint", f"{REGION}=a:1")
+    assert contents(federation, "roster.pub") != first
+    assert as_the_daemon_reads_it(federation).stdout.startswith("version 2\n")
+
+
+def test_a_region_that_nobody_can_call_is_named(two_regions):
+    done = two_regions.ca("roster", "--endpoint", f"{REGION}=a:1")
+    assert f"region {OTHER} has no --endpoint" in done.stdout
+    assert as_the_daemon_reads_it(two_regions).returncode == 0
+
+
 def test_a_whole_region_in_parallel(tmp_path, scale):
     """465 agencies' certificates; the time is printed, not judged."""
     federation = hub.Federation(tmp_path / "authority")
@@ -207,6 +322,26 @@ def test_a_whole_region_in_parallel(tmp_path, scale):
     (["issue", REGION, "agency", "x", "--loud"], "unknown option"),
     (["revoke", REGION, "agency", "never-was"], "no valid certificate"),
     (["revoke", REGION, "agency", "x", "--reason", "boredom"], "is not one of"),
+    (["crl", "--endpoint", f"{REGION}=a:1"], "belong to roster"),
+    (["roster", REGION], "roster takes one folder"),
+    (["roster", "--endpoint", "hub.example:1"], "needs a value with '='"),
+    (["roster", "--endpoint"], "needs a value with '='"),
+    (["roster", "--endpoint", "E13=a:1"], "region's GSS code"),
+    (["roster", "--endpoint", "E12000009=a:1"], "has no region E12000009"),
+    (["roster", "--endpoint", f"{REGION}=a"], "does not end in :PORT"),
+    (["roster", "--endpoint", f"{REGION}=a:0"], "does not end in :PORT"),
+    (["roster", "--endpoint", f"{REGION}=a:65536"], "does not end in :PORT"),
+    (["roster", "--endpoint", f"{REGION}=A:1"], "the host is a name"),
+    (["roster", "--endpoint", f"{REGION}=::1:1"], "the host is a name"),
+    (["roster", "--endpoint", f"{REGION}=a\nteam E08000035 {REGION}\nendpoint {REGION} b:1"], "the host is a name"),
+    (["roster", *["--endpoint", f"{REGION}=a:1"] * 2], "given twice"),
+    (["roster", *[word for port in "12345" for word in ("--endpoint", f"{REGION}=a:{port}")]], "more than four"),
+    (["roster", "--team", f"E07000001={REGION}"], "authority with children's services"),
+    (["roster", "--team", "E08000035=E12000009"], "has no region E12000009"),
+    (["roster", "--team", f"E08000035={REGION}", "--team", f"E08000035={REGION}"], "given twice"),
+    (["roster", "--thaw", f"{REGION}=0:{EPOCH_ID}"], "epoch's number"),
+    (["roster", "--thaw", f"{REGION}=3:{EPOCH_ID.upper()}"], "epoch's number"),
+    (["roster", "--thaw", f"{REGION}=3:{EPOCH_ID}", "--thaw", f"{REGION}=4:{EPOCH_ID}"], "given twice"),
 ])
 def test_wrong_use_is_refused_and_leaves_nothing(own, command, said):
     own.region()
@@ -214,7 +349,7 @@ def test_wrong_use_is_refused_and_leaves_nothing(own, command, said):
     done = own.ca(*command, check=False)
     assert done.returncode in (1, 2) and said in done.stdout
     assert snapshot(own.folder) == before
-    assert not [name for name in os.listdir(own.folder) if name.startswith(".new")]
+    assert not [name for name in os.listdir(own.folder) if name.startswith((".new", "roster.version"))]
 
 
 def test_help_begins_with_an_example():
