@@ -1,5 +1,6 @@
 /* tier: check */
-/* Digests and signatures against published vectors (FIPS 180-4, FIPS 202, RFC 4231, RFC 8032), and whose key files are taken. */
+/* Digests and signatures against published vectors (FIPS 180-4, FIPS 202, RFC 4231, RFC 8032), and whose key files are
+ * taken. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
