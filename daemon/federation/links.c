@@ -1,0 +1,453 @@
+/*
+ * links.c - see links.h. Owns the thread, its mailbox, the array of peers and the roster that numbers them.
+ *
+ * The loop read aloud: wait for a socket, a mail or a moment; hand replies and posts to the logic; hear the peers; let
+ * the logic do what is due; send what was said, tell the logic what ended; wake the inbound streams.
+ *
+ * What others post is a flag or a slot under a lock, never lost, and a mail only to wake the loop: the mailbox's places
+ * are the replies' and the resolver's.
+ * Invariant: every work and update that was taken comes back here before the thread ends.
+ */
+#include "daemon/federation/links.h"
+
+#include "daemon/base/log.h"
+#include "daemon/base/thread.h"
+#include "daemon/federation/links_peer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAILBOX_PLACES    4096
+#define MAILS_PER_TURN    256
+#define MESSAGE_BYTES_MIN ((size_t)1 << 20) /* what hubs say to each other fits, whatever clients may send */
+
+enum { MAIL_WAKE = 1, MAIL_WORKED, MAIL_UPDATED, MAIL_PEER_HAS, MAIL_RESOLVED };
+enum { ASKED_STOP = 1, ASKED_CHANGED = 2, ASKED_RELOAD = 4 };
+
+struct links {
+    struct federation_options given; /* as main gave it */
+    struct wakes *wakes;
+    struct mailbox *mailbox;
+    pthread_t thread;
+    bool started;
+    atomic_uint asked;
+
+    pthread_mutex_t lock; /* of the next two */
+    const struct roster *new_roster;
+    struct tls_context *new_tls;
+
+    /* The thread's. */
+    struct peer_shared shared;
+    const struct roster *roster;
+    struct peer *peers; /* one for each region of the roster, our own too, which is never dialled */
+    uint32_t peer_count;
+    struct pollfd *polled;
+    uint32_t under_way; /* works and updates that the writers have */
+    int64_t tick_ms, wake_ms;
+};
+
+/* --- what the logic asks for ------------------------------------------------------------------------------------ */
+
+static struct peer *peer_at(struct links *links, uint32_t number)
+{
+    if (number >= links->peer_count)
+        log_fatal("federation", "peer %u of %u", number, links->peer_count);
+    return &links->peers[number];
+}
+
+static void do_dial(void *ctx, uint32_t peer)
+{
+    peer_dial(peer_at(ctx, peer));
+}
+
+static void do_hang_up(void *ctx, uint32_t peer)
+{
+    peer_hang_up(peer_at(ctx, peer));
+}
+
+static bool do_send(void *ctx, uint32_t peer, const Vacancy__V1__FollowRequest *message)
+{
+    return peer_send(peer_at(ctx, peer), message);
+}
+
+static void do_fetch(void *ctx, uint32_t peer, const Vacancy__V1__FetchSnapshotRequest *request)
+{
+    peer_fetch(peer_at(ctx, peer), request);
+}
+
+static void do_stop_fetch(void *ctx, uint32_t peer)
+{
+    peer_stop_fetch(peer_at(ctx, peer));
+}
+
+static void do_set_reading(void *ctx, uint32_t peer, bool on)
+{
+    peer_set_reading(peer_at(ctx, peer), on);
+}
+
+static void set_peers(struct links *links, const struct roster *roster)
+{
+    for (uint32_t i = 0; i < links->peer_count; i++)
+        peer_finish(&links->peers[i]);
+    roster_ref(roster);
+    roster_unref(links->roster);
+    links->roster = roster;
+    free(links->peers);
+    free(links->polled);
+    links->peer_count = roster->region_count;
+    links->peers = calloc(links->peer_count + 1, sizeof *links->peers);
+    links->polled = calloc(links->peer_count + 1, sizeof *links->polled);
+    if (links->peers == NULL || links->polled == NULL)
+        log_fatal("federation", "out of memory for %u peers", links->peer_count);
+    for (uint32_t i = 0; i < links->peer_count; i++)
+        peer_init(&links->peers[i], &links->shared, i, &roster->regions[i]);
+}
+
+static void do_peers_changed(void *ctx, const struct roster *roster)
+{
+    set_peers(ctx, roster);
+}
+
+static enum err do_work(void *ctx, struct replica_work *work)
+{
+    struct links *links = ctx;
+    if (mailbox_reserve(links->mailbox) != ERR_NONE)
+        return ERR_LIMIT;
+    work->reply = (struct reply_address){.mailbox = links->mailbox, .kind = MAIL_WORKED};
+    enum err err = links->given.works.work(links->given.works.ctx, work);
+    if (err != ERR_NONE)
+        mailbox_unreserve(links->mailbox);
+    else
+        links->under_way++;
+    return err;
+}
+
+static enum err do_update(void *ctx, struct update *update)
+{
+    struct links *links = ctx;
+    if (mailbox_reserve(links->mailbox) != ERR_NONE)
+        return ERR_LIMIT;
+    update->reply = (struct reply_address){.mailbox = links->mailbox, .kind = MAIL_UPDATED};
+    enum err err = links->given.works.update(links->given.works.ctx, update);
+    if (err != ERR_NONE)
+        mailbox_unreserve(links->mailbox);
+    else
+        links->under_way++;
+    return err;
+}
+
+static void do_replicated(void *ctx, uint64_t epoch, uint64_t sequence)
+{
+    struct links *links = ctx;
+    links->given.works.replicated(links->given.works.ctx, epoch, sequence);
+}
+
+static void do_roster(void *ctx, const struct roster *roster)
+{
+    struct links *links = ctx;
+    links->given.works.roster(links->given.works.ctx, roster);
+}
+
+/* --- mails and posts -------------------------------------------------------------------------------------------- */
+
+static void post(struct links *links, unsigned what)
+{
+    /* No place: the loop is awake, or will be within a ping. */
+    if ((atomic_fetch_or(&links->asked, what) & what) == 0 &&
+        mailbox_send(links->mailbox, &(struct mail){.kind = MAIL_WAKE}) != ERR_NONE)
+        log_debug("federation", "the links' mailbox is full");
+}
+
+/* Over: nobody is there to hear it any more. */
+static void take_mail(struct links *links, const struct mail *mail, bool over)
+{
+    switch (mail->kind) {
+    case MAIL_WORKED:
+        links->under_way--;
+        if (over)
+            replica_work_destroy(mail->payload);
+        else
+            federation_worked(links->shared.federation, mail->payload);
+        break;
+    case MAIL_UPDATED:
+        links->under_way--;
+        if (over)
+            update_destroy(mail->payload);
+        else
+            federation_updated(links->shared.federation, mail->payload);
+        break;
+    case MAIL_PEER_HAS:
+        if (over)
+            free(mail->payload);
+        else
+            federation_peer_has(links->shared.federation, mail->payload);
+        break;
+    case MAIL_RESOLVED:
+        if (over || mail->to >= links->peer_count)
+            free(mail->payload);
+        else
+            peer_answer(&links->peers[mail->to], mail->value, mail->payload);
+        break;
+    default:
+        break;
+    }
+}
+
+static void take_mails(struct links *links)
+{
+    struct mail mails[MAILS_PER_TURN];
+    uint32_t taken = mailbox_take(links->mailbox, mails, MAILS_PER_TURN);
+    for (uint32_t i = 0; i < taken; i++)
+        take_mail(links, &mails[i], false);
+}
+
+static void take_tls(struct links *links, struct tls_context *tls)
+{
+    tls_context_unref(links->shared.tls);
+    links->shared.tls = tls;
+    for (uint32_t i = 0; i < links->peer_count; i++)
+        peer_recheck(&links->peers[i]);
+}
+
+static void take_roster(struct links *links, const struct roster *roster)
+{
+    struct problem problem;
+    if (federation_set_roster(links->shared.federation, roster, &problem) != ERR_NONE)
+        log_error("federation", "the old roster stays in use: %s", problem.text);
+    roster_unref(roster);
+}
+
+static void take_reload(struct links *links)
+{
+    pthread_mutex_lock(&links->lock);
+    const struct roster *roster = links->new_roster;
+    struct tls_context *tls = links->new_tls;
+    links->new_roster = NULL;
+    links->new_tls = NULL;
+    pthread_mutex_unlock(&links->lock);
+    if (tls != NULL)
+        take_tls(links, tls);
+    if (roster != NULL)
+        take_roster(links, roster);
+}
+
+/* False: stop. */
+static bool take_posts(struct links *links)
+{
+    unsigned asked = atomic_exchange(&links->asked, 0);
+    if (asked & ASKED_RELOAD)
+        take_reload(links);
+    if (asked & ASKED_CHANGED)
+        federation_changed(links->shared.federation);
+    return (asked & ASKED_STOP) == 0;
+}
+
+/* --- the loop --------------------------------------------------------------------------------------------------- */
+
+static void read_clock(struct links *links)
+{
+    links->shared.now_ms = clock_boot_ms(links->given.clock);
+}
+
+/* How long to sleep; 0 when something is to be done at once. */
+static int timeout_ms(const struct links *links, bool again)
+{
+    int64_t at = links->tick_ms < links->wake_ms ? links->tick_ms : links->wake_ms, now = links->shared.now_ms;
+    for (uint32_t i = 0; i < links->peer_count; i++) {
+        int64_t due = peer_deadline_ms(&links->peers[i]);
+        at = due < at ? due : at;
+    }
+    return again || at <= now ? 0 : at - now < FEDERATION_PING_MS ? (int)(at - now) : FEDERATION_PING_MS;
+}
+
+static void wait_for_something(struct links *links, bool again)
+{
+    links->polled[0] = (struct pollfd){.fd = mailbox_fd(links->mailbox), .events = POLLIN};
+    for (uint32_t i = 0; i < links->peer_count; i++)
+        links->polled[i + 1] =
+            (struct pollfd){.fd = peer_fd(&links->peers[i]), .events = peer_events(&links->peers[i])};
+    if (poll(links->polled, links->peer_count + 1, timeout_ms(links, again)) < 0 && errno != EINTR)
+        log_fatal("federation", "poll: %s", strerror(errno));
+    read_clock(links);
+}
+
+static void hear_peers(struct links *links)
+{
+    for (uint32_t i = 0; i < links->peer_count; i++) {
+        struct peer *peer = &links->peers[i];
+        short events = links->polled[i + 1].revents;
+        if (events != 0 || peer->touched || peer_deadline_ms(peer) <= links->shared.now_ms)
+            peer_event(peer, events);
+    }
+}
+
+/* True: come again at once. */
+static bool settle_peers(struct links *links)
+{
+    bool again = false;
+    for (uint32_t i = 0; i < links->peer_count; i++)
+        again |= peer_settle(&links->peers[i]);
+    return again;
+}
+
+static void wake_streams(struct links *links)
+{
+    if (links->shared.now_ms < links->wake_ms)
+        return;
+    links->wake_ms = links->shared.now_ms + FEDERATION_PING_MS;
+    if (links->wakes != NULL)
+        wakes_all(links->wakes);
+}
+
+static void end_links(struct links *links)
+{
+    for (uint32_t i = 0; i < links->peer_count; i++)
+        peer_finish(&links->peers[i]);
+    links->peer_count = 0;
+    struct mail mail;
+    while (links->under_way > 0)
+        if (mailbox_wait(links->mailbox, &mail, 1, -1) == 1)
+            take_mail(links, &mail, true);
+}
+
+static void *run(void *arg)
+{
+    struct links *links = arg;
+    bool again = true;
+    read_clock(links);
+    while (take_posts(links)) {
+        /* Before the wait, so that `polled` is of the peers that there are. */
+        links->tick_ms = federation_tick(links->shared.federation);
+        again = settle_peers(links);
+        wake_streams(links);
+        wait_for_something(links, again);
+        hear_peers(links);
+        take_mails(links);
+    }
+    end_links(links);
+    return NULL;
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------- */
+
+static struct h2_limits limits_for(size_t message_bytes_max)
+{
+    struct h2_limits limits = h2_limits_default;
+    size_t bytes = message_bytes_max > MESSAGE_BYTES_MIN ? message_bytes_max : MESSAGE_BYTES_MIN;
+    limits.message_bytes_max = (uint32_t)bytes;
+    limits.receive_bytes_max = (uint32_t)(4 * bytes);
+    limits.stream_window_bytes = 512 << 10; /* two batches: one is heard while the next comes */
+    limits.handshake_ms = 5000;
+    limits.write_progress_ms = 10000;
+    limits.idle_ms = 0; /* how long a peer may be silent is the logic's to say */
+    return limits;
+}
+
+struct links *links_create(const struct links_options *options)
+{
+    struct links *links = calloc(1, sizeof *links);
+    if (links == NULL)
+        return NULL;
+    links->given = options->federation;
+    links->wakes = options->wakes;
+    links->mailbox = mailbox_create(MAILBOX_PLACES);
+    pthread_mutex_init(&links->lock, NULL);
+    links->shared = (struct peer_shared){.resolver = resolver_create(links->mailbox, MAIL_RESOLVED),
+                                         .tls = options->tls,
+                                         .limits = limits_for(options->message_bytes_max)};
+    memcpy(links->shared.trust_domain, options->trust_domain, sizeof links->shared.trust_domain);
+    arena_init(&links->shared.arena, 2 * (size_t)links->shared.limits.message_bytes_max);
+    set_peers(links, options->federation.roster);
+
+    struct federation_options logic = options->federation;
+    logic.links = (struct link_port){.ctx = links,
+                                     .dial = do_dial,
+                                     .hang_up = do_hang_up,
+                                     .send = do_send,
+                                     .fetch = do_fetch,
+                                     .stop_fetch = do_stop_fetch,
+                                     .set_reading = do_set_reading,
+                                     .peers_changed = do_peers_changed};
+    logic.works = (struct work_port){
+        .ctx = links, .work = do_work, .update = do_update, .replicated = do_replicated, .roster = do_roster};
+    links->shared.federation = federation_create(&logic);
+    if (links->shared.federation != NULL)
+        return links;
+    links_destroy(links);
+    return NULL;
+}
+
+void links_start(struct links *links)
+{
+    links->thread = thread_start("links", run, links);
+    links->started = true;
+}
+
+void links_stop(struct links *links)
+{
+    if (links == NULL || !links->started)
+        return;
+    post(links, ASKED_STOP);
+    pthread_join(links->thread, NULL);
+    links->started = false;
+}
+
+void links_destroy(struct links *links)
+{
+    if (links == NULL)
+        return;
+    resolver_destroy(links->shared.resolver);
+    struct mail mail;
+    while (mailbox_take(links->mailbox, &mail, 1) == 1)
+        take_mail(links, &mail, true);
+    for (uint32_t i = 0; i < links->peer_count; i++)
+        peer_finish(&links->peers[i]);
+    if (links->shared.federation != NULL)
+        federation_destroy(links->shared.federation);
+    mailbox_destroy(links->mailbox);
+    arena_finish(&links->shared.arena);
+    tls_context_unref(links->shared.tls);
+    tls_context_unref(links->new_tls);
+    roster_unref(links->new_roster);
+    roster_unref(links->roster);
+    pthread_mutex_destroy(&links->lock);
+    free(links->peers);
+    free(links->polled);
+    free(links);
+}
+
+/* --- from other threads ----------------------------------------------------------------------------------------- */
+
+struct federation *links_federation(struct links *links)
+{
+    return links->shared.federation;
+}
+
+void links_reload(struct links *links, const struct roster *roster, struct tls_context *tls)
+{
+    pthread_mutex_lock(&links->lock);
+    if (roster != NULL) {
+        roster_unref(links->new_roster);
+        links->new_roster = roster;
+    }
+    if (tls != NULL) {
+        tls_context_unref(links->new_tls);
+        links->new_tls = tls;
+    }
+    pthread_mutex_unlock(&links->lock);
+    post(links, ASKED_RELOAD);
+}
+
+void links_peer_has(struct links *links, struct peer_positions *positions)
+{
+    if (mailbox_send(links->mailbox, &(struct mail){.kind = MAIL_PEER_HAS, .payload = positions}) != ERR_NONE)
+        free(positions);
+}
+
+void links_changed(struct links *links)
+{
+    post(links, ASKED_CHANGED);
+}

@@ -1,0 +1,401 @@
+/*
+ * links_peer.c - see links_peer.h. Owns struct peer's connection and streams. Thread: the links'.
+ * Invariant: a connection is destroyed only outside of its own callbacks; a stream's context is its peer, or NULL once
+ * nothing of it is wanted.
+ */
+#include "daemon/federation/links_peer.h"
+
+#include "daemon/base/log.h"
+#include "proto/wire/message.h"
+#include "proto/wire/spiffe.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FOLLOW "/vacancy.v1.FederationService/Follow"
+#define FETCH  "/vacancy.v1.FederationService/FetchSnapshot"
+/* What waits on a Follow stream: far more than a healthy link ever has. */
+#define SEND_MAX_BYTES ((size_t)1 << 20)
+
+static int64_t now_ms(const struct peer *peer)
+{
+    return peer->shared->now_ms;
+}
+
+/* The first reason stays. */
+static void end(struct peer *peer, const struct problem *why)
+{
+    if (peer->over)
+        return;
+    peer->over = true;
+    peer->why = *why;
+}
+
+static void end_with(struct peer *peer, enum err code, const char *text, const char *more)
+{
+    struct problem why;
+    problem_set(&why, code, "", "%s%s", text, more);
+    end(peer, &why);
+}
+
+/* --- who it is -------------------------------------------------------------------------------------------------- */
+
+static bool is_issuer(const struct roster_region *region, const uint8_t key_sha256[DIGEST_BYTES])
+{
+    for (uint32_t i = 0; i < region->issuer_count; i++)
+        if (memcmp(region->issuers[i], key_sha256, DIGEST_BYTES) == 0)
+            return true;
+    return false;
+}
+
+static enum err check_peer(const struct peer *peer, const struct tls_peer *who, struct problem *problem)
+{
+    struct spiffe_name name;
+    enum err err = tls_peer_check_leaf(who, problem);
+    if (err != ERR_NONE)
+        return err;
+    if (who->uri_count != 1 || who->uri_bytes > TLS_URI_BYTES)
+        return problem_set(problem, ERR_UNAUTHENTICATED, "", "its certificate has not exactly one URI name");
+    err = spiffe_parse(who->uri, who->uri_bytes, peer->shared->trust_domain, &name, problem);
+    if (err != ERR_NONE)
+        return err;
+    if (name.kind != SPIFFE_HUB)
+        return problem_set(problem, ERR_UNAUTHENTICATED, "", "its certificate is not a hub's");
+    if (strcmp(name.region, peer->region->region) != 0)
+        return problem_set(problem, ERR_UNAUTHENTICATED, "", "it is the hub of %s by its certificate", name.region);
+    if (!is_issuer(peer->region, who->issuer_key_sha256))
+        return problem_set(problem, ERR_UNAUTHENTICATED, "",
+                           "its certificate was not issued by an issuer that the roster names for %s", name.region);
+    return ERR_NONE;
+}
+
+static bool on_ready(struct h2_conn *conn, const struct tls_peer *who)
+{
+    struct peer *peer = h2_conn_context(conn);
+    struct problem why, text;
+    if (check_peer(peer, who, &why) == ERR_NONE)
+        return true;
+    problem_set(&text, ERR_UNAUTHENTICATED, "", "%.100s:%u is not that region's hub: %.120s", dial_host(&peer->dial),
+                dial_port(&peer->dial), why.text);
+    end(peer, &text);
+    return false;
+}
+
+/* --- what it says ----------------------------------------------------------------------------------------------- */
+
+static void on_message(struct h2_stream *stream, const uint8_t *data, size_t bytes)
+{
+    struct peer *peer = h2_stream_context(stream);
+    if (peer == NULL || peer->over)
+        return;
+    struct peer_shared *shared = peer->shared;
+    struct problem why;
+    ProtobufCMessage *message;
+    bool follow = stream == peer->follow;
+    arena_reset(&shared->arena);
+    if (message_unpack(follow ? &vacancy__v1__follow_response__descriptor
+                              : &vacancy__v1__fetch_snapshot_response__descriptor,
+                       data, bytes, &shared->arena, &message, &why) != ERR_NONE)
+        end_with(peer, ERR_INVALID, "it says what can't be read: ", why.text);
+    else if (follow)
+        federation_heard(shared->federation, peer->number, (const Vacancy__V1__FollowResponse *)message);
+    else
+        federation_snapshot_heard(shared->federation, peer->number,
+                                  (const Vacancy__V1__FetchSnapshotResponse *)message);
+}
+
+static void on_closed(struct h2_stream *stream, const struct h2_outcome *outcome)
+{
+    struct peer *peer = h2_stream_context(stream);
+    if (peer == NULL)
+        return;
+    if (stream == peer->follow) {
+        peer->follow = NULL;
+        if (outcome->problem.code == ERR_NONE)
+            end_with(peer, ERR_UNAVAILABLE, "it ended the stream", "");
+        else
+            end(peer, &outcome->problem);
+        return;
+    }
+    peer->fetch = NULL;
+    /* With the connection gone, unlinked says it all. */
+    if (!peer->over && outcome->end != H2_END_LOST)
+        federation_snapshot_over(peer->shared->federation, peer->number, &outcome->problem);
+}
+
+static void on_touched(struct h2_conn *conn)
+{
+    struct peer *peer = h2_conn_context(conn);
+    peer->touched = true;
+}
+
+static const struct h2_callbacks callbacks = {.message = on_message, .closed = on_closed};
+static const struct h2_conn_callbacks conn_callbacks = {.touched = on_touched, .ready = on_ready};
+
+/* --- life ------------------------------------------------------------------------------------------------------- */
+
+void peer_init(struct peer *peer, struct peer_shared *shared, uint32_t number, const struct roster_region *region)
+{
+    *peer = (struct peer){.shared = shared, .number = number, .region = region};
+    dial_init(&peer->dial, shared->resolver, number, region);
+}
+
+static void disconnect(struct peer *peer)
+{
+    h2_conn_destroy(peer->conn);
+    peer->conn = NULL;
+    peer->follow = peer->fetch = NULL;
+    peer->paused = peer->touched = peer->over = peer->fetch_failed = false;
+}
+
+static void go_down(struct peer *peer)
+{
+    disconnect(peer);
+    dial_stop(&peer->dial);
+    peer->state = PEER_DOWN;
+}
+
+void peer_finish(struct peer *peer)
+{
+    go_down(peer);
+    dial_finish(&peer->dial);
+}
+
+static void greet(struct peer *peer)
+{
+    const struct h2_options options = {.tls = peer->shared->tls,
+                                       .limits = &peer->shared->limits,
+                                       .callbacks = &callbacks,
+                                       .conn_callbacks = &conn_callbacks,
+                                       .context = peer,
+                                       .server_name = dial_host(&peer->dial)};
+    peer->state = PEER_GREETING;
+    peer->conn = h2_conn_create(&options, dial_take(&peer->dial), now_ms(peer));
+    if (peer->conn == NULL)
+        end_with(peer, ERR_LIMIT, "out of memory for a connection", "");
+}
+
+/* Where dialling stands now. */
+static void dialled(struct peer *peer, enum dial_turn turn)
+{
+    peer->state = PEER_DIALLING;
+    if (turn == DIAL_CONNECTED)
+        greet(peer);
+    else if (turn == DIAL_FAILED)
+        end(peer, &peer->dial.why);
+}
+
+/* --- what the logic asks for ------------------------------------------------------------------------------------ */
+
+void peer_dial(struct peer *peer)
+{
+    if (peer->state == PEER_DOWN)
+        dialled(peer, dial_start(&peer->dial, now_ms(peer)));
+}
+
+void peer_hang_up(struct peer *peer)
+{
+    /* A connection that is not linked has no callbacks through which this could be called. */
+    if (peer->state == PEER_LINKED)
+        end_with(peer, ERR_CANCELLED, "hung up", "");
+    else
+        go_down(peer);
+}
+
+static bool is_linked(const struct peer *peer)
+{
+    return peer->state == PEER_LINKED && !peer->over;
+}
+
+bool peer_send(struct peer *peer, const Vacancy__V1__FollowRequest *message)
+{
+    if (!is_linked(peer) || peer->follow == NULL)
+        return false;
+    if (h2_stream_queued_bytes(peer->follow) + protobuf_c_message_get_packed_size(&message->base) > SEND_MAX_BYTES) {
+        end_with(peer, ERR_LIMIT, "it takes nothing of what we send", "");
+        return false;
+    }
+    (void)h2_stream_send(peer->follow, &message->base); /* false: half full, or over, and then `closed` comes */
+    return true;
+}
+
+void peer_fetch(struct peer *peer, const Vacancy__V1__FetchSnapshotRequest *request)
+{
+    if (!is_linked(peer) || peer->fetch != NULL)
+        return;
+    const struct h2_call call = {.path = FETCH, .context = peer};
+    peer->fetch = h2_call_start(peer->conn, &call, now_ms(peer));
+    if (peer->fetch == NULL) {
+        peer->fetch_failed = true;
+        return;
+    }
+    h2_stream_send(peer->fetch, &request->base);
+    h2_stream_half_close(peer->fetch);
+    h2_stream_set_reading(peer->fetch, !peer->paused);
+}
+
+void peer_stop_fetch(struct peer *peer)
+{
+    peer->fetch_failed = false;
+    if (peer->fetch == NULL)
+        return;
+    h2_stream_set_context(peer->fetch, NULL);
+    h2_stream_cancel(peer->fetch);
+    peer->fetch = NULL;
+}
+
+void peer_set_reading(struct peer *peer, bool on)
+{
+    peer->paused = !on;
+    if (peer->follow != NULL)
+        h2_stream_set_reading(peer->follow, on);
+    if (peer->fetch != NULL)
+        h2_stream_set_reading(peer->fetch, on);
+}
+
+/* --- the loop's side -------------------------------------------------------------------------------------------- */
+
+void peer_answer(struct peer *peer, uint64_t ticket, struct resolved *resolved)
+{
+    enum dial_turn turn = dial_answer(&peer->dial, ticket, resolved, now_ms(peer));
+    if (peer->state == PEER_DIALLING && !peer->over)
+        dialled(peer, turn);
+}
+
+void peer_recheck(struct peer *peer)
+{
+    if (is_linked(peer) && !h2_conn_recheck(peer->conn, peer->shared->tls))
+        end_with(peer, ERR_UNAUTHENTICATED, "its certificate is no longer accepted", "");
+}
+
+int peer_fd(const struct peer *peer)
+{
+    return peer->conn != NULL ? h2_conn_fd(peer->conn) : peer->dial.fd;
+}
+
+short peer_events(const struct peer *peer)
+{
+    if (peer->conn == NULL)
+        return POLLOUT;
+    unsigned interest = h2_conn_interest(peer->conn);
+    return (short)((interest & H2_READABLE ? POLLIN : 0) | (interest & H2_WRITABLE ? POLLOUT : 0));
+}
+
+int64_t peer_deadline_ms(const struct peer *peer)
+{
+    return peer->conn != NULL ? h2_conn_deadline_ms(peer->conn) : peer->dial.deadline_ms;
+}
+
+void peer_event(struct peer *peer, short events)
+{
+    if (peer->over)
+        return;
+    if (peer->state == PEER_DIALLING) {
+        enum dial_turn turn = dial_event(&peer->dial, events != 0, now_ms(peer));
+        if (turn != DIAL_WAIT)
+            dialled(peer, turn);
+        return;
+    }
+    if (peer->conn == NULL)
+        return;
+    bool broken = (events & (POLLERR | POLLHUP | POLLNVAL)) != 0;
+    h2_conn_event(peer->conn,
+                  (events & POLLIN || broken ? H2_READABLE : 0u) | (events & POLLOUT || broken ? H2_WRITABLE : 0u),
+                  now_ms(peer));
+    peer->touched = true;
+}
+
+/* News once, then quietly: a peer that is down is dialled again and again. */
+static void say_failed(struct peer *peer)
+{
+    bool news = strcmp(peer->said, peer->why.text) != 0;
+    log_write(news ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, "federation", "no link to region=%s: %s", peer->region->region,
+              peer->why.text);
+    snprintf(peer->said, sizeof peer->said, "%s", peer->why.text);
+}
+
+static void link_up(struct peer *peer)
+{
+    const struct h2_call call = {.path = FOLLOW, .context = peer};
+    peer->follow = h2_call_start(peer->conn, &call, now_ms(peer));
+    if (peer->follow == NULL) {
+        end_with(peer, ERR_UNAVAILABLE, "no stream can be had", "");
+        return;
+    }
+    peer->state = PEER_LINKED;
+    peer->said[0] = '\0';
+    log_info("federation", "linked region=%s endpoint=%s port=%u", peer->region->region, dial_host(&peer->dial),
+             dial_port(&peer->dial));
+    federation_linked(peer->shared->federation, peer->number);
+}
+
+/* What is over: the next address, or the logic is told. */
+static void go_on(struct peer *peer)
+{
+    struct problem why = peer->why;
+    enum peer_state was = peer->state;
+    disconnect(peer);
+    if (was == PEER_GREETING) {
+        peer->state = PEER_DIALLING;
+        dialled(peer, dial_next(&peer->dial, &why, now_ms(peer)));
+        return;
+    }
+    go_down(peer);
+    if (was == PEER_LINKED)
+        log_warn("federation", "unlinked region=%s: %s", peer->region->region, why.text);
+    else
+        say_failed(peer);
+    federation_unlinked(peer->shared->federation, peer->number, &why);
+}
+
+static void greeting_failed(struct peer *peer)
+{
+    struct problem why;
+    problem_set(&why, ERR_UNAVAILABLE, "", "%.100s:%u: %.120s", dial_host(&peer->dial), dial_port(&peer->dial),
+                h2_conn_reason(peer->conn));
+    end(peer, &why);
+}
+
+/* True: it wants another turn at once. */
+static bool settle_conn(struct peer *peer)
+{
+    peer->touched = false;
+    switch (h2_conn_settle(peer->conn, now_ms(peer))) {
+    case H2_DEAD:
+        if (peer->state == PEER_GREETING)
+            greeting_failed(peer);
+        else
+            end_with(peer, ERR_UNAVAILABLE, "the connection ended: ", h2_conn_reason(peer->conn));
+        return true;
+    case H2_AGAIN:
+        peer->touched = true; /* and an event, which poll won't announce */
+        return true;
+    case H2_WAIT:
+        break;
+    }
+    return peer->touched;
+}
+
+bool peer_settle(struct peer *peer)
+{
+    bool again = false;
+    if (peer->fetch_failed) {
+        struct problem why;
+        problem_set(&why, ERR_UNAVAILABLE, "", "no stream can be had");
+        peer->fetch_failed = false;
+        federation_snapshot_over(peer->shared->federation, peer->number, &why);
+    }
+    if (peer->conn != NULL && peer->touched)
+        again = settle_conn(peer);
+    if (peer->over) {
+        go_on(peer);
+        return true;
+    }
+    if (peer->state == PEER_GREETING && h2_conn_peer(peer->conn) != NULL) {
+        link_up(peer);
+        return true;
+    }
+    return again || peer->touched;
+}
