@@ -1,5 +1,8 @@
 """The test library against an honest gRPC server, so that a test of the daemon that fails means the daemon."""
 import concurrent.futures
+import os
+import socket
+import threading
 
 import grpc
 import pytest
@@ -8,6 +11,7 @@ import client
 import hub
 import mint
 import rawh2
+import relay
 import stubs
 
 
@@ -85,3 +89,69 @@ def test_configuration_is_written_from_one_place(federation, tmp_path):
                             options={("limits", "idle"): "1s", ("tls", "crl"): None})
     text = path.read_text()
     assert "idle = 1s" in text and "crl" not in text and text.count("\nissuer = ") == 2
+
+
+# --- the relay ------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def echo():
+    """A relay to a server that answers what it hears."""
+    def answer(sock):
+        with sock:
+            while octets := sock.recv(65536):
+                sock.sendall(octets)
+
+    def serve():
+        while True:
+            try:
+                sock = server.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=answer, args=(sock,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        between = relay.Relay(server.getsockname())
+        yield between
+        between.close()
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def dial(between):
+    sock = socket.create_connection(("127.0.0.1", between.port))
+    sock.settimeout(10)
+    return sock
+
+
+def test_a_relay_passes_all_and_ends_with_its_sides(echo):
+    octets, heard = os.urandom(3_000_000), b""
+    with dial(echo) as sock:
+        threading.Thread(target=sock.sendall, args=(octets,), daemon=True).start()
+        while len(heard) < len(octets):
+            heard += sock.recv(1 << 20)
+        assert heard == octets
+        sock.shutdown(socket.SHUT_WR)
+        assert sock.recv(1) == b""
+
+
+@pytest.mark.parametrize("directions", [(), ("to",), ("from",)], ids=["both", "to", "from"])
+def test_a_relay_that_is_cut_is_silent_and_heals(echo, directions):
+    with dial(echo) as idle, dial(echo) as busy:
+        for each in (idle, busy):
+            each.sendall(b"a")
+            assert each.recv(1) == b"a"
+        echo.cut(*directions)
+        with dial(echo) as late:
+            for each in (busy, late):
+                each.sendall(b"b")
+            hub.wait_until(lambda: echo.dropped == 2, 10, "both octets to be dropped")
+            late.settimeout(0.05)
+            with pytest.raises(TimeoutError):
+                late.recv(1)  # neither an octet nor an end
+            late.settimeout(10)
+            echo.heal()
+            assert busy.recv(1) == b"" and late.recv(1) == b""  # a stream with a hole can't go on
+        idle.sendall(b"c")
+        assert idle.recv(1) == b"c"
+        with dial(echo) as anew:
+            anew.sendall(b"d")
+            assert anew.recv(1) == b"d"
