@@ -466,3 +466,14 @@ enum err home_carer_decode(const struct octets *octets, uint64_t national_refere
         *shared = (struct home_carer_shared){view_in(octets, &h->carer_row), view_in(octets, &h->offer)};
     return good ? ERR_NONE : ERR_STORE_DAMAGED;
 }
+
+enum err home_carer_shared_decode(const struct octets *octets, struct home_carer_shared *out)
+{
+    struct scratch scratch;
+    scratch_init(&scratch);
+    const Vacancy__V1__HomeCarer *h = vacancy__v1__home_carer__unpack(&scratch.allocator, octets->size, octets->data);
+    if (h == NULL)
+        return ERR_STORE_DAMAGED;
+    *out = (struct home_carer_shared){view_in(octets, &h->carer_row), view_in(octets, &h->offer)};
+    return out->carer_row.size > 0 ? ERR_NONE : ERR_STORE_DAMAGED;
+}

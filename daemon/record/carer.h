@@ -137,5 +137,7 @@ enum err home_carer_encode(const struct home_carer *carer, const struct home_car
                            struct octets *out);
 enum err home_carer_decode(const struct octets *octets, uint64_t national_reference, struct home_carer *out,
                            struct home_carer_shared *shared);
+/* Only what is shared of it: what a scan for other hubs needs. */
+enum err home_carer_shared_decode(const struct octets *octets, struct home_carer_shared *out);
 
 #endif

@@ -153,7 +153,7 @@ struct home_options {
     char region[GSS_BYTES];
     const struct clock_source *clock;
     const struct randomness *randomness;
-    const struct signer *signer;
+    const struct signer *signer; /* the region's; borrowed */
     uint8_t reference_secret[32];
     bool has_peers;          /* decides only when told to (UPDATE_DECIDE, UPDATE_PROMOTE); else at once */
     uint64_t roster_version; /* at start; for checkpoints */
@@ -203,14 +203,17 @@ size_t home_lapse(struct home *home, size_t max, int64_t *next_due_ms);
  * before the first epoch. */
 enum err home_checkpoint(struct home *home, struct signed_checkpoint *out);
 /* The writer's thread: signs again what is due, moves the horizon, drops payloads behind it in slices. True when there
- * is a newer signature; *next_ms: boot-clock time until it wants to be called again. */
+ * is a newer signature; *next_ms (may be NULL): how long until it wants to be called again. */
 bool home_heartbeat(struct home *home, int64_t *next_ms);
 struct log_reader home_log_reader(struct home *home);
 enum home_standing home_standing_now(const struct home *home);
 /* Any thread. */
 void home_set_roster_version(struct home *home, uint64_t version);
-/* Recomputes the digest of the shared state from disk. ERR_STORE_DAMAGED. Long: not on a worker. */
-enum err home_verify(struct home *home, uint64_t *records, uint8_t state[DIGEST_BYTES], struct problem *problem);
+/* Recomputes the digest of the shared state from disk and compares it with the checkpoint stored in the same
+ * transaction, which *against (may be NULL) is. ERR_STORE_DAMAGED: another, or a record does not pass its own check;
+ * ERR_NOT_FOUND before the first epoch. Long: not on a worker. */
+enum err home_verify(struct home *home, struct signed_checkpoint *against, uint64_t *records,
+                     uint8_t state[DIGEST_BYTES], struct problem *problem);
 
 /* False after the disk failed, and while the last update found no room. */
 bool home_writable(const struct home *home);

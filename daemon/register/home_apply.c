@@ -30,7 +30,9 @@ static enum err decide(struct batch *batch, struct update *update)
     const struct clock_source *clock = batch->home->options.clock;
     if (update->expires_boot_ms != 0 && clock_boot_ms(clock) > update->expires_boot_ms)
         return problem_set(&update->result.problem, ERR_DEADLINE, "", "the deadline passed before it was begun");
-    enum err err = request_check(batch, update);
+    enum err err = update_admit(batch, update);
+    if (err == ERR_NONE)
+        err = request_check(batch, update);
     return err == ERR_NONE ? update_apply(batch, update) : err;
 }
 

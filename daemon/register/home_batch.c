@@ -29,6 +29,8 @@ enum err batch_begin(struct home *home, bool use_reserve, struct batch *out)
         .now_ms = now_ms,
         .time_ms = now_ms > home->position.time_ms ? now_ms : home->position.time_ms,
         .position = home->position,
+        .state = home->state,
+        .standing = home->standing,
         .only_reserve = use_reserve,
     };
     enum err err = home->store->ops->begin(home->store, true, &out->txn);
@@ -46,8 +48,14 @@ void batch_abort(struct batch *batch)
 static void publish(struct batch *batch)
 {
     struct home *home = batch->home;
+    home->state = batch->state;
+    if (batch->newest.checkpoint.epoch != 0)
+        home->signed_boot_ms = clock_boot_ms(home->options.clock);
     pthread_mutex_lock(&home->lock);
     home->position = batch->position;
+    home->standing = batch->standing;
+    if (batch->newest.checkpoint.epoch != 0)
+        home->newest = batch->newest;
     home->agencies += (uint64_t)batch->agencies;
     home->carers += (uint64_t)batch->carers;
     home->vacancies += (uint64_t)batch->vacancies;
@@ -68,11 +76,10 @@ static void publish(struct batch *batch)
 
 enum err batch_commit(struct batch *batch)
 {
-    static const struct table_key position_key = {"position", 8};
     uint8_t octets[POSITION_BYTES];
     position_encode(&batch->position, octets);
     struct octets value = {octets, sizeof octets};
-    if (!batch_put(batch, STORE_META, &position_key, &value)) {
+    if (!batch_put(batch, STORE_META, &meta_position, &value) || !batch_checkpoint(batch)) {
         batch_abort(batch);
         return batch->failed;
     }
@@ -104,6 +111,13 @@ bool batch_put(struct batch *batch, enum store_table table, const struct table_k
     return trouble(batch, tables_put(batch->home->store, batch->txn, batch->arena, table, &k, value)) == ERR_NONE;
 }
 
+bool batch_del(struct batch *batch, enum store_table table, const struct table_key *key)
+{
+    struct octets k = key_octets(key);
+    enum err err = batch->home->store->ops->del(batch->txn, table, &k);
+    return err == ERR_NOT_FOUND || trouble(batch, err) == ERR_NONE;
+}
+
 /* --- log and audit ----------------------------------------------------------------------------------------------- */
 
 bool batch_change(struct batch *batch, enum log_table table, const struct octets *key, bool deleted,
@@ -116,8 +130,8 @@ bool batch_change(struct batch *batch, enum log_table table, const struct octets
     return true;
 }
 
-bool batch_log(struct batch *batch, enum log_table table, const struct octets *key, bool deleted,
-               const struct octets *value)
+bool batch_log(struct batch *batch, enum log_table table, const struct octets *key, const struct octets *before,
+               bool deleted, const struct octets *value)
 {
     struct home *home = batch->home;
     const struct log_payload payload = {.table = table, .key = *key, .deleted = deleted, .value = *value};
@@ -148,7 +162,10 @@ bool batch_log(struct batch *batch, enum log_table table, const struct octets *k
     batch->position.sequence = header.sequence;
     batch->position.time_ms = batch->time_ms;
     log_header_hash(entry, batch->position.head);
-    return table == LOG_TABLE_EPOCH || batch_change(batch, table, key, deleted, value);
+    if (table == LOG_TABLE_EPOCH)
+        return true;
+    state_change(&batch->state, table, key, before, value);
+    return batch_change(batch, table, key, deleted, value);
 }
 
 void batch_subject(struct batch *batch, uint64_t national_reference)
@@ -226,8 +243,9 @@ static bool log_if_changed(struct batch *batch, enum log_table table, const stru
 {
     if (same_octets(last, now))
         return true;
+    struct octets before = *last;
     *last = *now;
-    return batch_log(batch, table, key, now->size == 0, now);
+    return batch_log(batch, table, key, &before, now->size == 0, now);
 }
 
 void batch_due(struct batch *batch, uint64_t national_reference, int64_t at_ms)

@@ -107,6 +107,11 @@ size_t home_lapse(struct home *home, size_t max, int64_t *next_due_ms)
 {
     struct due_change due[LAPSE_MAX];
     int64_t now_ms = clock_wall_ms(home->options.clock);
+    if (home->standing != STANDING_DECIDING) { /* a lapse is a decision */
+        if (next_due_ms != NULL)
+            *next_due_ms = INT64_MAX;
+        return 0;
+    }
     size_t count = collect_due(home, now_ms, due, max < LAPSE_MAX ? max : LAPSE_MAX);
     /* Also when the clock went back since: the next look is never far away. */
     bool forget = now_ms >= home->forget_again_ms || now_ms < home->forget_again_ms - FORGET_EVERY_MS;

@@ -2,9 +2,12 @@
  * home_parts.h - what the files of the register's logic share. For daemon/register and its tests.
  *
  *     home.c         life of struct home, position, counts       home_batch.c     log, audit and records within a batch
- *     home_open.c    a new register; reading all of an old one   home_requests.c  request ids
+ *     home_open.c    a new register; opening an old one          home_check.c     reading all of an old one
  *     home_apply.c   a batch: begin, each update, commit         home_lapse.c     lapsing and forgetting
- *     home_update.c  what each kind of update does               home_read.c      reads
+ *     home_update.c  what each kind of update does               home_requests.c  request ids
+ *     home_state.c   digest of the shared state, checkpoints     home_log.c       log and state for other hubs
+ *     home_feed.c    the first feeding of an observer            home_read.c      reads
+ *     home_standing.c  whether this hub decides; epochs
  *
  * Thread: the writer's, but for what is under `lock`, and home_read.c.
  * Invariant: struct home changes only after a commit is durable; until then everything is in struct batch.
@@ -12,6 +15,7 @@
 #ifndef VACANCY_REGISTER_HOME_PARTS_H
 #define VACANCY_REGISTER_HOME_PARTS_H
 
+#include "daemon/record/lthash.h"
 #include "daemon/register/due.h"
 #include "daemon/register/home.h"
 #include "daemon/register/tables.h"
@@ -23,11 +27,18 @@
 /* Where both chains end; stored in META with each commit. */
 struct home_position {
     uint64_t epoch, sequence;
-    uint8_t epoch_id[16];
+    uint8_t epoch_id[EPOCH_ID_BYTES];
     uint8_t head[DIGEST_BYTES]; /* hash of the last header */
     int64_t time_ms;            /* record time: of the last entry; never goes back, whatever the clock does (C2) */
     struct audit_position audit;
     int64_t forgotten_ms; /* request ids made up to then may have been forgotten, whatever the clock says now (C1) */
+    uint64_t horizon;     /* payloads up to here may be gone */
+};
+
+/* What the region's records add up to; stored in META with each commit that changes them. */
+struct shared_state {
+    struct lthash digest;
+    uint64_t records;
 };
 
 struct due_change {
@@ -51,10 +62,15 @@ struct home {
     struct due *due;
     struct arena arena; /* of the batch under way */
     struct batch_lists lists;
+    struct shared_state state;
+    int64_t signed_boot_ms;  /* when `newest` was signed */
     int64_t forget_again_ms; /* wall time of the next look at old request ids */
 
     pthread_mutex_t lock; /* the rest is read by other threads */
     struct home_position position;
+    struct signed_checkpoint newest; /* at `position`; epoch 0: none yet */
+    enum home_standing standing;
+    uint64_t roster_version;
     uint64_t agencies, carers, vacancies;
     bool read_only; /* the disk failed */
     bool full;      /* the last batch found no room */
@@ -68,6 +84,9 @@ struct batch {
     int64_t now_ms;  /* wall: decides what is late or ahead */
     int64_t time_ms; /* record time */
     struct home_position position;
+    struct shared_state state;
+    enum home_standing standing;
+    struct signed_checkpoint newest;     /* as batch_checkpoint signed it; epoch 0: not */
     int64_t agencies, carers, vacancies; /* added */
     bool only_reserve;                   /* the store is full: nothing but what may use the reserve */
     enum err failed;                     /* the whole batch can't be done */
@@ -83,9 +102,11 @@ void batch_abort(struct batch *batch);
 enum err batch_get(struct batch *batch, enum store_table table, const struct table_key *key, struct octets *value,
                    struct problem *problem);
 bool batch_put(struct batch *batch, enum store_table table, const struct table_key *key, const struct octets *value);
-/* Appends an entry to the region's log and notes the change for the observers. key and value must live in the arena. */
-bool batch_log(struct batch *batch, enum log_table table, const struct octets *key, bool deleted,
-               const struct octets *value);
+bool batch_del(struct batch *batch, enum store_table table, const struct table_key *key); /* none there is fine */
+/* Appends an entry to the region's log, moves the state's digest from what the record was (`before`, empty: none) to
+ * what it is, and notes the change for the observers. key and value must live in the arena. */
+bool batch_log(struct batch *batch, enum log_table table, const struct octets *key, const struct octets *before,
+               bool deleted, const struct octets *value);
 bool batch_change(struct batch *batch, enum log_table table, const struct octets *key, bool deleted,
                   const struct octets *value);
 void batch_due(struct batch *batch, uint64_t national_reference, int64_t at_ms);
@@ -106,16 +127,43 @@ bool batch_put_carer(struct batch *batch, struct stored_carer *carer, bool row_t
 void vacancy_settle(const struct carer *carer, struct vacancy *vacancy, int64_t now_ms);
 void *list_need(void *list, size_t count, size_t *capacity, size_t item_bytes); /* room for one more */
 
-/* home_update.c: checks first, then writes; a refusal (the problem in update->result) has written nothing. */
+/* home_update.c: whether this hub takes such an update now at all; then checks first, writes after: a refusal (the
+ * problem in update->result) has written nothing. */
+enum err update_admit(struct batch *batch, struct update *update);
 enum err update_apply(struct batch *batch, struct update *update);
 
 /* home_requests.c. ERR_EXISTS: seen before with this content, update->result has the first answer. */
 enum err request_check(struct batch *batch, struct update *update);
 bool request_store(struct batch *batch, const struct update *update);
 
-/* home_open.c */
-#define POSITION_BYTES 120
+/* home_open.c: META's records. */
+#define POSITION_BYTES 128
+extern const struct table_key meta_schema, meta_position;
 void position_encode(const struct home_position *position, uint8_t out[POSITION_BYTES]);
+void position_decode(const uint8_t in[POSITION_BYTES], struct home_position *out);
+/* What META says in this transaction. ERR_STORE_DAMAGED when it is missing. */
+enum err position_read(struct home *home, struct store_txn *txn, struct home_position *out, struct problem *problem);
+
+/* home_check.c: all that is stored, read through and compared with what META says; counts, due times and the state's
+ * digest are filled in. home->position has been read. */
+enum err register_check(struct home *home, struct store_txn *txn, struct problem *problem);
+
+/* home_state.c */
+void state_change(struct shared_state *state, enum log_table table, const struct octets *key,
+                  const struct octets *before, const struct octets *now);
+enum err state_read(struct home *home, struct store_txn *txn, struct shared_state *out, struct problem *problem);
+bool state_store(struct batch *batch);
+/* Stores the state and signs where the log now stands, when the batch moved it. */
+bool batch_checkpoint(struct batch *batch);
+/* The stored checkpoint at or after a sequence. ERR_NOT_FOUND. */
+enum err checkpoint_seek(struct home *home, struct store_txn *txn, uint64_t sequence, struct signed_checkpoint *out,
+                         struct problem *problem);
+
+/* home_standing.c */
+enum err standing_refuse(enum home_standing standing, struct problem *problem);
+enum err standing_decide(struct batch *batch, struct update *update);
+/* Begins the next epoch with its entry. */
+bool epoch_open(struct batch *batch);
 
 /* Whether a key begins with the region's; `rest` is what follows. */
 bool key_in_region(const struct octets *key, const char *region, struct octets *rest);

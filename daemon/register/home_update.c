@@ -391,7 +391,7 @@ static enum err put_agency(struct batch *batch, struct update *update)
 {
     const struct agency *agency = &update->as.agency_row;
     struct table_key key = key_of_text(batch->home->options.region, agency->id);
-    struct octets known, row;
+    struct octets known = {0}, row;
     enum err err = batch_get(batch, STORE_AGENCIES, &key, &known, &update->result.problem);
     if (err != ERR_NONE && err != ERR_NOT_FOUND)
         return err;
@@ -403,7 +403,7 @@ static enum err put_agency(struct batch *batch, struct update *update)
         return ERR_NONE;
     }
     struct octets id = copy_octets(batch, agency->id, strlen(agency->id));
-    if (batch->failed || !batch_log(batch, LOG_TABLE_AGENCY, &id, false, &row) ||
+    if (batch->failed || !batch_log(batch, LOG_TABLE_AGENCY, &id, &known, false, &row) ||
         !batch_put(batch, STORE_AGENCIES, &key, &row))
         return batch->failed;
     batch->agencies += created;
@@ -432,22 +432,30 @@ static enum err set_principal(struct batch *batch, struct update *update)
 
 static const struct {
     enum err (*apply)(struct batch *batch, struct update *update);
-    bool agencys;     /* an agency's own; the agency must be registered */
-    bool may_reserve; /* goes on while the store is full: it ends, withdraws, confirms or shuts out */
+    bool agencys;      /* an agency's own; the agency must be registered */
+    bool may_reserve;  /* goes on while the store is full: it ends, withdraws, confirms or shuts out */
+    bool any_standing; /* not a decision about a record: taken whether this hub decides or not */
 } kinds[] = {
-    [UPDATE_PUT_CARER] = {put_carer, true, false},
-    [UPDATE_END_CARER] = {end_carer, true, true},
-    [UPDATE_PUT_VACANCY] = {put_vacancy, true, false},
-    [UPDATE_CONFIRM] = {confirm, true, true},
-    [UPDATE_WITHDRAW] = {withdraw, true, true},
-    [UPDATE_PUT_AGENCY] = {put_agency, false, false},
-    [UPDATE_SET_PRINCIPAL] = {set_principal, false, true},
+    [UPDATE_PUT_CARER] = {put_carer, .agencys = true},
+    [UPDATE_END_CARER] = {end_carer, .agencys = true, .may_reserve = true},
+    [UPDATE_PUT_VACANCY] = {put_vacancy, .agencys = true},
+    [UPDATE_CONFIRM] = {confirm, .agencys = true, .may_reserve = true},
+    [UPDATE_WITHDRAW] = {withdraw, .agencys = true, .may_reserve = true},
+    [UPDATE_PUT_AGENCY] = {put_agency},
+    [UPDATE_SET_PRINCIPAL] = {set_principal, .may_reserve = true},
+    [UPDATE_DECIDE] = {standing_decide, .may_reserve = true, .any_standing = true},
 };
+
+enum err update_admit(struct batch *batch, struct update *update)
+{
+    struct problem *problem = &update->result.problem;
+    if ((size_t)update->kind >= sizeof kinds / sizeof *kinds || kinds[update->kind].apply == NULL)
+        return problem_set(problem, ERR_UNIMPLEMENTED, "", "an update that this hub does not know");
+    return kinds[update->kind].any_standing ? ERR_NONE : standing_refuse(batch->standing, problem);
+}
 
 enum err update_apply(struct batch *batch, struct update *update)
 {
-    if (update->kind < UPDATE_PUT_CARER || update->kind > UPDATE_SET_PRINCIPAL)
-        return problem_set(&update->result.problem, ERR_INTERNAL, "", "an update of no kind");
     if (batch->only_reserve && !kinds[update->kind].may_reserve)
         return problem_set(&update->result.problem, ERR_STORE_FULL, "",
                            "this hub's store is full; withdrawals and confirmations still work, try others later");

@@ -4,18 +4,22 @@
  *
  * Keys begin with the region (9 ASCII characters); numbers are big-endian, so byte order is scanning order.
  *
- * | table      | key, after the region              | value                                   | written by | read by |
- * |------------|------------------------------------|-----------------------------------------|------------|-----------------|
- * | META       | no region: "schema"                | version, region, public signing key     | home_open  | home_open
- * | |            | no region: "position"              | epoch, log and audit ends, last time    | batch      |
- * home_open       | | CARERS     | national reference (8)             | HomeCarer (home.proto)                  |
- * home_apply | home, observers | | REFERENCES | agency, 0, agency reference        | national reference (8) | creation
- * | home            | | AGENCIES   | agency id                          | AgencyRow (shared.proto)                |
- * home_apply | home, observers | | PRINCIPALS | SPIFFE name                        | PrincipalRow (home.proto) |
- * home_apply | observers       | | LOG        | sequence (8)                       | header (109), salt (32), payload
- * | batch      | home_read_log   | | AUDIT      | sequence (8)                       | AuditRecord (hub_service.proto)
- * | batch      | home_read_audit | | REQUESTS   | UUIDv7 (16), SHA-256(principal)/16 | content hash, outcome
- * (home_requests.c) | home_apply | home_apply      |
+ *     table        key, after the region               value                                    written by
+ *
+ *     META         no region: "schema"                 version, region, public signing key      home_open
+ *                  no region: "position"               epoch, ends of log and audit, horizon    batch
+ *                  no region: "state-0", "state-1"     records (8), half an LtHash16 (1024)     batch
+ *     CARERS       national reference (8)              HomeCarer (home.proto)                   home_apply
+ *     REFERENCES   agency, 0, agency reference         national reference (8)                   home_apply
+ *     AGENCIES     agency id                           AgencyRow (shared.proto)                 home_apply
+ *     PRINCIPALS   SPIFFE name                         PrincipalRow (home.proto)                home_apply
+ *     LOG          sequence (8)                        header (109), salt (32), payload         batch
+ *     AUDIT        sequence (8)                        AuditRecord (hub_service.proto)          batch
+ *     REQUESTS     UUIDv7 (16), SHA-256(principal)/16  content hash, outcome (home_requests.c)  home_apply
+ *     CHECKPOINTS  sequence (8)                        signed checkpoint (checkpoint.h)         batch
+ *
+ * All are read by home_open (home_check.c); CARERS, AGENCIES and PRINCIPALS by observers, CARERS, AGENCIES, LOG and
+ * CHECKPOINTS by log_reader. Of CHECKPOINTS the last of each block of 256 sequences is kept, and the newest.
  *
  * CARERS is the one table with random keys that an update writes; LOG and AUDIT are appended to, REQUESTS nearly so,
  * REFERENCES is written once per carer. Due times are in no table: due.c keeps them in memory, rebuilt when CARERS is
@@ -31,7 +35,7 @@
 #include "daemon/record/ids.h"
 #include "daemon/register/store.h"
 
-#define SCHEMA_VERSION      1
+#define SCHEMA_VERSION      2
 #define RECORD_VERSION      1
 #define RECORD_PREFIX_BYTES 9
 #define TABLE_KEY_MAX_BYTES 288

@@ -1,25 +1,31 @@
 /*
  * writer.c - the home writer's thread and its queue.
- * Owns: the mailbox of updates that wait, the thread. Submit from any thread. Invariant: every update taken is answered
- * once, with itself as payload, and only after home_apply has said what became of it.
+ * Owns: the mailbox of updates that wait, the thread, those that wait for a peer (replicated.h). Submit from any
+ * thread. Invariant: every update taken is answered once, with itself as payload, and only after home_apply has said
+ * what became of it.
  */
 #include "daemon/register/writer.h"
 #include "daemon/base/mailbox.h"
 #include "daemon/base/thread.h"
 #include "daemon/register/home_parts.h"
+#include "daemon/register/replicated.h"
 
 #include <stdlib.h>
 
 #define LAPSE_PER_TURN 256
 #define IDLE_MS        1000 /* also how soon a lapse that found no room is tried again */
 
-enum { MAIL_UPDATE = 1, MAIL_STOP };
+enum { MAIL_UPDATE = 1, MAIL_WAKE, MAIL_STOP };
 
 struct writer {
     struct home *home;
     struct change_port changed;
     struct mailbox *queue;
+    struct replicated *waits;
     pthread_t thread;
+    pthread_mutex_t lock; /* the rest: how far peers are */
+    uint64_t peers_epoch, peers_sequence;
+    bool somebody_waits, woken; /* woken: a MAIL_WAKE is under way */
 };
 
 static void answer(struct update *update)
@@ -27,6 +33,12 @@ static void answer(struct update *update)
     const struct mail reply = {
         .kind = update->reply.kind, .to = update->reply.to, .error = update->result.problem.code, .payload = update};
     mailbox_send_reserved(update->reply.mailbox, &reply);
+}
+
+static void tell(struct writer *writer)
+{
+    if (writer->changed.changed != NULL)
+        writer->changed.changed(writer->changed.ctx);
 }
 
 /* Takes what is there, at most a batch; true when told to stop. */
@@ -37,49 +49,88 @@ static bool take(struct writer *writer, int timeout_ms, struct update **updates,
     uint32_t taken = mailbox_wait(writer->queue, mail, APPLY_BATCH_MAX, timeout_ms);
     *count = 0;
     for (uint32_t i = 0; i < taken; i++) {
-        if (mail[i].kind == MAIL_STOP)
-            stop = true;
-        else
+        if (mail[i].kind == MAIL_UPDATE)
             updates[(*count)++] = mail[i].payload;
+        stop = stop || mail[i].kind == MAIL_STOP;
     }
     return stop;
 }
 
-static void turn(struct writer *writer, struct update **updates, size_t count)
+/* Answers whom peers' positions or the time release. A position that comes later finds somebody_waits, and wakes. */
+static void release(struct writer *writer)
 {
-    home_apply(writer->home, updates, count);
-    for (size_t i = 0; i < count; i++)
-        answer(updates[i]);
-    if (count > 0 && writer->changed.changed != NULL)
-        writer->changed.changed(writer->changed.ctx);
+    struct update *update;
+    pthread_mutex_lock(&writer->lock);
+    uint64_t epoch = writer->peers_epoch, sequence = writer->peers_sequence;
+    writer->somebody_waits = replicated_count(writer->waits) > 0;
+    writer->woken = false;
+    pthread_mutex_unlock(&writer->lock);
+    replicated_reached(writer->waits, epoch, sequence);
+    while ((update = replicated_next(writer->waits, clock_boot_ms(writer->home->options.clock))) != NULL)
+        answer(update);
 }
 
-/* How long the writer may sleep: until the next vacancy lapses, a second at most. */
-static int lapse(struct writer *writer)
+/* Where there is no peer, nobody is waited for. */
+static bool must_wait(struct writer *writer, struct update *update)
+{
+    return update->wait_replicated && update->result.problem.code == ERR_NONE && writer->home->options.has_peers &&
+           replicated_wait(writer->waits, update, clock_boot_ms(writer->home->options.clock));
+}
+
+static void turn(struct writer *writer, struct update **updates, size_t count)
+{
+    uint64_t before = writer->home->position.sequence;
+    home_apply(writer->home, updates, count);
+    for (size_t i = 0; i < count; i++)
+        if (!must_wait(writer, updates[i]))
+            answer(updates[i]);
+    if (writer->home->position.sequence != before)
+        tell(writer);
+}
+
+/* How long until the next vacancy lapses, a second at most. */
+static int64_t lapse(struct writer *writer)
 {
     int64_t next_due_ms, now_ms = clock_wall_ms(writer->home->options.clock);
     size_t lapsed = home_lapse(writer->home, LAPSE_PER_TURN, &next_due_ms);
+    if (lapsed > 0)
+        tell(writer);
     if (next_due_ms > now_ms)
-        return next_due_ms - now_ms < IDLE_MS ? (int)(next_due_ms - now_ms) : IDLE_MS;
+        return next_due_ms - now_ms < IDLE_MS ? next_due_ms - now_ms : IDLE_MS;
     return lapsed > 0 ? 0 : IDLE_MS;
+}
+
+/* What time does; returns how long the writer may sleep. */
+static int idle(struct writer *writer)
+{
+    int64_t sleep_ms = lapse(writer), beat_ms, now_ms = clock_boot_ms(writer->home->options.clock);
+    if (home_heartbeat(writer->home, &beat_ms))
+        tell(writer);
+    release(writer);
+    int64_t wait_ms = replicated_deadline(writer->waits);
+    wait_ms = wait_ms == INT64_MAX ? IDLE_MS : wait_ms > now_ms ? wait_ms - now_ms : 0;
+    sleep_ms = beat_ms < sleep_ms ? beat_ms : sleep_ms;
+    return (int)(wait_ms < sleep_ms ? wait_ms : sleep_ms);
 }
 
 static void *run(void *arg)
 {
     struct writer *writer = arg;
-    struct update *updates[APPLY_BATCH_MAX];
+    struct update *updates[APPLY_BATCH_MAX], *left;
     size_t count;
     int timeout_ms = 0;
     bool stop = false;
     while (!stop) {
         stop = take(writer, timeout_ms, updates, &count);
         turn(writer, updates, count);
-        timeout_ms = lapse(writer);
+        timeout_ms = idle(writer);
     }
     do { /* what was queued before and beside the word to stop */
         (void)take(writer, 0, updates, &count);
         turn(writer, updates, count);
     } while (count > 0);
+    while ((left = replicated_give_up(writer->waits)) != NULL)
+        answer(left);
     return NULL;
 }
 
@@ -97,6 +148,8 @@ enum err writer_start(struct home *home, uint32_t queue, const struct change_por
         free(writer);
         return ERR_LIMIT;
     }
+    writer->waits = replicated_create(queue);
+    pthread_mutex_init(&writer->lock, NULL);
     writer->thread = thread_start("writer", run, writer);
     *out = writer;
     return ERR_NONE;
@@ -108,6 +161,8 @@ void writer_stop(struct writer *writer)
         return;
     mailbox_send_reserved(writer->queue, &(struct mail){.kind = MAIL_STOP});
     pthread_join(writer->thread, NULL);
+    replicated_destroy(writer->waits);
+    pthread_mutex_destroy(&writer->lock);
     mailbox_destroy(writer->queue);
     free(writer);
 }
@@ -115,4 +170,18 @@ void writer_stop(struct writer *writer)
 enum err writer_submit(struct writer *writer, struct update *update)
 {
     return mailbox_send(writer->queue, &(struct mail){.kind = MAIL_UPDATE, .payload = update});
+}
+
+void writer_replicated(struct writer *writer, uint64_t epoch, uint64_t sequence)
+{
+    pthread_mutex_lock(&writer->lock);
+    bool further = epoch > writer->peers_epoch || (epoch == writer->peers_epoch && sequence > writer->peers_sequence);
+    if (further) {
+        writer->peers_epoch = epoch;
+        writer->peers_sequence = sequence;
+    }
+    /* A full queue needs no waking: its writer looks after each turn. */
+    if (further && writer->somebody_waits && !writer->woken)
+        writer->woken = mailbox_send(writer->queue, &(struct mail){.kind = MAIL_WAKE}) == ERR_NONE;
+    pthread_mutex_unlock(&writer->lock);
 }

@@ -81,6 +81,7 @@ static const struct update_type confirm_type = {
     .method = "/vacancy.v1.AgencyService/ConfirmVacancies",
     .roles = ROLE_BIT(ROLE_AGENCY),
     .request_id_offset = offsetof(Vacancy__V1__ConfirmVacanciesRequest, request_id),
+    .wait_for_offset = offsetof(Vacancy__V1__ConfirmVacanciesRequest, wait_for),
     .fill = fill_confirm,
     .reply = reply_confirm,
 };

@@ -41,6 +41,7 @@ const struct update_type put_carer_type = {
     .method = "/vacancy.v1.AgencyService/PutCarer",
     .roles = ROLE_BIT(ROLE_AGENCY),
     .request_id_offset = offsetof(Vacancy__V1__PutCarerRequest, request_id),
+    .wait_for_offset = offsetof(Vacancy__V1__PutCarerRequest, wait_for),
     .fill = fill_put_carer,
     .reply = reply_put_carer,
 };
@@ -86,6 +87,7 @@ const struct update_type end_carer_type = {
     .method = "/vacancy.v1.AgencyService/EndCarer",
     .roles = ROLE_BIT(ROLE_AGENCY),
     .request_id_offset = offsetof(Vacancy__V1__EndCarerRequest, request_id),
+    .wait_for_offset = offsetof(Vacancy__V1__EndCarerRequest, wait_for),
     .fill = fill_end_carer,
     .reply = reply_end_carer,
 };
@@ -126,6 +128,7 @@ const struct update_type put_vacancy_type = {
     .method = "/vacancy.v1.AgencyService/PutVacancy",
     .roles = ROLE_BIT(ROLE_AGENCY),
     .request_id_offset = offsetof(Vacancy__V1__PutVacancyRequest, request_id),
+    .wait_for_offset = offsetof(Vacancy__V1__PutVacancyRequest, wait_for),
     .fill = fill_put_vacancy,
     .reply = reply_put_vacancy,
 };
@@ -165,6 +168,7 @@ const struct update_type withdraw_vacancy_type = {
     .method = "/vacancy.v1.AgencyService/WithdrawVacancy",
     .roles = ROLE_BIT(ROLE_AGENCY),
     .request_id_offset = offsetof(Vacancy__V1__WithdrawVacancyRequest, request_id),
+    .wait_for_offset = offsetof(Vacancy__V1__WithdrawVacancyRequest, wait_for),
     .fill = fill_withdraw,
     .reply = reply_withdraw,
 };

@@ -70,7 +70,13 @@ static bool is_default(const ProtobufCFieldDescriptor *field, const void *value)
     }
 }
 
-static void add_message(struct digest_stream *stream, const ProtobufCMessage *message, const char *leave_out);
+static void add_message(struct digest_stream *stream, const ProtobufCMessage *message);
+
+/* What identifies a request, and how long its caller waits, is not what it says. */
+static bool is_content(const ProtobufCFieldDescriptor *field)
+{
+    return strcmp(field->name, "request_id") != 0 && strcmp(field->name, "wait_for") != 0;
+}
 
 static void add_value(struct digest_stream *stream, const ProtobufCFieldDescriptor *field, const void *value)
 {
@@ -86,20 +92,20 @@ static void add_value(struct digest_stream *stream, const ProtobufCFieldDescript
         return;
     }
     case PROTOBUF_C_TYPE_MESSAGE:
-        add_message(stream, *(ProtobufCMessage *const *)value, NULL);
+        add_message(stream, *(ProtobufCMessage *const *)value);
         return;
     default:
         add_number(stream, number_of(field, value));
     }
 }
 
-static void add_message(struct digest_stream *stream, const ProtobufCMessage *message, const char *leave_out)
+static void add_message(struct digest_stream *stream, const ProtobufCMessage *message)
 {
     const ProtobufCMessageDescriptor *descriptor = message->descriptor;
     for (unsigned i = 0; i < descriptor->n_fields; i++) {
         const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
         const uint8_t *member = (const uint8_t *)message + field->offset;
-        if (leave_out != NULL && strcmp(field->name, leave_out) == 0)
+        if (!is_content(field))
             continue;
         if (field->label == PROTOBUF_C_LABEL_REPEATED) {
             size_t count = *(const size_t *)((const uint8_t *)message + field->quantifier_offset);
@@ -124,6 +130,6 @@ void content_hash(const char *method, const ProtobufCMessage *request, uint8_t o
 {
     struct digest_stream *stream = digest_stream_create();
     add_octets(stream, method, strlen(method));
-    add_message(stream, request, "request_id");
+    add_message(stream, request);
     digest_stream_finish(stream, out);
 }

@@ -9,6 +9,20 @@
 
 #include <string.h>
 
+/* Whether the caller waits until another hub has it, too. */
+static enum err read_wait_for(const struct update_type *type, const ProtobufCMessage *request, bool *wait,
+                              struct problem *problem)
+{
+    if (type->wait_for_offset == 0)
+        return ERR_NONE;
+    int wait_for = *(const int *)((const uint8_t *)request + type->wait_for_offset);
+    *wait = wait_for == VACANCY__V1__DURABILITY__DURABILITY_REPLICATED;
+    if (!*wait && wait_for != VACANCY__V1__DURABILITY__DURABILITY_LOCAL &&
+        wait_for != VACANCY__V1__DURABILITY__DURABILITY_UNSPECIFIED)
+        return wrong(problem, NULL, "wait_for", "%d is no code of Durability; send LOCAL or REPLICATED", wait_for);
+    return ERR_NONE;
+}
+
 struct update *update_make(struct call *call, const struct update_type *type, const struct principal *who,
                            const ProtobufCMessage *request)
 {
@@ -24,6 +38,8 @@ struct update *update_make(struct call *call, const struct update_type *type, co
     update->method = type->method;
     update->expires_boot_ms = call->deadline_boot_ms;
     if (check_request_id(problem, request_id, now_ms, &update->has_request_id, update->request_id) != ERR_NONE)
+        return update;
+    if (read_wait_for(type, request, &update->wait_replicated, problem) != ERR_NONE)
         return update;
     if (update->has_request_id)
         content_hash(type->method, request, update->content_hash);
@@ -55,7 +71,8 @@ Vacancy__V1__Receipt *receipt_view(const struct update *update, struct arena *ar
     NEW(Vacancy__V1__Receipt, receipt, vacancy__v1__receipt__init);
     receipt->epoch = update->result.epoch;
     receipt->sequence = update->result.sequence;
-    receipt->durability = VACANCY__V1__DURABILITY__DURABILITY_LOCAL;
+    receipt->durability = update->result.replicated ? VACANCY__V1__DURABILITY__DURABILITY_REPLICATED
+                                                    : VACANCY__V1__DURABILITY__DURABILITY_LOCAL;
     receipt->outcome = (Vacancy__V1__Receipt__Outcome)update->result.outcome;
     return receipt;
 }

@@ -16,6 +16,7 @@ struct update_type {
     const char *method; /* the unary method's path, also for updates that come by Submit */
     unsigned roles;
     size_t request_id_offset; /* of the request's request_id */
+    size_t wait_for_offset;   /* of its wait_for; 0: it has none */
     /* Checks the request and fills update->as and what is the kind's own. */
     enum err (*fill)(const struct service_context *ctx, const struct principal *who, const ProtobufCMessage *request,
                      int64_t now_ms, struct update *update, struct problem *problem);

@@ -110,8 +110,8 @@ int main(int argc, char **argv)
     struct problem problem = {0};
     const struct store_lmdb_options disk = {
         .folder = world.folder, .map_bytes = 4ULL << 30, .limit_bytes = 3ULL << 30, .reserve_bytes = 16 << 20};
-    const struct home_options options = {
-        .region = WORLD_REGION, .clock = &world.clock, .randomness = random_system(), .reference_secret = {1}};
+    struct home_options options = world_options(&world);
+    options.randomness = random_system();
     if (store_lmdb_open(&disk, &world.store, &problem) != ERR_NONE ||
         home_open(&options, world.store, &world.home, &problem) != ERR_NONE) {
         fprintf(stderr, "%s\n", problem.text);

@@ -42,6 +42,9 @@ struct world {
     struct seeded_random random, ids; /* what happens; what the register draws */
     struct randomness source;
     struct clock_source clock;
+    struct signer *signer;
+    bool has_peers;
+    int64_t payload_kept_ms;
     struct store *store; /* survives world_close of a memory store */
     bool on_disk;
     char folder[64];
@@ -139,6 +142,8 @@ static inline void world_init(struct world *world, uint64_t seed, bool on_disk)
     seeded_random_init(&world->random, seed);
     seeded_random_init(&world->ids, seed ^ 0x5eed);
     world->source = seeded_random_source(&world->ids);
+    uint8_t key_seed[32] = {42};
+    world->signer = signer_from_seed(key_seed);
     world->on_disk = on_disk;
     if (on_disk) {
         strcpy(world->folder, "/tmp/vacancy-test-XXXXXX");
@@ -149,10 +154,20 @@ static inline void world_init(struct world *world, uint64_t seed, bool on_disk)
     }
 }
 
+static inline struct home_options world_options(struct world *world)
+{
+    return (struct home_options){.region = WORLD_REGION,
+                                 .clock = &world->clock,
+                                 .randomness = &world->source,
+                                 .signer = world->signer,
+                                 .reference_secret = {1, 2, 3},
+                                 .has_peers = world->has_peers,
+                                 .payload_kept_ms = world->payload_kept_ms};
+}
+
 static inline enum err world_try_open(struct world *world, struct problem *problem)
 {
-    const struct home_options options = {
-        .region = WORLD_REGION, .clock = &world->clock, .randomness = &world->source, .reference_secret = {1, 2, 3}};
+    const struct home_options options = world_options(world);
     if (world->on_disk && world->store == NULL) {
         const struct store_lmdb_options disk = world_disk_options(world);
         enum err err = store_lmdb_open(&disk, &world->store, problem);
@@ -190,6 +205,7 @@ static inline void world_close(struct world *world)
 static inline void world_finish(struct world *world)
 {
     world_close(world);
+    signer_destroy(world->signer);
     if (world->store != NULL)
         world->store->ops->close(world->store);
     if (world->on_disk)
@@ -341,9 +357,7 @@ static inline void assert_audit_chain(struct world *world)
 static inline void assert_observer_true(struct world *world)
 {
     struct view *fresh = calloc(1, sizeof *fresh);
-    struct world other = *world;
-    const struct home_options options = {
-        .region = WORLD_REGION, .clock = &other.clock, .randomness = &world->source, .reference_secret = {1, 2, 3}};
+    const struct home_options options = world_options(world);
     struct problem problem = {0};
     struct home *again = NULL;
     const struct commit_observer observer = {view_committed, fresh};

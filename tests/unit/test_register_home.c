@@ -461,7 +461,7 @@ static void test_damaged_record_is_named(void **state)
             world->store->ops->abort(txn);
             continue;
         }
-        uint8_t right[2048], wrong[2048], key_copy[300];
+        uint8_t right[4096], wrong[4096], key_copy[300];
         memcpy(right, value.data, value.size);
         memcpy(wrong, value.data, value.size);
         memcpy(key_copy, key.data, key.size);
@@ -502,8 +502,8 @@ static void test_other_schema_D13(void **state)
     assert_int_equal(world->store->ops->commit(txn), ERR_NONE);
     struct problem problem = {0};
     assert_int_equal(world_try_open(world, &problem), ERR_PRECONDITION);
+    assert_non_null(strstr(problem.text, "version 3"));
     assert_non_null(strstr(problem.text, "version 2"));
-    assert_non_null(strstr(problem.text, "version 1"));
     arena_finish(&arena);
 }
 

@@ -102,8 +102,8 @@ static void test_every_update_is_answered_once(void **state)
     pthread_t threads[SENDERS], reading;
     void *failed;
     world_init(&world, seed_from_environment(3), true);
-    const struct home_options options = {
-        .region = WORLD_REGION, .clock = &world.clock, .randomness = random_system(), .reference_secret = {1}};
+    struct home_options options = world_options(&world);
+    options.randomness = random_system();
     const struct store_lmdb_options disk = world_disk_options(&world);
     struct problem problem = {0};
     assert_int_equal(store_lmdb_open(&disk, &world.store, &problem), ERR_NONE);

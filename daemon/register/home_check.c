@@ -1,0 +1,272 @@
+/*
+ * home_check.c - reading through all that is stored, when a register is opened.
+ * Owns: the checks at start. The thread that starts the hub. Invariant: a register that passes has every record's
+ * check, both chains from their first entry to where META says they end, each reference leading to a carer, and records
+ * that add up to the digest that was signed.
+ */
+#include "daemon/record/bytes.h"
+#include "daemon/register/home_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct reading {
+    struct home *home;
+    struct store_txn *txn;
+    struct problem *problem;
+    uint64_t carers, vacancies, agencies, references;
+    struct shared_state state;
+    struct log_header last;
+    uint8_t head[DIGEST_BYTES];
+    struct audit_position audit;
+    uint8_t epoch_id[EPOCH_ID_BYTES];
+    uint64_t epoch;
+    struct signed_checkpoint checkpoint; /* the last one read */
+};
+
+static enum err damaged(struct reading *reading, enum store_table table, const char *what)
+{
+    return problem_set(reading->problem, ERR_STORE_DAMAGED, "", "store damaged: table %s: %s; restore from a backup",
+                       tables_name(table), what);
+}
+
+static enum err read_meta(struct reading *reading, const struct octets *rest, const struct octets *value)
+{
+    (void)rest;
+    (void)value;
+    (void)reading;
+    return ERR_NONE; /* its check is enough; what it says is compared at the end */
+}
+
+static void add_record(struct reading *reading, enum log_table table, const struct octets *key,
+                       const struct octets *value)
+{
+    static const struct octets none;
+    state_change(&reading->state, table, key, &none, value);
+}
+
+static enum err read_carer(struct reading *reading, const struct octets *rest, const struct octets *value)
+{
+    struct home_carer home;
+    struct home_carer_shared shared;
+    struct offer offer;
+    if (rest->size != 8 || home_carer_decode(value, get_be64(rest->data), &home, &shared) != ERR_NONE ||
+        (shared.offer.size > 0 && offer_decode(&shared.offer, &offer) != ERR_NONE))
+        return damaged(reading, STORE_CARERS, "a record can't be read");
+    reading->carers++;
+    add_record(reading, LOG_TABLE_CARER, rest, &shared.carer_row);
+    if (shared.offer.size > 0)
+        add_record(reading, LOG_TABLE_OFFER, rest, &shared.offer);
+    if (home.vacancy.vacancy_id == 0)
+        return ERR_NONE;
+    reading->vacancies++;
+    if (home.vacancy.state != VACANCY_LAPSED)
+        due_set(reading->home->due, home.national_reference, home.vacancy.valid_until_ms);
+    return ERR_NONE;
+}
+
+static enum err read_reference(struct reading *reading, const struct octets *rest, const struct octets *value)
+{
+    (void)rest;
+    struct octets ignored;
+    if (value->size != 8)
+        return damaged(reading, STORE_REFERENCES, "a record is of a wrong size");
+    struct table_key key = key_of_id(reading->home->options.region, get_be64(value->data));
+    struct octets k = key_octets(&key);
+    if (reading->home->store->ops->get(reading->txn, STORE_CARERS, &k, &ignored) != ERR_NONE)
+        return damaged(reading, STORE_REFERENCES, "a reference leads to no carer");
+    reading->references++;
+    return ERR_NONE;
+}
+
+static enum err read_agency(struct reading *reading, const struct octets *rest, const struct octets *value)
+{
+    char id[AGENCY_ID_BYTES] = {0};
+    struct agency agency;
+    if (rest->size == 0 || rest->size >= sizeof id)
+        return damaged(reading, STORE_AGENCIES, "a key is of a wrong size");
+    memcpy(id, rest->data, rest->size);
+    if (agency_decode(id, value, &agency) != ERR_NONE)
+        return damaged(reading, STORE_AGENCIES, "a record can't be read");
+    reading->agencies++;
+    add_record(reading, LOG_TABLE_AGENCY, rest, value);
+    return ERR_NONE;
+}
+
+static enum err read_plain(struct reading *reading, const struct octets *rest, const struct octets *value)
+{
+    (void)reading;
+    (void)rest;
+    (void)value;
+    return ERR_NONE; /* its check is enough */
+}
+
+static enum err read_log_entry(struct reading *reading, const struct octets *rest, const struct octets *value)
+{
+    struct log_header header;
+    struct log_payload payload;
+    if (value->size < LOG_HEADER_BYTES + LOG_SALT_BYTES)
+        return damaged(reading, STORE_LOG, "an entry is short");
+    struct octets header_octets = {value->data, LOG_HEADER_BYTES};
+    const uint8_t *salt = value->data + LOG_HEADER_BYTES;
+    struct octets payload_octets = {salt + LOG_SALT_BYTES, value->size - LOG_HEADER_BYTES - LOG_SALT_BYTES};
+    uint8_t commitment[DIGEST_BYTES];
+    log_commitment(salt, &payload_octets, commitment);
+    if (log_header_decode(&header_octets, &header) != ERR_NONE || header.payload_bytes != payload_octets.size ||
+        memcmp(commitment, header.commitment, DIGEST_BYTES) != 0 ||
+        log_payload_decode(&payload_octets, &payload) != ERR_NONE || rest->size != 8 ||
+        get_be64(rest->data) != header.sequence || strcmp(header.region, reading->home->options.region) != 0)
+        return damaged(reading, STORE_LOG, "an entry is not what its header says");
+    const struct log_header *last = reading->last.sequence ? &reading->last : NULL;
+    enum err err = log_chain_check(last, reading->head, &header, reading->problem);
+    if (err != ERR_NONE)
+        return err;
+    if (payload.table == LOG_TABLE_EPOCH && payload.key.size == 8 && payload.value.size == EPOCH_ID_BYTES) {
+        reading->epoch = get_be64(payload.key.data);
+        memcpy(reading->epoch_id, payload.value.data, EPOCH_ID_BYTES);
+    }
+    reading->last = header;
+    log_header_hash(header_octets.data, reading->head);
+    return ERR_NONE;
+}
+
+static enum err read_audit_row(struct reading *reading, const struct octets *rest, const struct octets *value)
+{
+    if (rest->size != 8 || get_be64(rest->data) != reading->audit.sequence + 1)
+        return damaged(reading, STORE_AUDIT, "a record is missing");
+    audit_chain_next(&reading->audit, value);
+    return ERR_NONE;
+}
+
+/* A checkpoint must stand at an entry of the log; LOG was read before. */
+static enum err read_checkpoint(struct reading *reading, const struct octets *rest, const struct octets *value)
+{
+    struct home *home = reading->home;
+    struct signed_checkpoint *found = &reading->checkpoint;
+    uint64_t last = found->checkpoint.sequence;
+    if (rest->size != 8 || checkpoint_decode(value, found) != ERR_NONE)
+        return damaged(reading, STORE_CHECKPOINTS, "a record can't be read");
+    struct table_key key = key_of_id(home->options.region, found->checkpoint.sequence);
+    struct octets k = key_octets(&key), entry;
+    uint8_t hash[DIGEST_BYTES];
+    if (found->checkpoint.sequence != get_be64(rest->data) || found->checkpoint.sequence <= last ||
+        strcmp(found->checkpoint.region, home->options.region) != 0)
+        return damaged(reading, STORE_CHECKPOINTS, "a record is in the wrong place");
+    if (tables_get(home->store, reading->txn, STORE_LOG, &k, &entry, NULL) != ERR_NONE || entry.size < LOG_HEADER_BYTES)
+        return damaged(reading, STORE_CHECKPOINTS, "a record names an entry that the log does not have");
+    log_header_hash(entry.data, hash);
+    if (memcmp(hash, found->checkpoint.head, DIGEST_BYTES) != 0)
+        return damaged(reading, STORE_CHECKPOINTS, "a record names another entry than the log has");
+    return ERR_NONE;
+}
+
+/* Whether the key comes after the last one, which `from` is with a zero octet added. Else reading might never end. */
+static bool is_past(const struct octets *key, const struct table_key *from)
+{
+    if (from->size == 0)
+        return true;
+    size_t last = from->size - 1, least = key->size < last ? key->size : last;
+    int order = memcmp(key->data, from->data, least);
+    return order > 0 || (order == 0 && key->size > last);
+}
+
+static enum err read_table(struct reading *reading, enum store_table table,
+                           enum err (*row)(struct reading *reading, const struct octets *rest,
+                                           const struct octets *value))
+{
+    struct home *home = reading->home;
+    struct table_key from = {.size = 0};
+    for (;;) {
+        struct octets at = key_octets(&from), key, value, rest = {0};
+        enum err err = tables_seek(home->store, reading->txn, table, &at, false, &key, &value, reading->problem);
+        if (err == ERR_NOT_FOUND)
+            return ERR_NONE;
+        if (err != ERR_NONE)
+            return err == ERR_STORE_DAMAGED ? err : problem_set(reading->problem, err, "", "the store can't be read");
+        if (key.size >= sizeof from.data)
+            return damaged(reading, table, "a key is too long");
+        if (!is_past(&key, &from))
+            return damaged(reading, table, "keys are out of order");
+        if (table != STORE_META && !key_in_region(&key, home->options.region, &rest))
+            return damaged(reading, table, "a record of another region");
+        err = row(reading, &rest, &value);
+        if (err != ERR_NONE)
+            return err;
+        memcpy(from.data, key.data, key.size);
+        from.data[key.size] = 0;
+        from.size = key.size + 1;
+    }
+}
+
+static enum err read_through(struct reading *reading)
+{
+    static enum err (*const rows[STORE_HOME_TABLES])(struct reading *, const struct octets *, const struct octets *) = {
+        [STORE_META] = read_meta,       [STORE_CARERS] = read_carer,     [STORE_REFERENCES] = read_reference,
+        [STORE_AGENCIES] = read_agency, [STORE_PRINCIPALS] = read_plain, [STORE_LOG] = read_log_entry,
+        [STORE_AUDIT] = read_audit_row, [STORE_REQUESTS] = read_plain,   [STORE_CHECKPOINTS] = read_checkpoint,
+        [STORE_ORPHANS] = read_plain,
+    };
+    for (int table = 0; table < STORE_HOME_TABLES; table++) {
+        enum err err = read_table(reading, (enum store_table)table, rows[table]);
+        if (err != ERR_NONE)
+            return err;
+    }
+    return ERR_NONE;
+}
+
+/* What META says of the ends must be what was found: a lost tail is damage, too. */
+static enum err check_ends(struct reading *reading, const struct home_position *position)
+{
+    if (position->sequence != reading->last.sequence || memcmp(position->head, reading->head, DIGEST_BYTES) != 0 ||
+        position->epoch != reading->epoch || memcmp(position->epoch_id, reading->epoch_id, EPOCH_ID_BYTES) != 0)
+        return damaged(reading, STORE_LOG, "it does not end where it should");
+    if (position->audit.sequence != reading->audit.sequence ||
+        memcmp(position->audit.hash, reading->audit.hash, DIGEST_BYTES) != 0)
+        return damaged(reading, STORE_AUDIT, "it does not end where it should");
+    if (reading->carers != reading->references)
+        return damaged(reading, STORE_REFERENCES, "not every carer has its reference");
+    return ERR_NONE;
+}
+
+/* The records must add up to what META says, and to what was signed. */
+static enum err check_state(struct reading *reading, const struct home_position *position)
+{
+    struct home *home = reading->home;
+    const struct checkpoint *last = &reading->checkpoint.checkpoint;
+    uint8_t digest[DIGEST_BYTES], public_key[PUBLIC_KEY_BYTES];
+    enum err err = state_read(home, reading->txn, &home->state, reading->problem);
+    if (err != ERR_NONE)
+        return err;
+    if (memcmp(&home->state.digest, &reading->state.digest, sizeof home->state.digest) != 0 ||
+        home->state.records != reading->state.records)
+        return damaged(reading, STORE_META, "the records do not add up to the state's digest");
+    if (position->sequence == 0)
+        return ERR_NONE;
+    lthash_digest(&home->state.digest, digest);
+    signer_public_key(home->options.signer, public_key);
+    if (last->sequence != position->sequence || memcmp(last->head, position->head, DIGEST_BYTES) != 0 ||
+        memcmp(last->state, digest, DIGEST_BYTES) != 0 || last->records != home->state.records ||
+        last->epoch != position->epoch || memcmp(last->epoch_id, position->epoch_id, EPOCH_ID_BYTES) != 0 ||
+        last->horizon != position->horizon || !checkpoint_verify(&reading->checkpoint, public_key))
+        return damaged(reading, STORE_CHECKPOINTS, "the last one is not of where the register stands");
+    home->newest = reading->checkpoint;
+    return ERR_NONE;
+}
+
+enum err register_check(struct home *home, struct store_txn *txn, struct problem *problem)
+{
+    struct reading *reading = calloc(1, sizeof *reading);
+    if (reading == NULL)
+        return problem_set(problem, ERR_LIMIT, "", "no memory to read the register through");
+    *reading = (struct reading){.home = home, .txn = txn, .problem = problem};
+    enum err err = read_through(reading);
+    if (err == ERR_NONE)
+        err = check_ends(reading, &home->position);
+    if (err == ERR_NONE)
+        err = check_state(reading, &home->position);
+    home->carers = reading->carers;
+    home->vacancies = reading->vacancies;
+    home->agencies = reading->agencies;
+    free(reading);
+    return err;
+}
