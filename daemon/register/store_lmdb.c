@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -68,11 +69,23 @@ static MDB_dbi dbi_of(const struct lmdb_store *store, enum store_table table)
     return store->dbi[table];
 }
 
+/* What does not fit below RLIMIT_FSIZE is written in part first, which LMDB tells by EIO, as on a full disk. */
+static bool at_file_limit(struct lmdb_store *store)
+{
+    struct rlimit limit;
+    struct stat file;
+    int fd;
+    return store->env != NULL && getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+           mdb_env_get_fd(store->env, &fd) == 0 && fstat(fd, &file) == 0 && (rlim_t)file.st_size >= limit.rlim_cur;
+}
+
 static enum err translate(struct lmdb_store *store, int rc)
 {
     switch (rc) {
     case 0:
         return ERR_NONE;
+    case EIO:
+        return at_file_limit(store) ? ERR_STORE_FULL : store_disk_error(rc, store->env_folder);
     case MDB_NOTFOUND:
         return ERR_NOT_FOUND;
     case MDB_MAP_FULL:
@@ -87,7 +100,7 @@ static enum err translate(struct lmdb_store *store, int rc)
     case ENOMEM:
         return ERR_UNAVAILABLE;
     default:
-        /* A positive code is errno; LMDB tells a full disk by EIO, too. */
+        /* A positive code is errno. */
         return rc > 0 ? store_disk_error(rc, store->env_folder) : ERR_STORE_IO;
     }
 }
