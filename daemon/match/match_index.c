@@ -406,7 +406,8 @@ static void unreadable(struct match *match, uint16_t region, const char *what)
     if (region == REGION_HOME)
         log_fatal("match", "%s that was committed can't be read", what);
     if (!whose->complained)
-        log_error("match", "%s can't be read, and is not offered here region=%s; said once", what, whose->code);
+        log_error("match", "%s of another region can't be read and counts as gone; said once region=%s", what,
+                  whose->code);
     whose->complained = true;
 }
 

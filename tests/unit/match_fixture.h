@@ -72,6 +72,7 @@ struct fixture_batch {
     struct commit commit;
 };
 
+/* Of the home region; a test may set another in batch->commit. */
 static inline void fixture_begin(struct fixture_batch *batch)
 {
     arena_init(&batch->arena, (size_t)4 << 20);
@@ -92,8 +93,9 @@ static inline void fixture_put(struct fixture_batch *batch, uint64_t reference, 
 
 static inline void fixture_agency(struct fixture_batch *batch, const char *id, bool active)
 {
-    struct agency agency = {.name = "An agency", .kind = AGENCY_INDEPENDENT, .phone = "0113 000 0000"};
+    struct agency agency = {.kind = AGENCY_INDEPENDENT, .phone = "0113 000 0000"};
     size_t at = batch->commit.count++;
+    snprintf(agency.name, sizeof agency.name, "An agency of %s", batch->commit.region);
     agency.status = active ? AGENCY_ACTIVE : AGENCY_SUSPENDED;
     batch->changes[at] = (struct change){.table = LOG_TABLE_AGENCY, .key = {(const uint8_t *)id, strlen(id)}};
     if (agency_encode(&agency, &batch->arena, &batch->changes[at].value))
