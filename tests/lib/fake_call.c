@@ -281,6 +281,7 @@ uint32_t fake_writer_turn(struct fake_writer *writer)
     for (uint32_t i = 0; i < count; i++) {
         const struct reply_address *to = &writer->queue[i]->reply;
         struct mail mail = {.kind = to->kind, .to = to->to, .payload = writer->queue[i]};
+        writer->queue[i]->result.replicated = writer->queue[i]->wait_replicated && writer->peer_has_it;
         mailbox_send_reserved(to->mailbox, &mail);
     }
     writer->count -= count;

@@ -78,6 +78,7 @@ struct fake_writer {
     uint32_t limit; /* queue bound: ERR_LIMIT past it */
     uint32_t count;
     struct update *queue[FAKE_QUEUE_MAX];
+    bool peer_has_it; /* whoever waits for a peer is told so */
 };
 void fake_writer_init(struct fake_writer *writer, struct home *home);
 struct update_port fake_writer_port(struct fake_writer *writer);

@@ -394,6 +394,56 @@ static void test_request_ids(void **state)
     assert_true(fake_hub_log(&hub) == log);
 }
 
+/* --- waiting for a peer ----------------------------------------------------------------------------------------- */
+
+static void assert_durability(Vacancy__V1__Durability wait_for, bool peer_has_it, Vacancy__V1__Durability expected)
+{
+    hub.now_ms += 1000;
+    hub.writer.peer_has_it = peer_has_it;
+    fake_carer_init(&carer, "H-1", hub.now_ms);
+    carer.request.wait_for = wait_for;
+    struct fake_call *call = fake_hub_ask(&hub, FAKE_LEEDS, AGENCY "PutCarer", &carer.request.base);
+    const Vacancy__V1__PutCarerResponse *out = fake_hub_answer(call);
+    assert_int_equal(out->receipt->durability, expected);
+    fake_call_destroy(call);
+}
+
+static void test_wait_for(void **state)
+{
+    (void)state;
+    put_home();
+    char id[REQUEST_ID_TEXT_BYTES];
+    Vacancy__V1__EndCarerRequest end = VACANCY__V1__END_CARER_REQUEST__INIT;
+    Vacancy__V1__WithdrawVacancyRequest withdraw = VACANCY__V1__WITHDRAW_VACANCY_REQUEST__INIT;
+    Vacancy__V1__ConfirmVacanciesRequest confirm = VACANCY__V1__CONFIRM_VACANCIES_REQUEST__INIT;
+    fake_carer_init(&carer, "H-1", hub.now_ms);
+    fake_vacancy_init(&vacancy, "H-1", hub.now_ms);
+    end.wait_for = withdraw.wait_for = confirm.wait_for = carer.request.wait_for = vacancy.request.wait_for =
+        (Vacancy__V1__Durability)3;
+    refused("carer", FAKE_LEEDS, AGENCY "PutCarer", &carer.request.base, ERR_INVALID, "wait_for");
+    refused("vacancy", FAKE_LEEDS, AGENCY "PutVacancy", &vacancy.request.base, ERR_INVALID, "wait_for");
+    refused("end", FAKE_LEEDS, AGENCY "EndCarer", &end.base, ERR_INVALID, "wait_for");
+    refused("withdrawal", FAKE_LEEDS, AGENCY "WithdrawVacancy", &withdraw.base, ERR_INVALID, "wait_for");
+    refused("confirmation", FAKE_LEEDS, AGENCY "ConfirmVacancies", &confirm.base, ERR_INVALID, "wait_for");
+
+    assert_durability(VACANCY__V1__DURABILITY__DURABILITY_UNSPECIFIED, true, VACANCY__V1__DURABILITY__DURABILITY_LOCAL);
+    assert_durability(VACANCY__V1__DURABILITY__DURABILITY_LOCAL, true, VACANCY__V1__DURABILITY__DURABILITY_LOCAL);
+    assert_durability(VACANCY__V1__DURABILITY__DURABILITY_REPLICATED, true,
+                      VACANCY__V1__DURABILITY__DURABILITY_REPLICATED);
+    assert_durability(VACANCY__V1__DURABILITY__DURABILITY_REPLICATED, false, VACANCY__V1__DURABILITY__DURABILITY_LOCAL);
+
+    /* How long somebody waits is not what they say: the same request, asked for more patiently. */
+    uuid(hub.now_ms, id);
+    fake_carer_init(&carer, "H-1", hub.now_ms);
+    carer.request.request_id = id;
+    taken("local", FAKE_LEEDS, AGENCY "PutCarer", &carer.request.base);
+    carer.request.wait_for = VACANCY__V1__DURABILITY__DURABILITY_REPLICATED;
+    struct fake_call *call = fake_hub_ask(&hub, FAKE_LEEDS, AGENCY "PutCarer", &carer.request.base);
+    const Vacancy__V1__PutCarerResponse *out = fake_hub_answer(call);
+    assert_int_equal(out->receipt->outcome, VACANCY__V1__RECEIPT__OUTCOME__OUTCOME_REPEATED);
+    fake_call_destroy(call);
+}
+
 /* --- agencies and principals ------------------------------------------------------------------------------------ */
 
 static void test_agency_fields(void **state)
@@ -681,6 +731,7 @@ int main(void)
         TEST(test_end_withdraw_confirm),
         TEST(test_confirm_answers),
         TEST(test_request_ids),
+        TEST(test_wait_for),
         TEST(test_agency_fields),
         TEST(test_roles_and_suspension),
         TEST(test_submit_answers_each),
