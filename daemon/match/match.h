@@ -9,7 +9,7 @@
  * version, and publishes; searches run on any worker and never block.
  * Invariant: a search sees exactly one version, whole; the same positions, gazetteer, criteria and as_of give the same
  * answer, at whichever hub and in whatever order the commits came: by integer arithmetic, ties by vacancy id, then
- * region. A region's commit changes nothing of another region.
+ * region, then national reference. A region's commit changes nothing of another region.
  */
 #ifndef VACANCY_MATCH_MATCH_H
 #define VACANCY_MATCH_MATCH_H

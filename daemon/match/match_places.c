@@ -5,15 +5,15 @@
 
 #include <stdlib.h>
 
-/* References are random; a multiplication spreads those of tests as well. */
-static size_t home_of(const struct places *places, uint16_t region, uint64_t reference)
+/* References are random, in all regions together; a multiplication spreads those of tests as well. */
+static size_t home_of(const struct places *places, uint64_t reference)
 {
-    return (size_t)((reference + region) * UINT64_C(0x9E3779B97F4A7C15) >> 20) & (places->capacity - 1);
+    return (size_t)(reference * UINT64_C(0x9E3779B97F4A7C15) >> 20) & (places->capacity - 1);
 }
 
 static struct place_row *find(const struct places *places, uint16_t region, uint64_t reference)
 {
-    size_t at = home_of(places, region, reference);
+    size_t at = home_of(places, reference);
     for (struct place_row *row; row = &places->rows[at], row->held != NULL; at = (at + 1) & (places->capacity - 1))
         if (row->national_reference == reference && row->region == region)
             return row;
@@ -45,7 +45,7 @@ void places_remove(struct places *places, struct place_row *row)
 {
     size_t mask = places->capacity - 1, gap = (size_t)(row - places->rows);
     for (size_t at = (gap + 1) & mask; places->rows[at].held != NULL; at = (at + 1) & mask) {
-        size_t home = home_of(places, places->rows[at].region, places->rows[at].national_reference);
+        size_t home = home_of(places, places->rows[at].national_reference);
         if (((at - home) & mask) < ((at - gap) & mask))
             continue;
         places->rows[gap] = places->rows[at];

@@ -19,6 +19,7 @@ RULES = "daemon/match/match_rules.c"
 SEARCH = "daemon/match/match_search.c"
 REASONS = "daemon/match/match_reasons.c"
 INDEX = "daemon/match/match_index.c"
+PLACES = "daemon/match/match_places.c"
 OFFER = "daemon/record/offer.c"
 
 # name: (source, text that is there exactly once, its replacement)
@@ -104,8 +105,16 @@ MUTANTS = {
     "a glance, beds": (RULES, "a->together ? a->criteria->child_count : 1);", "a->criteria->child_count);"),
     "a glance, terms": (RULES, "if (code_in(a->lifted, RULE_H3))", "if (false)"),
     "no second walk": (SEARCH, "if (s->counting || s->count == s->limit)", "if (true)"),
-    "deletion": (INDEX, "place_remove(match, row);", ";"),
-    "position": (INDEX, "match->building->sequence = commit->sequence;", ";"),
+    "deletion": (INDEX, "places_remove(&match->places, row);", ";"),
+    "position": (INDEX, "position->sequence = commit->sequence;", ";"),
+    # Regions.
+    "ties of regions": (SEARCH, "return order != 0 ? order > 0 :", "return order != 0 ? order < 0 :"),
+    "another region's offer": (PLACES, " && row->region == region", ""),
+    "another region's agency": (INDEX, "int order = match->numbers[middle].region - region;", "int order = 0;"),
+    "another region's position": (INDEX, "bool known = at < old->count && strcmp(old->rows[at].region, region) == 0;",
+                                  "bool known = at < old->count;"),
+    "the order of positions": (INDEX, "while (at < old->count && strcmp(old->rows[at].region, region) < 0)",
+                               "while (at < old->count && strcmp(old->rows[at].region, region) != 0)"),
 }
 
 

@@ -1,7 +1,9 @@
 /*
  * driver.c - feeds the same facts to match, as the hub does (record -> offer -> octets -> commit -> observer), and to
  * the oracle, asks both the same questions and compares all of the answer: options in order, distances, how many
- * children, every reason's outcome, what was removed by which rule.
+ * children, every reason's outcome, what was removed by which rule, the regions' positions. The facts are of several
+ * regions, whose agencies' ids, carers' references and (some) vacancies' ids are the same, and whose logs come
+ * interleaved.
  *
  * tier: check
  *
@@ -32,6 +34,7 @@ enum {
     LANGUAGE = LIFTED + RULES, /* + MET, NOT_MET, NOT_KNOWN */
     SKILL = LANGUAGE + 4,
     TIE = SKILL + 4,
+    TIE_OF_REGIONS, /* the vacancy's id is the same as well */
     PART_TAKEN,
     RESUMED,
     THINGS
@@ -39,14 +42,19 @@ enum {
 
 static long tally[THINGS];
 
+/* The first is at home; not in the order of their codes. */
+static const char *const region_codes[] = {"E12000003", "E12000008", "E12000001", "E12000006", "E12000009",
+                                           "E12000002", "E12000005", "E12000007", "E12000004"};
+#define REGIONS_MOST ((int)(sizeof region_codes / sizeof region_codes[0]))
+
 struct register_side {
     struct country country;
     struct agency_fact *agencies;
     struct home_fact *homes;
     int home_count;
     struct match *match;
-    u64 sequence;
-    u64 next_reference;
+    u64 sequences[REGIONS_MOST];
+    u64 next_references[REGIONS_MOST];
 };
 
 static void __attribute__((noreturn, format(printf, 1, 2))) mismatch(const char *format, ...)
@@ -187,17 +195,13 @@ static void criteria_of(const struct question *q, struct criteria *out)
 
 /* --- commits --------------------------------------------------------------------------------------------------- */
 
+/* Changes of one region, not yet committed. */
 struct batch {
     struct arena arena;
     struct change changes[64];
     struct commit commit;
+    int region; /* -1: none begun */
 };
-
-static void batch_begin(struct batch *batch)
-{
-    arena_init(&batch->arena, (size_t)1 << 20);
-    batch->commit = (struct commit){.region = "E12000003", .changes = batch->changes};
-}
 
 static void batch_add(struct batch *batch, enum log_table table, const void *key, size_t key_bytes,
                       const struct octets *value)
@@ -212,8 +216,41 @@ static void batch_add(struct batch *batch, enum log_table table, const void *key
         batch->changes[batch->commit.count - 1].value = *value;
 }
 
-static void batch_home(struct batch *batch, const struct register_side *side, const struct home_fact *h)
+static void batch_commit(struct batch *batch, struct register_side *side, bool more)
 {
+    struct commit_observer observer = match_observer(side->match);
+    if (batch->region < 0)
+        return;
+    batch->commit.epoch = 1;
+    batch->commit.sequence = ++side->sequences[batch->region];
+    batch->commit.more = more;
+    observer.committed(observer.ctx, &batch->commit);
+    arena_finish(&batch->arena);
+    batch->region = -1;
+}
+
+/* Room for two more changes of this region. */
+static void batch_for(struct batch *batch, struct register_side *side, int region)
+{
+    if (batch->region == region && batch->commit.count + 2 > sizeof batch->changes / sizeof batch->changes[0])
+        batch_commit(batch, side, true);
+    else if (batch->region != region)
+        batch_commit(batch, side, false);
+    if (batch->region == region)
+        return;
+    arena_init(&batch->arena, (size_t)1 << 20);
+    batch->commit = (struct commit){.region = region_codes[region], .changes = batch->changes};
+    batch->region = region;
+}
+
+static int region_of(const struct register_side *side, const struct home_fact *h)
+{
+    return side->agencies[h->agency].region;
+}
+
+static void batch_home(struct batch *batch, struct register_side *side, const struct home_fact *h)
+{
+    batch_for(batch, side, region_of(side, h));
     struct home_carer home = {.national_reference = h->reference};
     struct offer offer;
     struct octets octets;
@@ -231,8 +268,9 @@ static void batch_home(struct batch *batch, const struct register_side *side, co
     batch_add(batch, LOG_TABLE_OFFER, key, sizeof key, &octets);
 }
 
-static void batch_agency(struct batch *batch, const struct agency_fact *fact)
+static void batch_agency(struct batch *batch, struct register_side *side, const struct agency_fact *fact)
 {
+    batch_for(batch, side, fact->region);
     struct agency agency = {.name = "An agency", .kind = AGENCY_INDEPENDENT, .phone = "0113 000 0000"};
     struct octets octets;
     agency.status = fact->suspended ? AGENCY_SUSPENDED : AGENCY_ACTIVE;
@@ -246,86 +284,123 @@ static void batch_agency(struct batch *batch, const struct agency_fact *fact)
     batch_add(batch, LOG_TABLE_AGENCY, fact->id, strlen(fact->id), &octets);
 }
 
-static void batch_commit(struct batch *batch, struct register_side *side)
+/* Another one's place and vacancy id, if that is of another region: then the region alone tells them apart. */
+static void copy_place(struct chance *chance, const struct register_side *side, int made, struct home_fact *home)
 {
-    struct commit_observer observer = match_observer(side->match);
-    batch->commit.epoch = 1;
-    batch->commit.sequence = ++side->sequence;
-    observer.committed(observer.ctx, &batch->commit);
-    arena_finish(&batch->arena);
+    const struct home_fact *other = &side->homes[chance_below(chance, made)];
+    if (region_of(side, other) == region_of(side, home))
+        return;
+    home->square_e_km = other->square_e_km;
+    home->square_n_km = other->square_n_km;
+    home->size_km = other->size_km;
+    home->point_e = other->point_e;
+    home->point_n = other->point_n;
+    home->vacancy = other->vacancy;
 }
 
-static void region_create(struct chance *chance, struct register_side *side, int homes)
+/* A new carer's home, registered with some agency. */
+static void home_comes(struct chance *chance, struct register_side *side, int made, struct home_fact *home)
 {
-    struct batch batch;
+    generate_home(chance, &side->country, 0, home);
+    home->reference = ++side->next_references[region_of(side, home)];
+    if (chance_percent(chance, 15))
+        copy_place(chance, side, made, home);
+}
+
+static void agencies_create(struct chance *chance, struct register_side *side)
+{
+    for (int i = 0; i < side->country.agencies; i++) {
+        struct agency_fact *agency = &side->agencies[i];
+        agency->region = i % side->country.regions;
+        snprintf(agency->id, sizeof agency->id, "agency-%d", i / side->country.regions * 7919 % 1000);
+        agency->known = !chance_percent(chance, 3);
+        agency->suspended = chance_percent(chance, 8);
+    }
+}
+
+/* Each region's homes in their order, but the regions interleaved, one or many at a time. */
+static void feed_homes(struct chance *chance, struct register_side *side, struct batch *batch)
+{
+    int next[REGIONS_MOST] = {0};
+    for (int left = side->home_count; left > 0;) {
+        int region = chance_below(chance, side->country.regions), most = 1 + chance_below(chance, 200);
+        for (; next[region] < side->home_count && most > 0; next[region]++) {
+            if (region_of(side, &side->homes[next[region]]) != region)
+                continue;
+            batch_home(batch, side, &side->homes[next[region]]);
+            most--;
+            left--;
+        }
+    }
+    batch_commit(batch, side, false);
+}
+
+static void register_create(struct chance *chance, struct register_side *side, int homes)
+{
+    struct batch batch = {.region = -1};
     side->home_count = homes;
     side->homes = calloc((size_t)homes, sizeof *side->homes);
     side->agencies = calloc((size_t)side->country.agencies, sizeof *side->agencies);
-    side->match = match_create(NULL, "E12000003");
+    side->match = match_create(NULL, region_codes[0]);
     if (side->homes == NULL || side->agencies == NULL)
         mismatch("out of memory");
-    for (int i = 0; i < side->country.agencies; i++) {
-        snprintf(side->agencies[i].id, sizeof side->agencies[i].id, "agency-%d", i * 7919 % 1000);
-        side->agencies[i].known = !chance_percent(chance, 3);
-        side->agencies[i].suspended = chance_percent(chance, 8);
-        batch_begin(&batch);
-        batch_agency(&batch, &side->agencies[i]);
-        batch_commit(&batch, side);
-    }
-    for (int i = 0; i < homes;) {
-        batch_begin(&batch);
-        for (int in_batch = 0; in_batch < 64 && i < homes; in_batch++, i++) {
-            generate_home(chance, &side->country, ++side->next_reference, &side->homes[i]);
-            batch_home(&batch, side, &side->homes[i]);
-        }
-        batch_commit(&batch, side);
-    }
+    agencies_create(chance, side);
+    for (int i = 0; i < side->country.agencies; i++)
+        batch_agency(&batch, side, &side->agencies[i]);
+    for (int i = 0; i < homes; i++)
+        home_comes(chance, side, i + 1, &side->homes[i]);
+    feed_homes(chance, side, &batch);
 }
 
-static void region_destroy(struct register_side *side)
+static void register_destroy(struct register_side *side)
 {
     match_destroy(side->match);
     free(side->homes);
     free(side->agencies);
 }
 
-/* A few pushes in one commit: new vacancies, homes that move, leave or come, agencies suspended. */
-static void region_change(struct chance *chance, struct register_side *side)
+/* A few pushes, those of one region that follow each other in one commit: new vacancies, homes that move, leave or
+ * come, agencies suspended. */
+static void register_change(struct chance *chance, struct register_side *side)
 {
-    struct batch batch;
-    batch_begin(&batch);
+    struct batch batch = {.region = -1};
     for (int left = 1 + chance_below(chance, 6); left > 0; left--) {
-        struct home_fact *home = &side->homes[chance_below(chance, side->home_count)];
+        struct home_fact *home = &side->homes[chance_below(chance, side->home_count)], before = *home;
         struct agency_fact *agency = &side->agencies[chance_below(chance, side->country.agencies)];
         switch (chance_below(chance, 8)) {
         case 0:
             agency->suspended = chance_percent(chance, 10);
             agency->known = !chance_percent(chance, 3);
-            batch_agency(&batch, agency);
+            batch_agency(&batch, side, agency);
             break;
         case 1: /* the carer leaves, another comes */
-            home->ended = true;
-            batch_home(&batch, side, home);
-            generate_home(chance, &side->country, ++side->next_reference, home);
+            before.ended = true;
+            batch_home(&batch, side, &before);
+            home_comes(chance, side, side->home_count, home);
             batch_home(&batch, side, home);
             break;
-        case 2:
-            generate_home(chance, &side->country, home->reference, home);
+        case 2: /* all is new but who registers it */
+            generate_home(chance, &side->country, before.reference, home);
+            if (region_of(side, home) != region_of(side, &before))
+                home->agency = before.agency;
             batch_home(&batch, side, home);
             break;
         default:
             generate_vacancy(chance, home);
+            if (chance_percent(chance, 15))
+                copy_place(chance, side, side->home_count, home);
             batch_home(&batch, side, home);
             break;
         }
     }
-    batch_commit(&batch, side);
+    batch_commit(&batch, side, false);
 }
 
 /* --- one question ---------------------------------------------------------------------------------------------- */
 
 struct found {
     const struct home_fact *home;
+    const char *region;
     struct opinion opinion;
 };
 
@@ -341,7 +416,10 @@ static int by_distance(const void *a, const void *b)
     const struct found *x = a, *y = b;
     if (x->opinion.distance != y->opinion.distance)
         return x->opinion.distance < y->opinion.distance ? -1 : 1;
-    return x->home->vacancy < y->home->vacancy ? -1 : x->home->vacancy > y->home->vacancy;
+    if (x->home->vacancy != y->home->vacancy)
+        return x->home->vacancy < y->home->vacancy ? -1 : 1;
+    int order = strcmp(x->region, y->region);
+    return order != 0 ? order : x->home->reference < y->home->reference ? -1 : 1;
 }
 
 static void expect(const struct register_side *side, const struct question *q, struct expectation *e)
@@ -360,7 +438,7 @@ static void expect(const struct register_side *side, const struct question *q, s
             e->failed_alone[rule] += opinion.failed == 1u << rule;
         }
         if (opinion.failed == 0)
-            e->found[e->count++] = (struct found){home, opinion};
+            e->found[e->count++] = (struct found){home, region_codes[region_of(side, home)], opinion};
     }
     qsort(e->found, (size_t)e->count, sizeof *e->found, by_distance);
 }
@@ -390,6 +468,26 @@ static void compare_reasons(const struct option *option, const struct opinion *o
         mismatch("%s: overridden %x, not %x", where, lifted, opinion->lifted);
 }
 
+/* All regions that committed anything, by code. */
+static void compare_positions(const struct register_side *side, const struct answer *answer, const char *where)
+{
+    uint32_t committed = 0;
+    for (int i = 0; i < REGIONS_MOST; i++)
+        committed += side->sequences[i] > 0;
+    if (answer->position_count != committed)
+        mismatch("%s: %u positions, not %u", where, answer->position_count, committed);
+    for (uint32_t i = 0; i < committed; i++) {
+        const struct region_position *position = &answer->positions[i];
+        int region = 0;
+        while (region < REGIONS_MOST && strcmp(region_codes[region], position->region) != 0)
+            region++;
+        if (region == REGIONS_MOST || position->epoch != 1 || position->sequence != side->sequences[region])
+            mismatch("%s: region %s at %" PRIu64, where, position->region, position->sequence);
+        if (i > 0 && strcmp(answer->positions[i - 1].region, position->region) >= 0)
+            mismatch("%s: positions are not in the order of regions", where);
+    }
+}
+
 static void compare(const struct register_side *side, const struct question *q, const struct answer *answer,
                     const struct expectation *e, const char *where)
 {
@@ -397,7 +495,7 @@ static void compare(const struct register_side *side, const struct question *q, 
     if ((int)answer->option_count != count)
         mismatch("%s: %u options, not %d", where, answer->option_count, count);
     unsigned lifted = 0;
-    bool part = false, tie = false;
+    bool part = false, tie = false, tie_of_regions = false;
     for (int i = 0; i < count; i++) {
         const struct option *option = &answer->options[i];
         const struct home_fact *home = e->found[i].home;
@@ -411,14 +509,18 @@ static void compare(const struct register_side *side, const struct question *q, 
                      option->unconfirmed);
         if (strcmp(option->agency.id, side->agencies[home->agency].id) != 0 || *option->agency.phone == '\0')
             mismatch("%s: option %d has another agency", where, i);
+        if (strcmp(option->region, e->found[i].region) != 0)
+            mismatch("%s: option %d is of region %s, not %s", where, i, option->region, e->found[i].region);
         compare_reasons(option, opinion, where);
         lifted |= opinion->lifted;
         part |= opinion->taken < q->child_count;
-        tie |= i > 0 && e->found[i - 1].opinion.distance == opinion->distance;
+        bool same_distance = i > 0 && e->found[i - 1].opinion.distance == opinion->distance;
+        tie |= same_distance;
+        tie_of_regions |= same_distance && e->found[i - 1].home->vacancy == home->vacancy;
     }
-    if (answer->explained != (count < q->limit) || answer->positions[0].epoch != 1 ||
-        answer->positions[0].sequence != side->sequence)
-        mismatch("%s: explained %d, position %" PRIu64, where, answer->explained, answer->positions[0].sequence);
+    compare_positions(side, answer, where);
+    if (answer->explained != (count < q->limit))
+        mismatch("%s: explained %d", where, answer->explained);
     if (answer->explained && answer->considered != (uint32_t)e->considered)
         mismatch("%s: considered %u, not %d", where, answer->considered, e->considered);
     for (int rule = 1; answer->explained && rule < RULES; rule++) {
@@ -433,6 +535,7 @@ static void compare(const struct register_side *side, const struct question *q, 
     tally[DECIDED + 14] += e->kinship_alone;
     tally[PART_TAKEN] += part;
     tally[TIE] += tie;
+    tally[TIE_OF_REGIONS] += tie_of_regions;
 }
 
 static void ask(struct chance *chance, const struct register_side *side, struct arena *arena, struct found *found,
@@ -470,7 +573,11 @@ static const char *thing_name(int thing, char text[40])
     else if (thing < TIE)
         snprintf(text, 40, "%s %s", thing < SKILL ? "language" : "skills", outcomes[(thing - LANGUAGE) % 4]);
     else
-        snprintf(text, 40, "%s", thing == TIE ? "tie" : thing == PART_TAKEN ? "part of the group" : "resumed");
+        snprintf(text, 40, "%s",
+                 thing == TIE              ? "tie"
+                 : thing == TIE_OF_REGIONS ? "tie of regions"
+                 : thing == PART_TAKEN     ? "part of the group"
+                                           : "resumed");
     return text;
 }
 
@@ -508,16 +615,16 @@ static long run_small(struct chance *chance, long pairs)
     while (asked < pairs) {
         struct register_side side = {0};
         generate_country(chance, &side.country);
-        region_create(chance, &side, 10 + chance_below(chance, chance_percent(chance, 80) ? 70 : HOMES_MOST - 10));
+        register_create(chance, &side, 10 + chance_below(chance, chance_percent(chance, 80) ? 70 : HOMES_MOST - 10));
         for (int i = 0; i < PAIRS_A_REGISTER && asked < pairs; i++) {
             char where[64];
             snprintf(where, sizeof where, "register %ld question %d", asked / PAIRS_A_REGISTER, i);
             if (chance_percent(chance, 40))
-                region_change(chance, &side);
+                register_change(chance, &side);
             ask(chance, &side, &arena, found, where);
             asked++;
         }
-        region_destroy(&side);
+        register_destroy(&side);
     }
     arena_finish(&arena);
     return asked;
@@ -527,22 +634,23 @@ static long run_small(struct chance *chance, long pairs)
 static long run_large(struct chance *chance, double scale)
 {
     int homes = scale < 1 ? (int)(LARGE_HOMES * scale) + 1000 : LARGE_HOMES;
-    struct register_side side = {.country = {.west = 130000, .south = 10000, .width = 520000, .agencies = 465}};
+    struct register_side side = {
+        .country = {.west = 130000, .south = 10000, .width = 520000, .regions = REGIONS_MOST, .agencies = 465}};
     struct found *found = calloc((size_t)homes, sizeof *found);
     struct arena arena;
     if (found == NULL)
         mismatch("out of memory");
     arena_init(&arena, ARENA_BYTES);
-    region_create(chance, &side, homes);
+    register_create(chance, &side, homes);
     int i = 0;
     for (; i < LARGE_QUESTIONS; i++) {
         char where[64];
         snprintf(where, sizeof where, "large register, question %d", i);
-        region_change(chance, &side);
+        register_change(chance, &side);
         ask(chance, &side, &arena, found, where);
     }
     arena_finish(&arena);
-    region_destroy(&side);
+    register_destroy(&side);
     free(found);
     return i;
 }

@@ -59,6 +59,7 @@ void generate_country(struct chance *c, struct country *out)
     out->width = widths[chance_below(c, 5)];
     out->west = 80000 + chance_below(c, 300) * 1000;
     out->south = 5000 + chance_below(c, 400) * 1000;
+    out->regions = 1 + chance_below(c, 4);
     out->agencies = 1 + chance_below(c, 12);
 }
 

@@ -45,7 +45,8 @@ enum { MET = 1, NOT_MET, NOT_KNOWN };
 #define MANY     12
 
 struct agency_fact {
-    char id[16];
+    char id[16]; /* unique in its region */
+    int region;
     bool known, suspended;
 };
 
@@ -57,7 +58,7 @@ struct child_fact {
 };
 
 struct home_fact {
-    u64 reference;
+    u64 reference; /* unique in its region: that of its agency */
     /* carer */
     int agency;
     char approved_on[11], approval_ends_on[11];
@@ -132,7 +133,7 @@ bool chance_percent(struct chance *chance, int percent);
 /* Where a register lies; small ones give ties and shared cells. */
 struct country {
     long west, south, width;
-    int agencies;
+    int regions, agencies;
 };
 void generate_country(struct chance *chance, struct country *out);
 void generate_home(struct chance *chance, const struct country *country, u64 reference, struct home_fact *out);
