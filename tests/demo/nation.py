@@ -10,7 +10,8 @@ What depends on what, as in life: a household has a leaning (babies, teenagers, 
 which terms, skills, training, home and risks follow; who is placed fits the terms; what is free follows from who is
 placed; languages follow the region; independent agencies cluster in regions and take children from farther away.
 
-    nation.py OUT            writes OUT/agencies.csv and OUT/push/AGENCY.csv, one file an agency
+    nation.py OUT            writes OUT/agencies.csv, the same by region as OUT/agencies/REGION.csv, and
+                             OUT/push/AGENCY.csv, one file an agency
 """
 import argparse
 import csv
@@ -399,13 +400,21 @@ class Nation:
             reserved_until=home["reserved_until"])
         return [values.get(name, "") for name in HEADER]
 
-    def write(self, out):
-        os.makedirs(os.path.join(out, "push"), exist_ok=True)
-        with open(os.path.join(out, "agencies.csv"), "w", encoding="utf-8", newline="") as handle:
+    @staticmethod
+    def write_agencies(path, agencies):
+        with open(path, "w", encoding="utf-8", newline="") as handle:
             writer = csv.writer(handle, lineterminator="\n")
             names = "id name kind ofsted_urn ofsted_rating phone email out_of_hours_phone authority".split()
             writer.writerow(names)
-            writer.writerows([agency[name] for name in names] for agency in self.agencies)
+            writer.writerows([agency[name] for name in names] for agency in agencies)
+
+    def write(self, out):
+        os.makedirs(os.path.join(out, "push"), exist_ok=True)
+        os.makedirs(os.path.join(out, "agencies"), exist_ok=True)
+        self.write_agencies(os.path.join(out, "agencies.csv"), self.agencies)
+        for region in self.by_region:
+            self.write_agencies(os.path.join(out, "agencies", f"{region}.csv"),
+                                [agency for agency in self.agencies if agency["region"] == region])
         by_agency = {agency["id"]: [] for agency in self.agencies}
         for home in self.households:
             by_agency[home["agency"]["id"]].append(home)

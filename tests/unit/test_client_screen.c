@@ -86,6 +86,38 @@ static void tables_align_wide_characters_too(void **state)
     table_destroy(table);
 }
 
+static void narrow_tables_give_what_may_go(void **state)
+{
+    (void)state;
+    struct table *table = table_create();
+    table_column(table, "area", TABLE_LEFT);
+    table_may_shrink(table, 6);
+    table_column(table, "again", TABLE_LEFT);
+    table_may_shrink(table, 0);
+    table_column(table, "confirmed", TABLE_LEFT);
+    table_column(table, "care", TABLE_LEFT);
+    table_cell(table, "Bristol, BS3");
+    table_cell(table, "Bristol");
+    table_cell(table, "2 h ago");
+    table_cell(table, "short term, respite");
+    static const struct {
+        unsigned width;
+        const char *want;
+    } rows[] = {
+        {60, "area          again    confirmed  care\nBristol, BS3  Bristol  2 h ago    short term, respite\n"},
+        {40, "area          again    confirmed  care\nBristol, BS3  Bristol  2 h ago    short\xe2\x80\xa6\n"},
+        {37, "area          confirmed  care\nBristol, BS3  2 h ago    short term,\xe2\x80\xa6\n"},
+        {26, "area       confirmed  care\nBristol,\xe2\x80\xa6  2 h ago    sho\xe2\x80\xa6\n"},
+        {20, "area    confirmed  \xe2\x80\xa6\nBrist\xe2\x80\xa6  2 h ago    \xe2\x80\xa6\n"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char *text = printed(table, 0, rows[i].width);
+        assert_string_equal(text, rows[i].want);
+        free(text);
+    }
+    table_destroy(table);
+}
+
 static void long_lines_wrap_at_spaces(void **state)
 {
     (void)state;
@@ -111,6 +143,20 @@ static void times_and_numbers(void **state)
     char text[64];
     for (size_t i = 0; i < COUNT(ago); i++)
         assert_string_equal(ago_text(ago[i].then, ago[i].now, text), ago[i].want);
+    static const struct {
+        int64_t ms;
+        const char *want;
+    } ages[] = {{-5, "0 s"},
+                {999, "0 s"},
+                {3400, "3 s"},
+                {119999, "119 s"},
+                {120000, "2 min"},
+                {7199999, "119 min"},
+                {7200000, "2 h"},
+                {47 * 3600000LL, "47 h"},
+                {48 * 3600000LL, "2 days"}};
+    for (size_t i = 0; i < COUNT(ages); i++)
+        assert_string_equal(age_text(ages[i].ms, text), ages[i].want);
     assert_string_equal(grouped_text(0, text), "0");
     assert_string_equal(grouped_text(999, text), "999");
     assert_string_equal(grouped_text(1234567, text), "1,234,567");
@@ -223,6 +269,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hostile_text_is_cleaned),
         cmocka_unit_test(tables_align_wide_characters_too),
+        cmocka_unit_test(narrow_tables_give_what_may_go),
         cmocka_unit_test(long_lines_wrap_at_spaces),
         cmocka_unit_test(times_and_numbers),
         cmocka_unit_test(codes_are_the_contracts),
