@@ -12,7 +12,7 @@
 
 #include "daemon/base/log.h"
 #include "daemon/base/thread.h"
-#include "daemon/federation/links_peer.h"
+#include "daemon/federation/links_hub.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -40,9 +40,9 @@ struct links {
     struct tls_context *new_tls;
 
     /* The thread's. */
-    struct peer_shared shared;
+    struct links_shared shared;
     const struct roster *roster;
-    struct peer *peers; /* one for each region of the roster, our own too, which is never dialled */
+    struct links_hub *peers; /* one for each region of the roster, our own too, which is never dialled */
     uint32_t peer_count;
     struct pollfd *polled;
     uint32_t under_way; /* works and updates that the writers have */
@@ -51,7 +51,7 @@ struct links {
 
 /* --- what the logic asks for ------------------------------------------------------------------------------------ */
 
-static struct peer *peer_at(struct links *links, uint32_t number)
+static struct links_hub *peer_at(struct links *links, uint32_t number)
 {
     if (number >= links->peer_count)
         log_fatal("federation", "peer %u of %u", number, links->peer_count);
@@ -60,38 +60,38 @@ static struct peer *peer_at(struct links *links, uint32_t number)
 
 static void do_dial(void *ctx, uint32_t peer)
 {
-    peer_dial(peer_at(ctx, peer));
+    links_hub_dial(peer_at(ctx, peer));
 }
 
 static void do_hang_up(void *ctx, uint32_t peer)
 {
-    peer_hang_up(peer_at(ctx, peer));
+    links_hub_hang_up(peer_at(ctx, peer));
 }
 
 static bool do_send(void *ctx, uint32_t peer, const Vacancy__V1__FollowRequest *message)
 {
-    return peer_send(peer_at(ctx, peer), message);
+    return links_hub_send(peer_at(ctx, peer), message);
 }
 
 static void do_fetch(void *ctx, uint32_t peer, const Vacancy__V1__FetchSnapshotRequest *request)
 {
-    peer_fetch(peer_at(ctx, peer), request);
+    links_hub_fetch(peer_at(ctx, peer), request);
 }
 
 static void do_stop_fetch(void *ctx, uint32_t peer)
 {
-    peer_stop_fetch(peer_at(ctx, peer));
+    links_hub_stop_fetch(peer_at(ctx, peer));
 }
 
 static void do_set_reading(void *ctx, uint32_t peer, bool on)
 {
-    peer_set_reading(peer_at(ctx, peer), on);
+    links_hub_set_reading(peer_at(ctx, peer), on);
 }
 
 static void set_peers(struct links *links, const struct roster *roster)
 {
     for (uint32_t i = 0; i < links->peer_count; i++)
-        peer_finish(&links->peers[i]);
+        links_hub_finish(&links->peers[i]);
     roster_ref(roster);
     roster_unref(links->roster);
     links->roster = roster;
@@ -103,7 +103,7 @@ static void set_peers(struct links *links, const struct roster *roster)
     if (links->peers == NULL || links->polled == NULL)
         log_fatal("federation", "out of memory for %u peers", links->peer_count);
     for (uint32_t i = 0; i < links->peer_count; i++)
-        peer_init(&links->peers[i], &links->shared, i, &roster->regions[i]);
+        links_hub_init(&links->peers[i], &links->shared, i, &roster->regions[i]);
 }
 
 static void do_peers_changed(void *ctx, const struct roster *roster)
@@ -189,7 +189,7 @@ static void take_mail(struct links *links, const struct mail *mail, bool over)
         if (over || mail->to >= links->peer_count)
             free(mail->payload);
         else
-            peer_answer(&links->peers[mail->to], mail->value, mail->payload);
+            links_hub_answer(&links->peers[mail->to], mail->value, mail->payload);
         break;
     default:
         break;
@@ -209,7 +209,7 @@ static void take_tls(struct links *links, struct tls_context *tls)
     tls_context_unref(links->shared.tls);
     links->shared.tls = tls;
     for (uint32_t i = 0; i < links->peer_count; i++)
-        peer_recheck(&links->peers[i]);
+        links_hub_recheck(&links->peers[i]);
 }
 
 static void take_roster(struct links *links, const struct roster *roster)
@@ -257,7 +257,7 @@ static int timeout_ms(const struct links *links, bool again)
 {
     int64_t at = links->tick_ms < links->wake_ms ? links->tick_ms : links->wake_ms, now = links->shared.now_ms;
     for (uint32_t i = 0; i < links->peer_count; i++) {
-        int64_t due = peer_deadline_ms(&links->peers[i]);
+        int64_t due = links_hub_deadline_ms(&links->peers[i]);
         at = due < at ? due : at;
     }
     return again || at <= now ? 0 : at - now < FEDERATION_PING_MS ? (int)(at - now) : FEDERATION_PING_MS;
@@ -268,7 +268,7 @@ static void wait_for_something(struct links *links, bool again)
     links->polled[0] = (struct pollfd){.fd = mailbox_fd(links->mailbox), .events = POLLIN};
     for (uint32_t i = 0; i < links->peer_count; i++)
         links->polled[i + 1] =
-            (struct pollfd){.fd = peer_fd(&links->peers[i]), .events = peer_events(&links->peers[i])};
+            (struct pollfd){.fd = links_hub_fd(&links->peers[i]), .events = links_hub_events(&links->peers[i])};
     if (poll(links->polled, links->peer_count + 1, timeout_ms(links, again)) < 0 && errno != EINTR)
         log_fatal("federation", "poll: %s", strerror(errno));
     read_clock(links);
@@ -277,10 +277,10 @@ static void wait_for_something(struct links *links, bool again)
 static void hear_peers(struct links *links)
 {
     for (uint32_t i = 0; i < links->peer_count; i++) {
-        struct peer *peer = &links->peers[i];
+        struct links_hub *peer = &links->peers[i];
         short events = links->polled[i + 1].revents;
-        if (events != 0 || peer->touched || peer_deadline_ms(peer) <= links->shared.now_ms)
-            peer_event(peer, events);
+        if (events != 0 || peer->touched || links_hub_deadline_ms(peer) <= links->shared.now_ms)
+            links_hub_event(peer, events);
     }
 }
 
@@ -289,7 +289,7 @@ static bool settle_peers(struct links *links)
 {
     bool again = false;
     for (uint32_t i = 0; i < links->peer_count; i++)
-        again |= peer_settle(&links->peers[i]);
+        again |= links_hub_settle(&links->peers[i]);
     return again;
 }
 
@@ -305,7 +305,7 @@ static void wake_streams(struct links *links)
 static void end_links(struct links *links)
 {
     for (uint32_t i = 0; i < links->peer_count; i++)
-        peer_finish(&links->peers[i]);
+        links_hub_finish(&links->peers[i]);
     links->peer_count = 0;
     struct mail mail;
     while (links->under_way > 0)
@@ -340,7 +340,7 @@ static struct h2_limits limits_for(size_t message_bytes_max)
     limits.message_bytes_max = (uint32_t)bytes;
     limits.receive_bytes_max = (uint32_t)(4 * bytes);
     limits.stream_window_bytes = 512 << 10; /* two batches: one is heard while the next comes */
-    limits.handshake_ms = 5000;
+    limits.handshake_ms = 4000;
     limits.write_progress_ms = 10000;
     limits.idle_ms = 0; /* how long a peer may be silent is the logic's to say */
     return limits;
@@ -355,9 +355,9 @@ struct links *links_create(const struct links_options *options)
     links->wakes = options->wakes;
     links->mailbox = mailbox_create(MAILBOX_PLACES);
     pthread_mutex_init(&links->lock, NULL);
-    links->shared = (struct peer_shared){.resolver = resolver_create(links->mailbox, MAIL_RESOLVED),
-                                         .tls = options->tls,
-                                         .limits = limits_for(options->message_bytes_max)};
+    links->shared = (struct links_shared){.resolver = resolver_create(links->mailbox, MAIL_RESOLVED),
+                                          .tls = options->tls,
+                                          .limits = limits_for(options->message_bytes_max)};
     memcpy(links->shared.trust_domain, options->trust_domain, sizeof links->shared.trust_domain);
     arena_init(&links->shared.arena, 2 * (size_t)links->shared.limits.message_bytes_max);
     set_peers(links, options->federation.roster);
@@ -404,7 +404,7 @@ void links_destroy(struct links *links)
     while (mailbox_take(links->mailbox, &mail, 1) == 1)
         take_mail(links, &mail, true);
     for (uint32_t i = 0; i < links->peer_count; i++)
-        peer_finish(&links->peers[i]);
+        links_hub_finish(&links->peers[i]);
     if (links->shared.federation != NULL)
         federation_destroy(links->shared.federation);
     mailbox_destroy(links->mailbox);

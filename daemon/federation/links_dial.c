@@ -135,10 +135,12 @@ uint64_t resolver_ask(struct resolver *resolver, const char *host, uint16_t port
     *ask = (struct ask){.to = to, .value = ++resolver->tickets, .port = port};
     snprintf(ask->host, sizeof ask->host, "%s", host);
     uint64_t ticket = ask->value;
-    if (mailbox_send(resolver->asks, &(struct mail){.kind = MAIL_ASK, .payload = ask}) == ERR_NONE)
-        return ticket;
-    free(ask);
-    return 0;
+    const struct mail mail = {.kind = MAIL_ASK, .payload = ask};
+    if (mailbox_send(resolver->asks, &mail) != ERR_NONE) {
+        free(ask);
+        ticket = 0;
+    }
+    return ticket;
 }
 
 /* --- connecting ------------------------------------------------------------------------------------------------- */
@@ -197,10 +199,17 @@ static const struct resolved *know(struct dial *dial, int64_t now_ms)
     return NULL;
 }
 
+static void next_endpoint(struct dial *dial)
+{
+    dial->tried++;
+    dial->endpoint = (dial->endpoint + 1) % (dial->region->endpoint_count > 0 ? dial->region->endpoint_count : 1);
+    dial->address = 0;
+}
+
 /* From (endpoint, address) on, until one may work. */
 static enum dial_turn go_on(struct dial *dial, int64_t now_ms)
 {
-    for (; dial->endpoint < dial->region->endpoint_count; dial->endpoint++, dial->address = 0) {
+    for (; dial->tried < dial->region->endpoint_count; next_endpoint(dial)) {
         const struct resolved *resolved = know(dial, now_ms);
         if (dial->ticket != 0)
             return DIAL_WAIT;
@@ -214,7 +223,6 @@ static enum dial_turn go_on(struct dial *dial, int64_t now_ms)
         if (dial->known[dial->endpoint].until_ms != INT64_MAX)
             dial->known[dial->endpoint].until_ms = 0; /* none of them works: look it up next time */
     }
-    dial->endpoint = dial->region->endpoint_count > 0 ? dial->region->endpoint_count - 1 : 0;
     return DIAL_FAILED;
 }
 
@@ -223,31 +231,40 @@ void dial_init(struct dial *dial, struct resolver *resolver, uint64_t id, const 
     *dial = (struct dial){.resolver = resolver, .id = id, .region = region, .fd = -1, .deadline_ms = INT64_MAX};
 }
 
-void dial_stop(struct dial *dial)
+static void halt(struct dial *dial)
 {
     close_socket(dial);
     dial->ticket = 0;
     dial->deadline_ms = INT64_MAX;
 }
 
+void dial_stop(struct dial *dial)
+{
+    if (dial->fd >= 0 || dial->ticket != 0)
+        dial->first = dial->endpoint + 1; /* this one was too slow: the next dial begins behind it */
+    halt(dial);
+}
+
 void dial_finish(struct dial *dial)
 {
-    dial_stop(dial);
+    halt(dial);
     for (uint32_t i = 0; i < ROSTER_ENDPOINTS_MAX; i++)
         free(dial->known[i].resolved);
 }
 
 enum dial_turn dial_start(struct dial *dial, int64_t now_ms)
 {
-    dial_stop(dial);
-    dial->endpoint = dial->address = 0;
+    halt(dial);
+    dial->tried = dial->address = 0;
+    dial->endpoint = dial->first < dial->region->endpoint_count ? dial->first : 0;
+    dial->first = 0;
     problem_set(&dial->why, ERR_UNAVAILABLE, "", "the roster has no endpoint for it");
     return go_on(dial, now_ms);
 }
 
 static enum dial_turn skip(struct dial *dial, int64_t now_ms)
 {
-    dial_stop(dial);
+    halt(dial);
     dial->address++;
     return go_on(dial, now_ms);
 }
@@ -263,13 +280,10 @@ static enum dial_turn without_answer(struct dial *dial, const char *why, int64_t
 {
     dial->ticket = 0;
     fail(dial, "can't be looked up", why);
-    if (dial->known[dial->endpoint].resolved == NULL) {
-        dial->endpoint++;
-        dial->address = 0;
-        dial_stop(dial);
-        return go_on(dial, now_ms);
-    }
-    dial->known[dial->endpoint].until_ms = now_ms + DIAL_RESOLVE_MS;
+    if (dial->known[dial->endpoint].resolved != NULL)
+        dial->known[dial->endpoint].until_ms = now_ms + DIAL_RESOLVE_MS;
+    else
+        next_endpoint(dial);
     return go_on(dial, now_ms);
 }
 

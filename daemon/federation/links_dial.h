@@ -16,8 +16,8 @@
 #include <sys/socket.h>
 
 #define DIAL_ADDRESSES_MAX 8
-#define DIAL_RESOLVE_MS    5000
-#define DIAL_CONNECT_MS    3000
+#define DIAL_RESOLVE_MS    3000
+#define DIAL_CONNECT_MS    2000
 #define DIAL_KNOWN_MS      (5 * 60 * 1000)
 
 /* What a look-up found; malloc'd. */
@@ -49,6 +49,8 @@ struct dial {
     uint64_t id; /* `to` of its answers */
     const struct roster_region *region;
     uint32_t endpoint, address; /* that is being tried */
+    uint32_t tried;             /* endpoints that failed, of this dial */
+    uint32_t first;             /* where the next dial begins */
     uint64_t ticket;            /* of the answer that is waited for; 0: none */
     int fd;                     /* connecting; -1: none */
     int64_t deadline_ms;
@@ -61,7 +63,7 @@ struct dial {
 
 void dial_init(struct dial *dial, struct resolver *resolver, uint64_t id, const struct roster_region *region);
 void dial_finish(struct dial *dial);
-/* From the first endpoint on. */
+/* From the first endpoint on; from the next one, if the last dial was stopped while it waited for one. */
 enum dial_turn dial_start(struct dial *dial, int64_t now_ms);
 /* What dial_take gave was no good, as `why` says: the next. */
 enum dial_turn dial_next(struct dial *dial, const struct problem *why, int64_t now_ms);

@@ -1,9 +1,9 @@
 /*
- * links_peer.c - see links_peer.h. Owns struct peer's connection and streams. Thread: the links'.
+ * links_hub.c - see links_hub.h. Owns struct peer's connection and streams. Thread: the links'.
  * Invariant: a connection is destroyed only outside of its own callbacks; a stream's context is its peer, or NULL once
  * nothing of it is wanted.
  */
-#include "daemon/federation/links_peer.h"
+#include "daemon/federation/links_hub.h"
 
 #include "daemon/base/log.h"
 #include "proto/wire/message.h"
@@ -19,13 +19,13 @@
 /* What waits on a Follow stream: far more than a healthy link ever has. */
 #define SEND_MAX_BYTES ((size_t)1 << 20)
 
-static int64_t now_ms(const struct peer *peer)
+static int64_t now_ms(const struct links_hub *peer)
 {
     return peer->shared->now_ms;
 }
 
 /* The first reason stays. */
-static void end(struct peer *peer, const struct problem *why)
+static void end(struct links_hub *peer, const struct problem *why)
 {
     if (peer->over)
         return;
@@ -33,7 +33,7 @@ static void end(struct peer *peer, const struct problem *why)
     peer->why = *why;
 }
 
-static void end_with(struct peer *peer, enum err code, const char *text, const char *more)
+static void end_with(struct links_hub *peer, enum err code, const char *text, const char *more)
 {
     struct problem why;
     problem_set(&why, code, "", "%s%s", text, more);
@@ -50,7 +50,7 @@ static bool is_issuer(const struct roster_region *region, const uint8_t key_sha2
     return false;
 }
 
-static enum err check_peer(const struct peer *peer, const struct tls_peer *who, struct problem *problem)
+static enum err check_peer(const struct links_hub *peer, const struct tls_peer *who, struct problem *problem)
 {
     struct spiffe_name name;
     enum err err = tls_peer_check_leaf(who, problem);
@@ -73,7 +73,7 @@ static enum err check_peer(const struct peer *peer, const struct tls_peer *who, 
 
 static bool on_ready(struct h2_conn *conn, const struct tls_peer *who)
 {
-    struct peer *peer = h2_conn_context(conn);
+    struct links_hub *peer = h2_conn_context(conn);
     struct problem why, text;
     if (check_peer(peer, who, &why) == ERR_NONE)
         return true;
@@ -87,10 +87,10 @@ static bool on_ready(struct h2_conn *conn, const struct tls_peer *who)
 
 static void on_message(struct h2_stream *stream, const uint8_t *data, size_t bytes)
 {
-    struct peer *peer = h2_stream_context(stream);
+    struct links_hub *peer = h2_stream_context(stream);
     if (peer == NULL || peer->over)
         return;
-    struct peer_shared *shared = peer->shared;
+    struct links_shared *shared = peer->shared;
     struct problem why;
     ProtobufCMessage *message;
     bool follow = stream == peer->follow;
@@ -108,7 +108,7 @@ static void on_message(struct h2_stream *stream, const uint8_t *data, size_t byt
 
 static void on_closed(struct h2_stream *stream, const struct h2_outcome *outcome)
 {
-    struct peer *peer = h2_stream_context(stream);
+    struct links_hub *peer = h2_stream_context(stream);
     if (peer == NULL)
         return;
     if (stream == peer->follow) {
@@ -127,7 +127,7 @@ static void on_closed(struct h2_stream *stream, const struct h2_outcome *outcome
 
 static void on_touched(struct h2_conn *conn)
 {
-    struct peer *peer = h2_conn_context(conn);
+    struct links_hub *peer = h2_conn_context(conn);
     peer->touched = true;
 }
 
@@ -136,13 +136,14 @@ static const struct h2_conn_callbacks conn_callbacks = {.touched = on_touched, .
 
 /* --- life ------------------------------------------------------------------------------------------------------- */
 
-void peer_init(struct peer *peer, struct peer_shared *shared, uint32_t number, const struct roster_region *region)
+void links_hub_init(struct links_hub *peer, struct links_shared *shared, uint32_t number,
+                    const struct roster_region *region)
 {
-    *peer = (struct peer){.shared = shared, .number = number, .region = region};
+    *peer = (struct links_hub){.shared = shared, .number = number, .region = region};
     dial_init(&peer->dial, shared->resolver, number, region);
 }
 
-static void disconnect(struct peer *peer)
+static void disconnect(struct links_hub *peer)
 {
     h2_conn_destroy(peer->conn);
     peer->conn = NULL;
@@ -150,20 +151,20 @@ static void disconnect(struct peer *peer)
     peer->paused = peer->touched = peer->over = peer->fetch_failed = false;
 }
 
-static void go_down(struct peer *peer)
+static void go_down(struct links_hub *peer)
 {
     disconnect(peer);
     dial_stop(&peer->dial);
-    peer->state = PEER_DOWN;
+    peer->state = HUB_DOWN;
 }
 
-void peer_finish(struct peer *peer)
+void links_hub_finish(struct links_hub *peer)
 {
     go_down(peer);
     dial_finish(&peer->dial);
 }
 
-static void greet(struct peer *peer)
+static void greet(struct links_hub *peer)
 {
     const struct h2_options options = {.tls = peer->shared->tls,
                                        .limits = &peer->shared->limits,
@@ -171,16 +172,16 @@ static void greet(struct peer *peer)
                                        .conn_callbacks = &conn_callbacks,
                                        .context = peer,
                                        .server_name = dial_host(&peer->dial)};
-    peer->state = PEER_GREETING;
+    peer->state = HUB_GREETING;
     peer->conn = h2_conn_create(&options, dial_take(&peer->dial), now_ms(peer));
     if (peer->conn == NULL)
         end_with(peer, ERR_LIMIT, "out of memory for a connection", "");
 }
 
 /* Where dialling stands now. */
-static void dialled(struct peer *peer, enum dial_turn turn)
+static void dialled(struct links_hub *peer, enum dial_turn turn)
 {
-    peer->state = PEER_DIALLING;
+    peer->state = HUB_DIALLING;
     if (turn == DIAL_CONNECTED)
         greet(peer);
     else if (turn == DIAL_FAILED)
@@ -189,27 +190,27 @@ static void dialled(struct peer *peer, enum dial_turn turn)
 
 /* --- what the logic asks for ------------------------------------------------------------------------------------ */
 
-void peer_dial(struct peer *peer)
+void links_hub_dial(struct links_hub *peer)
 {
-    if (peer->state == PEER_DOWN)
+    if (peer->state == HUB_DOWN)
         dialled(peer, dial_start(&peer->dial, now_ms(peer)));
 }
 
-void peer_hang_up(struct peer *peer)
+void links_hub_hang_up(struct links_hub *peer)
 {
     /* A connection that is not linked has no callbacks through which this could be called. */
-    if (peer->state == PEER_LINKED)
+    if (peer->state == HUB_LINKED)
         end_with(peer, ERR_CANCELLED, "hung up", "");
     else
         go_down(peer);
 }
 
-static bool is_linked(const struct peer *peer)
+static bool is_linked(const struct links_hub *peer)
 {
-    return peer->state == PEER_LINKED && !peer->over;
+    return peer->state == HUB_LINKED && !peer->over;
 }
 
-bool peer_send(struct peer *peer, const Vacancy__V1__FollowRequest *message)
+bool links_hub_send(struct links_hub *peer, const Vacancy__V1__FollowRequest *message)
 {
     if (!is_linked(peer) || peer->follow == NULL)
         return false;
@@ -221,7 +222,7 @@ bool peer_send(struct peer *peer, const Vacancy__V1__FollowRequest *message)
     return true;
 }
 
-void peer_fetch(struct peer *peer, const Vacancy__V1__FetchSnapshotRequest *request)
+void links_hub_fetch(struct links_hub *peer, const Vacancy__V1__FetchSnapshotRequest *request)
 {
     if (!is_linked(peer) || peer->fetch != NULL)
         return;
@@ -236,7 +237,7 @@ void peer_fetch(struct peer *peer, const Vacancy__V1__FetchSnapshotRequest *requ
     h2_stream_set_reading(peer->fetch, !peer->paused);
 }
 
-void peer_stop_fetch(struct peer *peer)
+void links_hub_stop_fetch(struct links_hub *peer)
 {
     peer->fetch_failed = false;
     if (peer->fetch == NULL)
@@ -246,7 +247,7 @@ void peer_stop_fetch(struct peer *peer)
     peer->fetch = NULL;
 }
 
-void peer_set_reading(struct peer *peer, bool on)
+void links_hub_set_reading(struct links_hub *peer, bool on)
 {
     peer->paused = !on;
     if (peer->follow != NULL)
@@ -257,25 +258,25 @@ void peer_set_reading(struct peer *peer, bool on)
 
 /* --- the loop's side -------------------------------------------------------------------------------------------- */
 
-void peer_answer(struct peer *peer, uint64_t ticket, struct resolved *resolved)
+void links_hub_answer(struct links_hub *peer, uint64_t ticket, struct resolved *resolved)
 {
     enum dial_turn turn = dial_answer(&peer->dial, ticket, resolved, now_ms(peer));
-    if (peer->state == PEER_DIALLING && !peer->over)
+    if (peer->state == HUB_DIALLING && !peer->over)
         dialled(peer, turn);
 }
 
-void peer_recheck(struct peer *peer)
+void links_hub_recheck(struct links_hub *peer)
 {
     if (is_linked(peer) && !h2_conn_recheck(peer->conn, peer->shared->tls))
         end_with(peer, ERR_UNAUTHENTICATED, "its certificate is no longer accepted", "");
 }
 
-int peer_fd(const struct peer *peer)
+int links_hub_fd(const struct links_hub *peer)
 {
     return peer->conn != NULL ? h2_conn_fd(peer->conn) : peer->dial.fd;
 }
 
-short peer_events(const struct peer *peer)
+short links_hub_events(const struct links_hub *peer)
 {
     if (peer->conn == NULL)
         return POLLOUT;
@@ -283,16 +284,16 @@ short peer_events(const struct peer *peer)
     return (short)((interest & H2_READABLE ? POLLIN : 0) | (interest & H2_WRITABLE ? POLLOUT : 0));
 }
 
-int64_t peer_deadline_ms(const struct peer *peer)
+int64_t links_hub_deadline_ms(const struct links_hub *peer)
 {
     return peer->conn != NULL ? h2_conn_deadline_ms(peer->conn) : peer->dial.deadline_ms;
 }
 
-void peer_event(struct peer *peer, short events)
+void links_hub_event(struct links_hub *peer, short events)
 {
     if (peer->over)
         return;
-    if (peer->state == PEER_DIALLING) {
+    if (peer->state == HUB_DIALLING) {
         enum dial_turn turn = dial_event(&peer->dial, events != 0, now_ms(peer));
         if (turn != DIAL_WAIT)
             dialled(peer, turn);
@@ -307,16 +308,7 @@ void peer_event(struct peer *peer, short events)
     peer->touched = true;
 }
 
-/* News once, then quietly: a peer that is down is dialled again and again. */
-static void say_failed(struct peer *peer)
-{
-    bool news = strcmp(peer->said, peer->why.text) != 0;
-    log_write(news ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, "federation", "no link to region=%s: %s", peer->region->region,
-              peer->why.text);
-    snprintf(peer->said, sizeof peer->said, "%s", peer->why.text);
-}
-
-static void link_up(struct peer *peer)
+static void link_up(struct links_hub *peer)
 {
     const struct h2_call call = {.path = FOLLOW, .context = peer};
     peer->follow = h2_call_start(peer->conn, &call, now_ms(peer));
@@ -324,33 +316,29 @@ static void link_up(struct peer *peer)
         end_with(peer, ERR_UNAVAILABLE, "no stream can be had", "");
         return;
     }
-    peer->state = PEER_LINKED;
-    peer->said[0] = '\0';
-    log_info("federation", "linked region=%s endpoint=%s port=%u", peer->region->region, dial_host(&peer->dial),
-             dial_port(&peer->dial));
+    peer->state = HUB_LINKED;
+    log_debug("federation", "linked region=%s endpoint=%s port=%u", peer->region->region, dial_host(&peer->dial),
+              dial_port(&peer->dial));
     federation_linked(peer->shared->federation, peer->number);
 }
 
 /* What is over: the next address, or the logic is told. */
-static void go_on(struct peer *peer)
+static void go_on(struct links_hub *peer)
 {
     struct problem why = peer->why;
-    enum peer_state was = peer->state;
+    enum links_hub_state was = peer->state;
     disconnect(peer);
-    if (was == PEER_GREETING) {
-        peer->state = PEER_DIALLING;
+    if (was == HUB_GREETING) {
+        log_debug("federation", "no link to region=%s: %s", peer->region->region, why.text);
+        peer->state = HUB_DIALLING;
         dialled(peer, dial_next(&peer->dial, &why, now_ms(peer)));
         return;
     }
     go_down(peer);
-    if (was == PEER_LINKED)
-        log_warn("federation", "unlinked region=%s: %s", peer->region->region, why.text);
-    else
-        say_failed(peer);
     federation_unlinked(peer->shared->federation, peer->number, &why);
 }
 
-static void greeting_failed(struct peer *peer)
+static void greeting_failed(struct links_hub *peer)
 {
     struct problem why;
     problem_set(&why, ERR_UNAVAILABLE, "", "%.100s:%u: %.120s", dial_host(&peer->dial), dial_port(&peer->dial),
@@ -359,12 +347,12 @@ static void greeting_failed(struct peer *peer)
 }
 
 /* True: it wants another turn at once. */
-static bool settle_conn(struct peer *peer)
+static bool settle_conn(struct links_hub *peer)
 {
     peer->touched = false;
     switch (h2_conn_settle(peer->conn, now_ms(peer))) {
     case H2_DEAD:
-        if (peer->state == PEER_GREETING)
+        if (peer->state == HUB_GREETING)
             greeting_failed(peer);
         else
             end_with(peer, ERR_UNAVAILABLE, "the connection ended: ", h2_conn_reason(peer->conn));
@@ -378,7 +366,7 @@ static bool settle_conn(struct peer *peer)
     return peer->touched;
 }
 
-bool peer_settle(struct peer *peer)
+bool links_hub_settle(struct links_hub *peer)
 {
     bool again = false;
     if (peer->fetch_failed) {
@@ -393,7 +381,7 @@ bool peer_settle(struct peer *peer)
         go_on(peer);
         return true;
     }
-    if (peer->state == PEER_GREETING && h2_conn_peer(peer->conn) != NULL) {
+    if (peer->state == HUB_GREETING && h2_conn_peer(peer->conn) != NULL) {
         link_up(peer);
         return true;
     }
