@@ -168,8 +168,9 @@ class Hub:
 
     def start(self):
         """Starts it and waits until it listens."""
-        self.launch()
+        return self.launch().wait_ready()
 
+    def wait_ready(self):
         def ready():
             found = READY.search(self.log_text())
             if found:
