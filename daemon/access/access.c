@@ -159,6 +159,16 @@ void access_set_roster(struct access *access, const struct roster *roster)
     roster_unref(old);
 }
 
+const struct roster *access_roster(struct access *access)
+{
+    unsigned lane = reader_enter(access);
+    const struct roster *roster = atomic_load(&access->roster);
+    if (roster != NULL)
+        roster = roster_ref(roster);
+    reader_leave(access, lane);
+    return roster;
+}
+
 static bool principal_suspended(const struct change *change)
 {
     if (change->deleted)

@@ -56,6 +56,8 @@ void access_destroy(struct access *access);
  * NULL, as at first: no federation. Any thread but within access_identify.
  */
 void access_set_roster(struct access *access, const struct roster *roster);
+/* The roster in use, with a reference for the caller; NULL: none. Any thread. */
+const struct roster *access_roster(struct access *access);
 struct commit_observer access_observer(struct access *access);
 
 /*

@@ -94,7 +94,8 @@ void federation_peer_has(struct federation *federation, struct peer_positions *p
 /* Durable positions or our own checkpoint changed: tell the peers soon. */
 void federation_changed(struct federation *federation);
 
-/* Does what is due; returns the boot-clock moment at which to come again. */
+/* Does what is due and what was heard makes due (so: once after each turn in which anything above was called); returns
+ * the boot-clock moment at which to come again. */
 int64_t federation_tick(struct federation *federation);
 
 /* Any thread: what ListRegions and metrics show beside replica_status. */

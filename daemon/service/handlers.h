@@ -21,5 +21,7 @@ extern const struct call_handler put_agency_handler, list_agencies_handler, susp
     get_status_handler;
 /* hub_audit.c */
 extern const struct call_handler read_audit_handler;
+/* federation.c */
+extern const struct call_handler follow_handler;
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "daemon/service/handlers.h"
 #include "vacancy/v1/agency_service.pb-c.h"
+#include "vacancy/v1/federation_service.pb-c.h"
 #include "vacancy/v1/hub_service.pb-c.h"
 #include "vacancy/v1/placement_service.pb-c.h"
 
@@ -27,6 +28,7 @@ static const struct rpc_method methods[] = {
     METHOD("AgencyService", "ListVacancies", CALL_SERVER_STREAM, list_vacancies, list_vacancies_handler),
     METHOD("AgencyService", "Submit", CALL_BIDI, submit, submit_handler),
     METHOD("PlacementService", "FindVacancies", CALL_UNARY, find_vacancies, find_vacancies_handler),
+    METHOD("FederationService", "Follow", CALL_BIDI, follow, follow_handler),
     METHOD("HubService", "PutAgency", CALL_UNARY, put_agency, put_agency_handler),
     METHOD("HubService", "ListAgencies", CALL_SERVER_STREAM, list_agencies, list_agencies_handler),
     METHOD("HubService", "SuspendPrincipal", CALL_UNARY, suspend_principal, suspend_principal_handler),

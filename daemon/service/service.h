@@ -12,6 +12,8 @@
 
 #include "daemon/access/access.h"
 #include "daemon/access/disclosure.h"
+#include "daemon/federation/federation.h"
+#include "daemon/federation/wakes.h"
 #include "daemon/gazetteer/gazetteer.h"
 #include "daemon/match/match.h"
 #include "daemon/register/home.h"
@@ -32,6 +34,21 @@ struct service_counters {
     uint64_t calls;
 };
 
+/*
+ * What the federation's methods need beside home, replica and access; empty on a hub without a roster: then no other
+ * hub is served.
+ */
+struct federation_port {
+    struct log_reader home_log, replica_log; /* home_log_reader, replica_log_reader */
+    /* Inbound streams wait here. wakes_all after each commit of home or replicas, and every FEDERATION_PING_MS (the
+     * links' loop does both): handlers have no timers, so this is also what sends their signs of life. */
+    struct wakes *wakes;
+    struct federation *federation; /* for federation_status */
+    /* A hub that follows us said what it has: links_peer_has. Takes it. */
+    void (*peer_has)(void *ctx, struct peer_positions *positions);
+    void *peer_has_ctx;
+};
+
 #define STALE_AFTER_DEFAULT_MS 60000
 
 struct service_context {
@@ -42,6 +59,7 @@ struct service_context {
     const struct gazetteer *gazetteer;
     struct access *access;
     struct disclosures *disclosures;
+    struct federation_port federation;
     void (*counters)(void *ctx, struct service_counters *out); /* NULL: zeros */
     void *counters_ctx;
     char region[GSS_BYTES];
