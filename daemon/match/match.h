@@ -121,7 +121,7 @@ struct answer {
     bool explained; /* fewer options than the limit: removed and considered are filled in */
     struct rule_count removed[RULE_END];
     uint32_t considered;
-    struct region_position *positions; /* in the arena; of all regions that have committed anything, by code */
+    struct region_position *positions; /* in the arena; of home, and of all that have committed anything, by code */
     uint32_t position_count;
 };
 

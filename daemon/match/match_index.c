@@ -57,6 +57,7 @@ struct match {
     size_t garbage_first, garbage_count, garbage_capacity; /* a ring */
     struct places places;
     struct agency_number *numbers; /* sorted by region and id */
+    uint32_t *agency_offers;       /* by number */
     uint32_t number_count, number_capacity;
 };
 
@@ -248,10 +249,8 @@ static struct agency_list *agencies_for_change(struct match *match, uint32_t cou
         retire(match, old, agency_list_bytes(old->capacity));
     }
     struct agency_list *list = version->agencies;
-    for (; list->count < count; list->count++) {
+    for (; list->count < count; list->count++)
         list->slots[list->count] = (struct agency_slot){0};
-        list->inactive++;
-    }
     return list;
 }
 
@@ -274,7 +273,8 @@ static uint32_t agency_number(struct match *match, uint16_t region, const char *
     if (match->number_count == match->number_capacity) {
         match->number_capacity = match->number_capacity ? 2 * match->number_capacity : 64;
         match->numbers = realloc(match->numbers, match->number_capacity * sizeof *match->numbers);
-        if (match->numbers == NULL)
+        match->agency_offers = realloc(match->agency_offers, match->number_capacity * sizeof *match->agency_offers);
+        if (match->numbers == NULL || match->agency_offers == NULL)
             log_fatal("match", "out of memory for %u agencies", match->number_capacity);
     }
     struct agency_number *row = &match->numbers[low];
@@ -283,6 +283,7 @@ static uint32_t agency_number(struct match *match, uint16_t region, const char *
     row->id[sizeof row->id - 1] = '\0';
     row->region = region;
     row->number = match->number_count++;
+    match->agency_offers[row->number] = 0;
     agencies_for_change(match, match->number_count)->slots[row->number].region = match->regions[region].code;
     return row->number;
 }
@@ -336,6 +337,9 @@ static void offer_remove(struct match *match, struct place_row *row)
         at++;
     if (row->held == NULL || bucket == NULL || at == bucket->count)
         log_fatal("match", "an offer is not where the index put it");
+    uint32_t agency = bucket->groups[at / LANES]->agency[at % LANES];
+    if (--match->agency_offers[agency] == 0)
+        match->building->inactive -= !match->building->agencies->slots[agency].active;
     bucket = bucket_for_change(match, row->east, row->north, bucket->count);
     uint32_t last = bucket->count - 1;
     struct fact_group *group = group_for_change(match, bucket, at), *last_group = group_for_change(match, bucket, last);
@@ -381,6 +385,8 @@ static struct place_row offer_add(struct match *match, uint16_t region, uint64_t
     facts_of_offer(offer, &box, &facts);
     facts.held = held;
     facts.agency = agency_number(match, region, offer->agency);
+    if (match->agency_offers[facts.agency]++ == 0)
+        version->inactive += !version->agencies->slots[facts.agency].active;
 
     struct place_row row = {reference, held, region, (uint16_t)cell_east(facts.point_e_metres),
                             (uint16_t)cell_north(facts.point_n_metres)};
@@ -434,6 +440,20 @@ static void change_offer(struct match *match, uint16_t region, const struct chan
     }
 }
 
+/* NULL: it can't be read. */
+static const struct agency *agency_make(struct match *match, uint16_t region, const char *id,
+                                        const struct octets *value)
+{
+    struct agency *row = get_memory(sizeof *row);
+    if (agency_decode(id, value, row) != ERR_NONE) {
+        free(row);
+        unreadable(match, region, "an agency");
+        return NULL;
+    }
+    match->building->bytes += sizeof *row;
+    return row;
+}
+
 static void change_agency(struct match *match, uint16_t region, const struct change *change)
 {
     char id[AGENCY_ID_BYTES] = "";
@@ -443,25 +463,14 @@ static void change_agency(struct match *match, uint16_t region, const struct cha
     }
     memcpy(id, change->key.data, change->key.size);
     uint32_t number = agency_number(match, region, id);
-    struct agency_list *list = agencies_for_change(match, match->number_count);
-    struct agency_slot *slot = &list->slots[number];
+    struct agency_slot *slot = &agencies_for_change(match, match->number_count)->slots[number];
+    bool was_active = slot->active;
     if (slot->row)
         retire(match, (void *)slot->row, sizeof *slot->row);
-    list->inactive += slot->active;
-    slot->row = NULL;
-    slot->active = false;
-    if (change->deleted)
-        return;
-    struct agency *row = get_memory(sizeof *row);
-    if (agency_decode(id, &change->value, row) != ERR_NONE) {
-        unreadable(match, region, "an agency");
-        free(row);
-        return;
-    }
-    match->building->bytes += sizeof *row;
-    slot->row = row;
-    slot->active = row->status != AGENCY_SUSPENDED;
-    list->inactive -= slot->active;
+    slot->row = change->deleted ? NULL : agency_make(match, region, id, &change->value);
+    slot->active = slot->row != NULL && slot->row->status != AGENCY_SUSPENDED;
+    if (match->agency_offers[number] > 0)
+        match->building->inactive += (uint32_t)was_active - (uint32_t)slot->active;
 }
 
 /* --- regions --------------------------------------------------------------------------------------------------- */
@@ -487,27 +496,29 @@ static size_t position_list_bytes(uint32_t count)
     return sizeof(struct position_list) + count * sizeof(struct region_position);
 }
 
-/* The region's position in the version being built, in a list that may be changed. */
-static struct region_position *position_for_change(struct match *match, const char *region)
+/* Epoch 0: the region is no longer shown. */
+static void position_set(struct match *match, uint16_t region, uint64_t epoch, uint64_t sequence)
 {
     struct match_version *version = match->building;
     struct position_list *old = version->positions;
+    const char *code = match->regions[region].code;
     uint32_t at = 0;
-    while (at < old->count && strcmp(old->rows[at].region, region) < 0)
+    while (at < old->count && strcmp(old->rows[at].region, code) < 0)
         at++;
-    bool known = at < old->count && strcmp(old->rows[at].region, region) == 0;
-    if (known && old->made == version->number)
-        return &old->rows[at];
-    struct position_list *list = get_memory(position_list_bytes(old->count + !known));
-    list->made = version->number;
-    list->count = old->count + !known;
+    bool known = at < old->count && strcmp(old->rows[at].region, code) == 0;
+    bool shown = epoch != 0 || region == REGION_HOME;
+    struct position_list *list = get_memory(position_list_bytes(old->count - known + shown));
+    list->count = old->count - known + shown;
     memcpy(list->rows, old->rows, at * sizeof *list->rows);
-    memcpy(list->rows + at + !known, old->rows + at, (old->count - at) * sizeof *list->rows);
-    strcpy(list->rows[at].region, region);
+    memcpy(list->rows + at + shown, old->rows + at + known, (old->count - at - known) * sizeof *list->rows);
+    if (shown) {
+        struct region_position *position = &list->rows[at];
+        *position = (struct region_position){.epoch = epoch, .sequence = sequence};
+        strcpy(position->region, code);
+    }
     version->bytes += position_list_bytes(list->count);
     version->positions = list;
     retire(match, old, position_list_bytes(old->count));
-    return &list->rows[at];
 }
 
 /* --- commits --------------------------------------------------------------------------------------------------- */
@@ -535,9 +546,8 @@ static void apply(struct match *match, const struct commit *commit)
     uint16_t region;
     if (!region_number(match, commit->region, &region))
         return;
-    struct region_position *position = position_for_change(match, match->regions[region].code);
-    position->epoch = commit->epoch;
-    position->sequence = commit->sequence;
+    if (!commit->more)
+        position_set(match, region, commit->epoch, commit->sequence);
     for (size_t i = 0; i < commit->count; i++) {
         if (commit->changes[i].table == LOG_TABLE_OFFER)
             change_offer(match, region, &commit->changes[i]);
@@ -581,17 +591,20 @@ struct match *match_create(const struct gazetteer *gazetteer, const char *home_r
     struct match *match = calloc(1, sizeof *match);
     struct match_version *version = calloc(1, sizeof *version);
     struct agency_list *agencies = calloc(1, sizeof *agencies);
-    struct position_list *positions = calloc(1, sizeof *positions);
+    struct position_list *positions = calloc(1, position_list_bytes(1));
     uint16_t home;
     if (match == NULL || version == NULL || agencies == NULL || positions == NULL)
         log_fatal("match", "out of memory");
     match->gazetteer = gazetteer;
     writer_lock_init(&match->writer);
-    region_number(match, home_region, &home);
+    if (!region_number(match, home_region, &home))
+        log_fatal("match", "no region is called %s", home_region);
+    positions->count = 1;
+    strcpy(positions->rows[0].region, home_region);
     version->number = 1;
     version->agencies = agencies;
     version->positions = positions;
-    version->bytes = sizeof *version + sizeof *agencies + sizeof *positions;
+    version->bytes = sizeof *version + sizeof *agencies + position_list_bytes(1);
     version->first_east = CELLS_EAST;
     version->first_north = CELLS_NORTH;
     atomic_init(&match->current, version);
@@ -629,5 +642,6 @@ void match_destroy(struct match *match)
     places_finish(&match->places);
     pthread_mutex_destroy(&match->writer);
     free(match->numbers);
+    free(match->agency_offers);
     free(match);
 }

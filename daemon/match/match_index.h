@@ -51,7 +51,6 @@ struct block {
 struct agency_list {
     uint64_t made;
     uint32_t count, capacity;
-    uint32_t inactive; /* of all slots: as a rule none, and nobody looks at each offer's */
     struct agency_slot {
         const struct agency *row; /* NULL: an offer names it, but it isn't known */
         const char *region;       /* whose it is, and each of its offers: its code, which outlives the versions */
@@ -61,13 +60,13 @@ struct agency_list {
 
 /* Sorted by region. */
 struct position_list {
-    uint64_t made;
     uint32_t count;
     struct region_position rows[];
 };
 
 struct match_version {
     uint64_t number, offers, bytes;
+    uint32_t inactive; /* agencies that have offers: as a rule none, and nobody looks at each offer's */
     struct agency_list *agencies;
     struct position_list *positions;
     /* Cells that may hold offers lie within these, inclusive. */

@@ -185,12 +185,16 @@ static void keep_lane(struct match_search *s, const struct fact_group *group, ui
 }
 
 /* The lanes whose agency is active: as a rule every agency is. */
-static lanes active_of(const struct match_search *s, const struct fact_group *group, uint32_t count)
+static lanes active_of(const struct match_search *s, const struct fact_group *group, lanes judged)
 {
-    const struct agency_list *agencies = s->version->agencies;
-    lanes active = agencies->inactive == 0 ? ~UINT64_C(0) : 0;
-    for (uint32_t lane = 0; agencies->inactive > 0 && lane < count; lane++)
-        active |= (lanes)agencies->slots[group->agency[lane]].active << lane;
+    const struct agency_slot *agencies = s->version->agencies->slots;
+    lanes active = 0;
+    if (s->version->inactive == 0)
+        return ~UINT64_C(0);
+    for (lanes left = judged; left != 0; left &= left - 1) {
+        uint32_t lane = (uint32_t)__builtin_ctzll(left);
+        active |= (lanes)agencies[group->agency[lane]].active << lane;
+    }
     return active;
 }
 
@@ -219,7 +223,7 @@ static void look_at(struct match_search *s, const struct fact_group *group, uint
     lanes judged = s->counting ? used : promising(s, group, used);
     if (judged == 0)
         return;
-    rules_judge(group, judged, active_of(s, group, count), &s->asked, &verdict);
+    rules_judge(group, judged, active_of(s, group, judged), &s->asked, &verdict);
     if (s->counting)
         count_removed(s, verdict.failed);
     for (lanes left = verdict.suitable; left != 0; left &= left - 1)

@@ -139,7 +139,7 @@ struct commit {
     const char *region; /* whose log */
     const struct change *changes;
     size_t count;
-    uint64_t epoch, sequence; /* position after it */
+    uint64_t epoch, sequence; /* position after it; epoch 0: nothing of the region is shown any more */
     int64_t time_ms;
     bool more; /* the next call, from the same thread, continues this one: show nothing before the last part */
 };

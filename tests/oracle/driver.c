@@ -468,12 +468,12 @@ static void compare_reasons(const struct option *option, const struct opinion *o
         mismatch("%s: overridden %x, not %x", where, lifted, opinion->lifted);
 }
 
-/* All regions that committed anything, by code. */
+/* Of home, and of all regions that committed anything, by code. */
 static void compare_positions(const struct register_side *side, const struct answer *answer, const char *where)
 {
     uint32_t committed = 0;
     for (int i = 0; i < REGIONS_MOST; i++)
-        committed += side->sequences[i] > 0;
+        committed += i == 0 || side->sequences[i] > 0;
     if (answer->position_count != committed)
         mismatch("%s: %u positions, not %u", where, answer->position_count, committed);
     for (uint32_t i = 0; i < committed; i++) {
@@ -481,7 +481,8 @@ static void compare_positions(const struct register_side *side, const struct ans
         int region = 0;
         while (region < REGIONS_MOST && strcmp(region_codes[region], position->region) != 0)
             region++;
-        if (region == REGIONS_MOST || position->epoch != 1 || position->sequence != side->sequences[region])
+        if (region == REGIONS_MOST || position->epoch != (position->sequence > 0) ||
+            position->sequence != side->sequences[region])
             mismatch("%s: region %s at %" PRIu64, where, position->region, position->sequence);
         if (i > 0 && strcmp(answer->positions[i - 1].region, position->region) >= 0)
             mismatch("%s: positions are not in the order of regions", where);

@@ -102,13 +102,19 @@ static inline void fixture_agency(struct fixture_batch *batch, const char *id, b
         abort();
 }
 
-static inline void fixture_commit(struct fixture_batch *batch, struct match *match, uint64_t sequence)
+static inline void fixture_commit_at(struct fixture_batch *batch, struct match *match, uint64_t epoch,
+                                     uint64_t sequence)
 {
     struct commit_observer observer = match_observer(match);
-    batch->commit.epoch = 1;
+    batch->commit.epoch = epoch;
     batch->commit.sequence = sequence;
     observer.committed(observer.ctx, &batch->commit);
     arena_finish(&batch->arena);
+}
+
+static inline void fixture_commit(struct fixture_batch *batch, struct match *match, uint64_t sequence)
+{
+    fixture_commit_at(batch, match, 1, sequence);
 }
 
 #endif

@@ -133,6 +133,34 @@ static void test_nobody_holds_anybody_elses_pen(void **state)
     assert_position(world, 2, SOUTH, 5);
 }
 
+/* A region that left the roster: its records are deleted, and a position of epoch 0 says that it is gone. */
+static void test_a_region_that_left(void **state)
+{
+    struct world *world = *state;
+    struct fixture_batch batch;
+    put_agency(world, SOUTH, true, 1);
+    put_offer(world, SOUTH, 1, 60, 2);
+    put_agency(world, EAST, true, 1);
+    for (int times = 0; times < 2; times++) {
+        begin(&batch, SOUTH);
+        fixture_put(&batch, 1, NULL);
+        batch.changes[batch.commit.count++] =
+            (struct change){.table = LOG_TABLE_AGENCY, .key = {(const uint8_t *)"leeds", 5}, .deleted = true};
+        fixture_commit_at(&batch, world->match, 0, 0);
+        assert_int_equal(find(world), 0);
+        assert_int_equal(world->answer.position_count, 2);
+        assert_position(world, 1, EAST, 1);
+    }
+    put_agency(world, SOUTH, true, 7);
+    put_offer(world, SOUTH, 1, 60, 8);
+    assert_int_equal(find(world), 1);
+    assert_position(world, 2, SOUTH, 8);
+    begin(&batch, FIXTURE_REGION); /* home is never gone */
+    fixture_commit_at(&batch, world->match, 0, 0);
+    find(world);
+    assert_string_equal(world->answer.positions[0].region, FIXTURE_REGION);
+}
+
 /* Same distance, same vacancy id: by region; and within one region, which only a hub that errs would send, by
  * reference.
  */
@@ -295,8 +323,8 @@ static void test_a_commit_in_parts_is_seen_whole(void **state)
             assert_int_equal(pthread_create(&thread, NULL, write_south, &other), 0);
         for (int i = 0; i < 1000 || !atomic_load(&other.started); i++) {
             assert_int_equal(find(world), 0);
-            assert_int_equal(world->answer.position_count, 1);
-            assert_position(world, 0, EAST, 1);
+            assert_int_equal(world->answer.position_count, 2);
+            assert_position(world, 1, EAST, 1);
         }
     }
     begin(&batch, EAST);
@@ -307,8 +335,8 @@ static void test_a_commit_in_parts_is_seen_whole(void **state)
     assert_option(world, 0, SOUTH, 60);
     assert_option(world, 1, EAST, 71);
     assert_option(world, 2, EAST, 72);
-    assert_position(world, 0, EAST, 2);
-    assert_position(world, 1, SOUTH, 2);
+    assert_position(world, 1, EAST, 2);
+    assert_position(world, 2, SOUTH, 2);
 }
 
 /* --- what can't be read ---------------------------------------------------------------------------------------- */
@@ -340,7 +368,7 @@ static void test_another_regions_unreadable_record_is_passed_over(void **state)
     assert_int_equal(find(world), 2);
     assert_option(world, 0, SOUTH, 50);
     assert_option(world, 1, SOUTH, 61);
-    assert_position(world, 0, SOUTH, 9);
+    assert_position(world, 1, SOUTH, 9);
     put_offer(world, SOUTH, 1, 62, 10);
     put_offer(world, SOUTH, 0, 0, 10);
     assert_int_equal(find(world), 2);
@@ -402,6 +430,7 @@ int main(void)
 #define CASE(test) cmocka_unit_test_setup_teardown(test, world_open, world_close)
     const struct CMUnitTest tests[] = {
         CASE(test_nobody_holds_anybody_elses_pen),
+        CASE(test_a_region_that_left),
         CASE(test_ties_between_regions),
         cmocka_unit_test(test_the_answer_is_the_same_at_every_hub),
         CASE(test_a_commit_in_parts_is_seen_whole),
