@@ -42,8 +42,10 @@ Vacancy__V1__CarerView *carer_view(const struct home_carer *home, struct arena *
 /* There must be a live vacancy. */
 Vacancy__V1__VacancyView *vacancy_view(const struct home_carer *home, struct arena *arena);
 Vacancy__V1__Agency *agency_view(const struct agency *agency, struct arena *arena);
+/* ages: what is known of the roster's other regions, by code (replica_ages); none at a hub without federation. */
 Vacancy__V1__FindVacanciesResponse *answer_view(const struct service_context *ctx, const struct principal *team,
                                                 const struct criteria *criteria, const struct search_frame *frame,
-                                                const struct answer *answer, struct arena *arena);
+                                                const struct answer *answer, const struct replica_age *ages,
+                                                size_t age_count, struct arena *arena);
 
 #endif

@@ -275,14 +275,48 @@ static bool removed_view(const struct answer *answer, Vacancy__V1__FindVacancies
     return true;
 }
 
-static bool positions_view(const struct answer *answer, Vacancy__V1__FindVacanciesResponse *out, struct arena *arena)
+static void known_view(const struct service_context *ctx, const struct replica_age *age,
+                       Vacancy__V1__RegionPosition *out)
 {
-    NEW_LIST(out->positions, answer->position_count, false);
-    for (uint32_t i = 0; i < answer->position_count; i++) {
-        NEW_OR(Vacancy__V1__RegionPosition, position, vacancy__v1__region_position__init, false);
-        position->region = answer->positions[i].region;
-        position->epoch = answer->positions[i].epoch;
-        position->sequence = answer->positions[i].sequence;
+    int64_t limit_ms = ctx->stale_after_ms > 0 ? ctx->stale_after_ms : STALE_AFTER_DEFAULT_MS;
+    out->age_ms = age->age_ms;
+    out->clock_differs_ms = age->clock_differs_ms;
+    out->frozen = age->frozen;
+    out->stale = !age->present || age->age_ms > limit_ms;
+}
+
+/* The regions that were searched, and those of the roster: two lists by code become one. */
+static bool positions_view(const struct service_context *ctx, const struct answer *answer,
+                           const struct replica_age *ages, size_t age_count, Vacancy__V1__FindVacanciesResponse *out,
+                           struct arena *arena)
+{
+    size_t most = answer->position_count + age_count;
+    Vacancy__V1__RegionPosition *position = arena_alloc(arena, most * sizeof *position);
+    if (position == NULL)
+        return false;
+    NEW_LIST(out->positions, most, false);
+    for (size_t at = 0, age_at = 0; at < answer->position_count || age_at < age_count; position++) {
+        const struct region_position *searched = at < answer->position_count ? &answer->positions[at] : NULL;
+        const struct replica_age *age = age_at < age_count ? &ages[age_at] : NULL;
+        int order = searched == NULL ? 1 : age == NULL ? -1 : strcmp(searched->region, age->region);
+        vacancy__v1__region_position__init(position);
+        if (order <= 0) {
+            position->region = (char *)searched->region;
+            position->epoch = searched->epoch;
+            position->sequence = searched->sequence;
+            at++;
+        }
+        if (order > 0) {
+            position->missing = true;
+            position->frozen = age->frozen;
+            if ((position->region = arena_copy_text(arena, age->region, strlen(age->region))) == NULL)
+                return false;
+        } else if (order == 0) {
+            known_view(ctx, age, position);
+        } else {
+            position->stale = strcmp(searched->region, ctx->region) != 0; /* it is just leaving the roster */
+        }
+        age_at += order >= 0;
         out->positions[out->n_positions++] = position;
     }
     return true;
@@ -290,12 +324,12 @@ static bool positions_view(const struct answer *answer, Vacancy__V1__FindVacanci
 
 /* What makes the answer repeatable (design 4.7). */
 static bool inputs_view(const struct service_context *ctx, const struct search_frame *frame,
-                        const struct answer *answer, Vacancy__V1__FindVacanciesResponse *out, struct arena *arena)
+                        Vacancy__V1__FindVacanciesResponse *out, struct arena *arena)
 {
     static const char *const precisions[] = {
         [PLACE_OUTCODE] = "outcode", [PLACE_SECTOR] = "sector", [PLACE_UNIT] = "unit"};
     uint8_t digest[DIGEST_BYTES];
-    if (!positions_view(answer, out, arena) || (out->gazetteer_digest = arena_alloc(arena, DIGEST_HEX_SIZE)) == NULL)
+    if ((out->gazetteer_digest = arena_alloc(arena, DIGEST_HEX_SIZE)) == NULL)
         return false;
     gazetteer_digest(ctx->gazetteer, digest);
     hex_encode(digest, sizeof digest, out->gazetteer_digest);
@@ -306,7 +340,8 @@ static bool inputs_view(const struct service_context *ctx, const struct search_f
 
 Vacancy__V1__FindVacanciesResponse *answer_view(const struct service_context *ctx, const struct principal *team,
                                                 const struct criteria *criteria, const struct search_frame *frame,
-                                                const struct answer *answer, struct arena *arena)
+                                                const struct answer *answer, const struct replica_age *ages,
+                                                size_t age_count, struct arena *arena)
 {
     NEW(Vacancy__V1__FindVacanciesResponse, out, vacancy__v1__find_vacancies_response__init);
     out->as_of_ms = criteria->as_of_ms;
@@ -316,7 +351,8 @@ Vacancy__V1__FindVacanciesResponse *answer_view(const struct service_context *ct
             return NULL;
         out->n_options++;
     }
-    if (!removed_view(answer, out, arena) || !inputs_view(ctx, frame, answer, out, arena))
+    if (!removed_view(answer, out, arena) || !positions_view(ctx, answer, ages, age_count, out, arena) ||
+        !inputs_view(ctx, frame, out, arena))
         return NULL;
     return out;
 }

@@ -18,6 +18,8 @@ struct search {
     struct principal team;
     struct criteria criteria;
     struct search_frame frame; /* its reference is in the call's arena */
+    struct replica_age *ages;  /* in the call's arena, as what the answer holds */
+    size_t age_count;
     struct answer answer;
     struct match_search *unfinished;
 };
@@ -56,7 +58,8 @@ static void search_turn(struct call *call)
         return;
     }
     Vacancy__V1__FindVacanciesResponse *out =
-        answer_view(ctx, &search->team, &search->criteria, &search->frame, &search->answer, call->arena);
+        answer_view(ctx, &search->team, &search->criteria, &search->frame, &search->answer, search->ages,
+                    search->age_count, call->arena);
     if (out != NULL && !disclose(call, search))
         return;
     atomic_fetch_add_explicit(&ctx->searches, 1, memory_order_relaxed);
