@@ -14,6 +14,7 @@
 #include "daemon/match/match.h"
 #include "daemon/net/net.h"
 #include "daemon/options.h"
+#include "daemon/register/backup_restore.h"
 #include "daemon/register/writer.h"
 #include "daemon/rpc/rpc.h"
 #include "daemon/service/health.h"
@@ -53,6 +54,7 @@ struct hub {
     struct match *match;
     struct disclosures *disclosures;
     struct writer *writer;
+    struct backups *backups;
     struct service_context services;
     struct health *health;
     struct reflection *reflection;
@@ -139,10 +141,20 @@ static enum err open_register(struct hub *hub, struct problem *problem)
         err = gazetteer_load(options->postcodes, &hub->gazetteer, problem);
     if (err == ERR_NONE)
         err = make_folder(options->data, problem);
+    struct restore restore = {.folder = options->data,
+                              .region = options->region,
+                              .signer = hub->signer,
+                              .now_ms = clock_wall_ms(clock_system()),
+                              .max_age_ms = options->backup_max_age_ms};
+    if (err == ERR_NONE)
+        err = backup_restore_look(&restore, problem);
+    home.restored = restore.found;
     if (err == ERR_NONE)
         err = store_lmdb_open(&store, &hub->store, problem);
     if (err == ERR_NONE)
         err = home_open(&home, hub->store, &hub->home, problem);
+    if (err == ERR_NONE)
+        err = backup_restore_settle(&restore, hub->home, problem);
     explicit_bzero(home.reference_secret, sizeof home.reference_secret);
     return err;
 }
@@ -172,6 +184,12 @@ static enum err start_register(struct hub *hub, struct problem *problem)
     if (err != ERR_NONE)
         return err;
     err = disclosures_start(hub->disclosures);
+    const struct backups_options backups = {.home = hub->home,
+                                            .store = hub->store,
+                                            .folder = hub->options.data,
+                                            .clock = clock_system(),
+                                            .reserve_bytes = (uint64_t)hub->options.reserve_bytes};
+    hub->backups = backups_create(&backups);
     if (err == ERR_NONE)
         err = writer_start(hub->home, (uint32_t)hub->options.write_queue, &(struct change_port){0}, &hub->writer);
     return err == ERR_NONE ? ERR_NONE : problem_set(problem, err, "", "a thread can't be started: %s", err_name(err));
@@ -200,6 +218,7 @@ static void fill_service_context(struct hub *hub)
                                              .gazetteer = hub->gazetteer,
                                              .access = hub->access,
                                              .disclosures = hub->disclosures,
+                                             .backups = hub->backups,
                                              .counters = read_counters,
                                              .counters_ctx = hub,
                                              .allow_sector = hub->options.allow_sector,
@@ -329,14 +348,16 @@ static void run(struct hub *hub)
     net_run(hub->net, &signals);
 }
 
-/* Whatever was started. The writer answers what is queued before the workers' mailboxes go. */
+/* Whatever was started. The writer answers what is queued before the workers' mailboxes go, and so do backups. */
 static void stop(struct hub *hub)
 {
+    backups_stop(hub->backups);
     if (hub->writer != NULL)
         writer_stop(hub->writer);
     net_destroy(hub->net);
     tls_context_unref(hub->tls);
     rpc_destroy(hub->rpc);
+    backups_destroy(hub->backups);
     reflection_destroy(hub->reflection);
     health_destroy(hub->health);
     if (hub->disclosures != NULL)

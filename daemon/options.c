@@ -44,6 +44,8 @@ static const struct config_option table[] = {
            .help = "The region's Ed25519 key, which signs its log and its audit trail (PEM, mode 0600)."),
     OPTION("region", "reference-secret", PATH, reference_secret, NULL,
            .help = "32 bytes that key the hashes of agencies' own references (mode 0600)."),
+    OPTION("region", "backup-max-age", DURATION, backup_max_age_ms, "35d", .min = HOUR, .max = 3650 * 24 * HOUR,
+           .help = "How old a backup may be that is restored: erased persons' data is gone from backups after that."),
 
     OPTION("issuers", "issuer", LIST, issuers, NULL,
            .help = "A region's code, and its issuer's certificate (path) or the SHA-256 of its public key in hex. One "

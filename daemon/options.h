@@ -20,6 +20,7 @@ struct options {
     char *certificate, *key, *ca, *crl;
     /* [region] */
     char *signing_key, *reference_secret;
+    int64_t backup_max_age_ms;
     /* [issuers] */
     struct config_list issuers;
     /* [gazetteer] */

@@ -21,6 +21,7 @@
 #include "daemon/record/ids.h"
 #include "daemon/record/log_entry.h"
 #include "daemon/record/offer.h"
+#include "daemon/register/backup_note.h"
 #include "daemon/register/log_reader.h"
 #include "daemon/register/store.h"
 
@@ -155,6 +156,7 @@ struct home_options {
     const struct randomness *randomness;
     const struct signer *signer; /* the region's; borrowed */
     uint8_t reference_secret[32];
+    bool restored;           /* the store is a backup's, found at this start: STANDING_RESTORING, durably */
     bool has_peers;          /* decides only when told to (UPDATE_DECIDE, UPDATE_PROMOTE); else at once */
     uint64_t roster_version; /* at start; for checkpoints */
     int64_t payload_kept_ms; /* payloads of entries older than this are dropped (horizon); 0: kept for ever */
@@ -214,6 +216,9 @@ void home_set_roster_version(struct home *home, uint64_t version);
  * ERR_NOT_FOUND before the first epoch. Long: not on a worker. */
 enum err home_verify(struct home *home, struct signed_checkpoint *against, uint64_t *records,
                      uint8_t state[DIGEST_BYTES], struct problem *problem);
+
+/* The signed note for a backup that begins now (backup_note.h); its length. Any thread. */
+size_t home_backup_note(struct home *home, char out[BACKUP_NOTE_BYTES]);
 
 /* False after the disk failed, and while the last update found no room. */
 bool home_writable(const struct home *home);

@@ -7,7 +7,7 @@
  *     home_update.c  what each kind of update does               home_requests.c  request ids
  *     home_state.c   digest of the shared state, checkpoints     home_log.c       log and state for other hubs
  *     home_feed.c    the first feeding of an observer            home_read.c      reads
- *     home_standing.c  whether this hub decides; epochs
+ *     home_standing.c  whether this hub decides; epochs    home_backup.c   what a backup says of itself
  *
  * Thread: the writer's, but for what is under `lock`, and home_read.c.
  * Invariant: struct home changes only after a commit is durable; until then everything is in struct batch.

@@ -92,6 +92,12 @@ struct store_ops {
                              size_t *got);
     /* For torn tails found at start: cut the segment to `bytes`. */
     enum err (*segment_truncate)(struct store *store, const char *segment, uint64_t bytes);
+    /*
+     * A consistent copy of all tables as of one commit, in FOLDER/data.mdb, which must not be there yet (0600). Any
+     * thread; writers and readers go on. ERR_STORE_FULL, ERR_STORE_IO: of that file only, which is removed; the store
+     * itself is as before. Not in memory: see store_memory_clone.
+     */
+    enum err (*copy)(struct store *store, const char *folder);
     void (*close)(struct store *store);
 };
 
@@ -131,5 +137,8 @@ struct store *store_memory_create(void); /* NULL when out of memory */
 void store_memory_set_plan(struct store *store, const struct store_memory_plan *plan);
 /* Drops uncommitted and unsynced state, as a power cut would; keep_unsynced keeps appended segment octets (kill -9). */
 void store_memory_crash(struct store *store, bool keep_unsynced);
+/* As a backup and its restore would: a store of its own with the home tables as committed and the segments as they
+ * stand, without a plan. The caller's; NULL when out of memory. */
+struct store *store_memory_clone(struct store *store);
 
 #endif

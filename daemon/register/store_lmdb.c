@@ -418,6 +418,26 @@ static enum err lmdb_segment_truncate(struct store *store, const char *segment, 
     return segment_files_truncate(segments_of(store), segment, bytes);
 }
 
+/* Compacted, so that nothing of what was deleted is in it. */
+static enum err lmdb_copy(struct store *seam, const char *folder)
+{
+    struct lmdb_store *store = lmdb_of(seam);
+    char path[PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/%s", folder, STORE_ENV_FILE);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return store_disk_error(errno, folder);
+    int rc = mdb_env_copyfd2(store->env, fd, MDB_CP_COMPACT);
+    enum err err = rc > 0 ? store_disk_error(rc, folder) : translate(store, rc);
+    if (close(fd) != 0 && err == ERR_NONE)
+        err = store_disk_error(errno, folder);
+    if (err != ERR_NONE) {
+        log_warn("register", "the store can't be copied to %s: %s", path, mdb_strerror(rc));
+        unlink(path);
+    }
+    return err;
+}
+
 /* --- opening ----------------------------------------------------------------------------------------------------- */
 
 /* D10: the folder must be there, be a folder, and be ours. */
@@ -623,6 +643,7 @@ static const struct store_ops lmdb_ops = {
     .segment_sync = lmdb_segment_sync,
     .segment_read = lmdb_segment_read,
     .segment_truncate = lmdb_segment_truncate,
+    .copy = lmdb_copy,
     .close = lmdb_close,
 };
 

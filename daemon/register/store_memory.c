@@ -508,3 +508,29 @@ void store_memory_crash(struct store *store, bool keep_unsynced)
             memory->segments[i].size = memory->segments[i].synced;
     pthread_mutex_unlock(&memory->lock);
 }
+
+struct store *store_memory_clone(struct store *store)
+{
+    struct memory_store *from = memory_of(store);
+    struct store *clone = store_memory_create();
+    if (clone == NULL)
+        return NULL;
+    struct memory_store *to = memory_of(clone);
+    pthread_mutex_lock(&from->lock);
+    for (int table = 0; table < STORE_HOME_TABLES; table++)
+        for (size_t i = 0; i < from->tables[table].count; i++) {
+            const struct item *item = &from->tables[table].items[i];
+            sorted_put(&to->tables[table], item_create(&item->key, &item->value));
+            to->bytes += item_bytes(item);
+        }
+    for (int i = 0; i < SEGMENTS_MAX; i++) {
+        const struct segment *segment = &from->segments[i];
+        to->segments[i] = *segment;
+        to->segments[i].data = segment->size > 0 ? need(malloc(segment->size)) : NULL;
+        to->segments[i].capacity = to->segments[i].synced = segment->size;
+        if (segment->size > 0)
+            memcpy(to->segments[i].data, segment->data, segment->size);
+    }
+    pthread_mutex_unlock(&from->lock);
+    return clone;
+}

@@ -19,6 +19,8 @@ extern const struct call_handler find_vacancies_handler;
 /* hub.c */
 extern const struct call_handler put_agency_handler, list_agencies_handler, suspend_principal_handler,
     get_status_handler;
+/* hub_backup.c */
+extern const struct call_handler backup_handler;
 /* hub_audit.c */
 extern const struct call_handler read_audit_handler;
 /* federation.c */

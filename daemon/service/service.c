@@ -33,6 +33,7 @@ static const struct rpc_method methods[] = {
     METHOD("HubService", "ListAgencies", CALL_SERVER_STREAM, list_agencies, list_agencies_handler),
     METHOD("HubService", "SuspendPrincipal", CALL_UNARY, suspend_principal, suspend_principal_handler),
     METHOD("HubService", "GetStatus", CALL_UNARY, get_status, get_status_handler),
+    METHOD("HubService", "Backup", CALL_SERVER_STREAM, backup, backup_handler),
     METHOD("HubService", "ReadAudit", CALL_SERVER_STREAM, read_audit, read_audit_handler),
 };
 

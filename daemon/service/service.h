@@ -16,6 +16,7 @@
 #include "daemon/federation/wakes.h"
 #include "daemon/gazetteer/gazetteer.h"
 #include "daemon/match/match.h"
+#include "daemon/register/backup.h"
 #include "daemon/register/home.h"
 #include "daemon/register/replica.h"
 #include "daemon/rpc/call.h"
@@ -60,6 +61,7 @@ struct service_context {
     struct access *access;
     struct disclosures *disclosures;
     struct federation_port federation;
+    struct backups *backups;                                   /* NULL: none can be made */
     void (*counters)(void *ctx, struct service_counters *out); /* NULL: zeros */
     void *counters_ctx;
     char region[GSS_BYTES];
