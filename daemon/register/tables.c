@@ -39,7 +39,8 @@ static void append(struct table_key *key, const void *data, size_t bytes)
 {
     if (bytes > sizeof key->data - key->size)
         log_fatal("register", "a key of %zu octets", key->size + bytes);
-    memcpy(key->data + key->size, data, bytes);
+    if (bytes > 0)
+        memcpy(key->data + key->size, data, bytes);
     key->size += bytes;
 }
 
@@ -85,6 +86,47 @@ struct table_key key_of_request(const char *region, const uint8_t request_id[REQ
     return key;
 }
 
+struct table_key key_of_generation(const char *region, uint32_t generation)
+{
+    struct table_key key = key_of_region(region);
+    uint8_t octets[4];
+    put_be32(octets, generation);
+    append(&key, octets, sizeof octets);
+    return key;
+}
+
+struct table_key key_of_entry(const char *region, uint32_t generation, uint64_t sequence)
+{
+    struct table_key key = key_of_generation(region, generation);
+    uint8_t octets[8];
+    put_be64(octets, sequence);
+    append(&key, octets, sizeof octets);
+    return key;
+}
+
+struct table_key key_of_record(const char *region, uint32_t generation, unsigned table, const struct octets *key)
+{
+    struct table_key out = key_of_generation(region, generation);
+    uint8_t octet = (uint8_t)table;
+    append(&out, &octet, 1);
+    append(&out, key->data, key->size);
+    return out;
+}
+
+void key_step_past(struct table_key *next, const struct octets *key)
+{
+    if (key->size >= sizeof next->data)
+        log_fatal("register", "a key of %zu octets", key->size);
+    memmove(next->data, key->data, key->size);
+    next->data[key->size] = 0;
+    next->size = key->size + 1;
+}
+
+bool key_begins(const struct octets *key, const struct table_key *prefix)
+{
+    return key->size >= prefix->size && memcmp(key->data, prefix->data, prefix->size) == 0;
+}
+
 struct octets key_octets(const struct table_key *key)
 {
     return (struct octets){key->data, key->size};
@@ -112,9 +154,9 @@ enum err tables_open_value(enum store_table table, const struct octets *key, con
     }
     char hex[2 * 64 + 1];
     hex_encode(key->data, key->size < 64 ? key->size : 64, hex);
-    return problem_set(problem, ERR_STORE_DAMAGED, "",
-                       "store damaged: table %s, record %s does not pass its check; restore from a backup",
-                       tables_name(table), hex);
+    return problem_set(problem, ERR_STORE_DAMAGED, "", "store damaged: table %s, record %s does not pass its check; %s",
+                       tables_name(table), hex,
+                       table < STORE_HOME_TABLES ? "restore from a backup" : "it is fetched again");
 }
 
 enum err tables_get(struct store *store, struct store_txn *txn, enum store_table table, const struct octets *key,

@@ -1,6 +1,6 @@
 /*
- * tables.h - every table of the home environment: its key, its value, who writes it, who reads it; and the check that
- * each record carries.
+ * tables.h - every table of both environments: its key, its value, who writes it, who reads it; and the check that each
+ * record carries.
  *
  * Keys begin with the region (9 ASCII characters); numbers are big-endian, so byte order is scanning order.
  *
@@ -21,9 +21,22 @@
  * All are read by home_open (home_check.c); CARERS, AGENCIES and PRINCIPALS by observers, CARERS, AGENCIES, LOG and
  * CHECKPOINTS by log_reader. Of CHECKPOINTS the last of each block of 256 sequences is kept, and the newest.
  *
- * CARERS is the one table with random keys that an update writes; LOG and AUDIT are appended to, REQUESTS nearly so,
- * REFERENCES is written once per carer. Due times are in no table: due.c keeps them in memory, rebuilt when CARERS is
- * read through at open, because a table by due time would cost each confirmation two more random pages.
+ *     replica              key, after the region                    value
+ *
+ *     REGIONS              no region: "schema"                      version
+ *                          nothing                                  a region's row (replica_rows.c)
+ *                          "staged"                                 a snapshot that arrives (replica_rows.c)
+ *     RECORDS              generation (4), table (1), record's key  octets, verbatim
+ *     REPLICA_LOG          generation (4), sequence (8)             header (109); salt (32), payload: unless dropped
+ *     REPLICA_CHECKPOINTS  generation (4), sequence (8)             checkpoint: as CHECKPOINTS keeps them
+ *     EVIDENCE             number (8)                               why, and both checkpoints of a fork
+ *
+ * All of the replica's are written by its writer and read by replica*.c. A generation is a region's log and records as
+ * proven, or as staged by a snapshot; REGIONS says which is which, and any other is being dropped.
+ *
+ * CARERS is the one table of home's with random keys that an update writes; LOG and AUDIT are appended to, REQUESTS
+ * nearly so, REFERENCES is written once per carer. Due times are in no table: due.c keeps them in memory, rebuilt when
+ * CARERS is read through at open, because a table by due time would cost each confirmation two more random pages.
  *
  * A stored value is: version octet, first 8 octets of SHA-256(version, table, key size (2), key, octets), octets.
  * Thread: any; no state.
@@ -53,7 +66,14 @@ struct table_key key_of_id(const char *region, uint64_t id);
 struct table_key key_of_text(const char *region, const char *text);
 struct table_key key_of_reference(const char *region, const char *agency, const char *agency_reference);
 struct table_key key_of_request(const char *region, const uint8_t request_id[REQUEST_ID_BYTES], const char *principal);
+/* The replica's. */
+struct table_key key_of_generation(const char *region, uint32_t generation);
+struct table_key key_of_entry(const char *region, uint32_t generation, uint64_t sequence);
+struct table_key key_of_record(const char *region, uint32_t generation, unsigned table, const struct octets *key);
 struct octets key_octets(const struct table_key *key);
+/* Makes *next the smallest key after *key, which may lie in *next itself. */
+void key_step_past(struct table_key *next, const struct octets *key);
+bool key_begins(const struct octets *key, const struct table_key *prefix);
 
 /*
  * Through the seam, with the record's check added and taken off. A record that fails it is ERR_STORE_DAMAGED, and
