@@ -275,8 +275,7 @@ static bool removed_view(const struct answer *answer, Vacancy__V1__FindVacancies
     return true;
 }
 
-static void known_view(const struct service_context *ctx, const struct replica_age *age,
-                       Vacancy__V1__RegionPosition *out)
+static void age_view(const struct service_context *ctx, const struct replica_age *age, Vacancy__V1__RegionPosition *out)
 {
     int64_t limit_ms = ctx->stale_after_ms > 0 ? ctx->stale_after_ms : STALE_AFTER_DEFAULT_MS;
     out->age_ms = age->age_ms;
@@ -285,38 +284,45 @@ static void known_view(const struct service_context *ctx, const struct replica_a
     out->stale = !age->present || age->age_ms > limit_ms;
 }
 
+/* age NULL: our own region, or one that is just leaving the roster. */
+static void searched_view(const struct service_context *ctx, const struct region_position *searched,
+                          const struct replica_age *age, Vacancy__V1__RegionPosition *out)
+{
+    out->region = (char *)searched->region;
+    out->epoch = searched->epoch;
+    out->sequence = searched->sequence;
+    if (age != NULL)
+        age_view(ctx, age, out);
+    else
+        out->stale = strcmp(searched->region, ctx->region) != 0;
+}
+
+static bool missing_view(const struct replica_age *age, Vacancy__V1__RegionPosition *out, struct arena *arena)
+{
+    out->missing = true;
+    out->frozen = age->frozen;
+    return (out->region = arena_copy_text(arena, age->region, strlen(age->region))) != NULL;
+}
+
 /* The regions that were searched, and those of the roster: two lists by code become one. */
 static bool positions_view(const struct service_context *ctx, const struct answer *answer,
                            const struct replica_age *ages, size_t age_count, Vacancy__V1__FindVacanciesResponse *out,
                            struct arena *arena)
 {
-    size_t most = answer->position_count + age_count;
+    const struct region_position *searched = answer->positions, *end = searched + answer->position_count;
+    size_t most = answer->position_count + age_count, at = 0;
     Vacancy__V1__RegionPosition *position = arena_alloc(arena, most * sizeof *position);
     if (position == NULL)
         return false;
     NEW_LIST(out->positions, most, false);
-    for (size_t at = 0, age_at = 0; at < answer->position_count || age_at < age_count; position++) {
-        const struct region_position *searched = at < answer->position_count ? &answer->positions[at] : NULL;
-        const struct replica_age *age = age_at < age_count ? &ages[age_at] : NULL;
-        int order = searched == NULL ? 1 : age == NULL ? -1 : strcmp(searched->region, age->region);
+    for (; searched < end || at < age_count; position++) {
+        int order = searched == end ? 1 : at == age_count ? -1 : strcmp(searched->region, ages[at].region);
         vacancy__v1__region_position__init(position);
-        if (order <= 0) {
-            position->region = (char *)searched->region;
-            position->epoch = searched->epoch;
-            position->sequence = searched->sequence;
-            at++;
-        }
-        if (order > 0) {
-            position->missing = true;
-            position->frozen = age->frozen;
-            if ((position->region = arena_copy_text(arena, age->region, strlen(age->region))) == NULL)
-                return false;
-        } else if (order == 0) {
-            known_view(ctx, age, position);
-        } else {
-            position->stale = strcmp(searched->region, ctx->region) != 0; /* it is just leaving the roster */
-        }
-        age_at += order >= 0;
+        if (order > 0 && !missing_view(&ages[at], position, arena))
+            return false;
+        if (order <= 0)
+            searched_view(ctx, searched++, order == 0 ? &ages[at] : NULL, position);
+        at += order >= 0;
         out->positions[out->n_positions++] = position;
     }
     return true;
