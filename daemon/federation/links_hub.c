@@ -374,9 +374,10 @@ bool links_hub_settle(struct links_hub *peer)
         problem_set(&why, ERR_UNAVAILABLE, "", "no stream can be had");
         peer->fetch_failed = false;
         federation_snapshot_over(peer->shared->federation, peer->number, &why);
+        again = true;
     }
     if (peer->conn != NULL && peer->touched)
-        again = settle_conn(peer);
+        again |= settle_conn(peer);
     if (peer->over) {
         go_on(peer);
         return true;
