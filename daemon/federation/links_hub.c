@@ -378,6 +378,9 @@ bool links_hub_settle(struct links_hub *peer)
     }
     if (peer->conn != NULL && peer->touched)
         again |= settle_conn(peer);
+    /* A hub that stops waits for its calls to end, and ours never would. */
+    if (peer->state == HUB_LINKED && !peer->over && !h2_conn_accepts_calls(peer->conn))
+        end_with(peer, ERR_UNAVAILABLE, "it is stopping", "");
     if (peer->over) {
         go_on(peer);
         return true;
