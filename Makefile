@@ -44,6 +44,7 @@ client_c := $(sort $(filter-out client/main.c,$(wildcard client/*.c)))
 lib_c    := $(sort $(wildcard tests/lib/*.c))
 unit_c   := $(sort $(wildcard tests/unit/test_*.c))
 sim_c    := $(sort $(wildcard tests/sim/*.c))
+sim_federation_c := $(sort $(wildcard tests/sim/federation/*.c))
 oracle_c := $(sort $(wildcard tests/oracle/*.c))
 bench_c  := $(sort $(wildcard tests/bench/*.c))
 benchlib_c := $(sort $(wildcard tests/bench/lib/*.c))
@@ -56,7 +57,7 @@ libtest    := $(BUILD)/libtest.a
 units      := $(unit_c:tests/unit/%.c=$(BUILD)/tests/%)
 benches    := $(bench_c:tests/bench/%.c=$(BUILD)/bench/%)
 programs   := $(BUILD)/vacancyd $(BUILD)/vacancy
-checks     := $(units) $(if $(sim_c),$(BUILD)/tests/run_sim) $(if $(oracle_c),$(BUILD)/tests/run_oracle)
+checks     := $(units) $(if $(sim_c),$(BUILD)/tests/run_sim $(BUILD)/tests/run_sim_federation) $(if $(oracle_c),$(BUILD)/tests/run_oracle)
 
 all: $(programs) build/vacancyd build/vacancy   ## build the daemon and the client
 build/vacancyd build/vacancy: build/%: | build/plain/%
@@ -106,9 +107,11 @@ $(BUILD)/vacancyd: $(call obj,$(wildcard daemon/*.c)) $(libhub) $(libvacancy)
 $(BUILD)/vacancy: $(call obj,client/main.c) $(libclient) $(libvacancy)
 $(units): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(libtest) $(libclient) $(libhub) $(libvacancy)
 $(BUILD)/tests/run_sim: $(call obj,$(sim_c)) $(libhub) $(libvacancy)
+$(BUILD)/tests/run_sim_federation: $(call obj,$(sim_federation_c) $(filter-out tests/sim/main.c,$(sim_c))) $(libhub) $(libvacancy)
 $(BUILD)/tests/run_oracle: $(call obj,$(oracle_c)) $(libhub) $(libvacancy)
 $(benches): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(call obj,$(benchlib_c)) $(libclient) $(libhub) $(libvacancy)
 $(units): OURLIBS := -lcmocka
+$(BUILD)/tests/run_sim_federation: OURLIBS := -Wl,--wrap=signature_verify
 $(programs) $(checks) $(benches):
 	$(Q)mkdir -p $(@D)
 	$(Q)echo "  LD   $@"

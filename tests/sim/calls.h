@@ -46,9 +46,10 @@ struct calls_hub {
     struct sim *sim;
     struct seam *seam; /* of the environment with the trail of disclosures */
     const struct clock_source *clock;
-    void *context;       /* the services' */
-    struct sim_hub *hub; /* run_sim's, or NULL */
-    uint32_t places;     /* for answers on their way */
+    void *context;           /* the services' */
+    struct sim_hub *hub;     /* run_sim's */
+    struct fed_hub *fed_hub; /* run_sim_federation's */
+    uint32_t places;         /* for answers on their way */
 };
 
 struct calls {

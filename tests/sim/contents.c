@@ -72,3 +72,34 @@ void content_vacancy(struct sim *sim, date_days today, const struct carer *carer
     vacancy->sibling_group_only = once_in(sim, 10);
     vacancy->on_call = once_in(sim, 10);
 }
+
+void content_criteria(int64_t as_of_ms, struct criteria *out)
+{
+    *out = (struct criteria){
+        .near_e_metres = 429500,
+        .near_n_metres = 433500,
+        .child_count = 1,
+        .children = {{CONTENT_ASKED_MONTHS, SEX_M}},
+        .care_type = CARE_SHORT_TERM,
+        .grouping = GROUPING_TOGETHER,
+        .alongside = ALONGSIDE_NO_PREFERENCE,
+        .limit = OPTIONS_MAX,
+        .overrides = (1u << OVERRIDE_END) - 2,
+        .starts_on = date_of_wall_ms(as_of_ms),
+        .as_of_ms = as_of_ms,
+    };
+}
+
+/* One child of ten, short term, from that day, with every override: of the MUST rules approval (H1), availability (H2)
+ * and beds (H4) are left. */
+bool content_suits(const struct offer *offer, bool agency_active, int64_t as_of_ms, bool unconfirmed_too)
+{
+    date_days day = date_of_wall_ms(as_of_ms);
+    bool vacant = offer->state == VACANCY_VACANT || (offer->state == VACANCY_LAPSED && offer->bucket == BUCKET_NONE &&
+                                                     offer->reserved_until == DATE_NONE);
+    bool unconfirmed = offer->state == VACANCY_LAPSED || offer->valid_until_ms < as_of_ms;
+    return vacant && (unconfirmed_too || !unconfirmed) && agency_active && offer->approved_on <= day &&
+           (offer->approval_ends_on == DATE_NONE || day < offer->approval_ends_on) &&
+           (offer->from == DATE_NONE || offer->from <= day) && (offer->until == DATE_NONE || day <= offer->until) &&
+           offer->beds_free >= 1;
+}

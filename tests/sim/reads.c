@@ -4,6 +4,7 @@
 #include "tests/sim/traffic.h"
 
 #include "daemon/record/bytes.h"
+#include "tests/sim/contents.h"
 #include "vacancy/v1/agency_service.pb-c.h"
 #include "vacancy/v1/hub_service.pb-c.h"
 #include "vacancy/v1/placement_service.pb-c.h"
@@ -11,8 +12,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define ASKED_MONTHS 120
-#define ARENA_BYTES  (4u << 20)
+#define ARENA_BYTES (4u << 20)
 
 /* --- what a generous search must find ------------------------------------------------------------------------------
  */
@@ -31,20 +31,6 @@ static bool agency_active(const struct sim_hub *hub, const char *id)
     return false;
 }
 
-/* One child of ten, short term, from `day`, with every override: of the MUST rules approval (H1), availability (H2) and
- * beds (H4) are left. */
-static bool suits(const struct sim_hub *hub, const struct offer *offer, date_days day, int64_t as_of_ms,
-                  bool unconfirmed_too)
-{
-    bool vacant = offer->state == VACANCY_VACANT || (offer->state == VACANCY_LAPSED && offer->bucket == BUCKET_NONE &&
-                                                     offer->reserved_until == DATE_NONE);
-    bool unconfirmed = offer->state == VACANCY_LAPSED || offer->valid_until_ms < as_of_ms;
-    return vacant && (unconfirmed_too || !unconfirmed) && agency_active(hub, offer->agency) &&
-           offer->approved_on <= day && (offer->approval_ends_on == DATE_NONE || day < offer->approval_ends_on) &&
-           (offer->from == DATE_NONE || offer->from <= day) && (offer->until == DATE_NONE || day <= offer->until) &&
-           offer->beds_free >= 1;
-}
-
 static uint32_t expect_options(struct sim_hub *hub, int64_t as_of_ms, bool unconfirmed_too,
                                struct expected out[ROWS_MAX])
 {
@@ -56,7 +42,7 @@ static uint32_t expect_options(struct sim_hub *hub, int64_t as_of_ms, bool uncon
         sim_require(hub->sim, offer_decode(&octets, &expected->offer) == ERR_NONE, "an offer can't be read");
         expected->row = &offers->at[i];
         expected->unconfirmed = expected->offer.state == VACANCY_LAPSED || expected->offer.valid_until_ms < as_of_ms;
-        count += suits(hub, &expected->offer, date_of_wall_ms(as_of_ms), as_of_ms, unconfirmed_too);
+        count += content_suits(&expected->offer, agency_active(hub, expected->offer.agency), as_of_ms, unconfirmed_too);
     }
     return count;
 }
@@ -73,19 +59,8 @@ void traffic_compare_match(struct sim_hub *hub)
 {
     struct sim *sim = hub->sim;
     struct expected expected[ROWS_MAX];
-    struct criteria criteria = {
-        .near_e_metres = 429500,
-        .near_n_metres = 433500,
-        .child_count = 1,
-        .children = {{ASKED_MONTHS, SEX_M}},
-        .care_type = CARE_SHORT_TERM,
-        .grouping = GROUPING_TOGETHER,
-        .alongside = ALONGSIDE_NO_PREFERENCE,
-        .limit = OPTIONS_MAX,
-        .overrides = (1u << OVERRIDE_END) - 2,
-        .as_of_ms = clock_wall_ms(&hub->clock),
-    };
-    criteria.starts_on = date_of_wall_ms(criteria.as_of_ms);
+    struct criteria criteria;
+    content_criteria(clock_wall_ms(&hub->clock), &criteria);
     uint64_t held, bytes;
     match_stats(hub->match, &held, &bytes);
     sim_require(sim, held == proof_offers(&hub->proof)->count, "match holds %" PRIu64 " offers, the log leads to %u",
@@ -192,7 +167,7 @@ void traffic_find(struct sim_hub *hub)
     Vacancy__V1__FindVacanciesRequest request = VACANCY__V1__FIND_VACANCIES_REQUEST__INIT;
     char reference[] = "383-20441", near[] = "LS1 4AB", starts_on[DATE_TEXT_BYTES];
     finding = (struct finding){.unconfirmed_too = once_in(sim, 2), .limit = once_in(sim, 4) ? 2 : OPTIONS_MAX};
-    child.age_months = ASKED_MONTHS;
+    child.age_months = CONTENT_ASKED_MONTHS;
     child.sex = VACANCY__V1__SEX__SEX_M;
     date_format(date_of_wall_ms(clock_wall_ms(&hub->clock)), starts_on);
     request.request_reference = reference;

@@ -272,3 +272,86 @@ void seam_revive(struct seam *seam, bool power_cut)
     seam->commit_fails = false;
     seam->calls_until_death = -1;
 }
+
+/* --- images ----------------------------------------------------------------------------------------------------- */
+
+struct seam_image {
+    struct store *store;
+    struct seam_segment segments[SEAM_SEGMENTS];
+};
+
+static void must(enum err err)
+{
+    if (err != ERR_NONE)
+        abort();
+}
+
+static void copy_tables(struct store *from, struct store *to)
+{
+    struct store_txn *reading, *writing;
+    uint8_t key_copy[512];
+    must(from->ops->begin(from, false, &reading));
+    must(to->ops->begin(to, true, &writing));
+    for (int table = 0; table < STORE_TABLES; table++) {
+        struct octets next = {0}, key, value;
+        while (from->ops->seek(reading, (enum store_table)table, &next, false, &key, &value) == ERR_NONE) {
+            must(to->ops->put(writing, (enum store_table)table, &key, &value));
+            memcpy(key_copy, key.data, key.size);
+            key_copy[key.size] = 0; /* the first key after this one */
+            next = (struct octets){key_copy, key.size + 1};
+        }
+    }
+    from->ops->abort(reading);
+    must(to->ops->commit(writing));
+}
+
+static void copy_segment(struct store *from, struct store *to, const struct seam_segment *segment)
+{
+    uint8_t buffer[4096];
+    size_t got;
+    for (uint64_t offset = 0; offset < segment->bytes; offset += got) {
+        must(from->ops->segment_read(from, segment->name, offset, buffer, sizeof buffer, &got));
+        must(got > 0 ? to->ops->segment_append(to, segment->name, &(struct octets){buffer, got}) : ERR_INTERNAL);
+    }
+    must(to->ops->segment_sync(to, segment->name));
+}
+
+struct seam_image *seam_empty(void)
+{
+    struct seam_image *image = calloc(1, sizeof *image);
+    if (image == NULL || (image->store = store_memory_create()) == NULL)
+        abort();
+    return image;
+}
+
+struct seam_image *seam_copy(struct seam *seam)
+{
+    struct seam_image *image = seam_empty();
+    struct store_memory_plan plan = {.calls_until_crash = -1, .calls_until_full = -1};
+    store_memory_set_plan(seam->under, &plan);
+    copy_tables(seam->under, image->store);
+    for (size_t i = 0; i < SEAM_SEGMENTS && seam->segments[i].name[0] != '\0'; i++) {
+        copy_segment(seam->under, image->store, &seam->segments[i]);
+        image->segments[i] = seam->segments[i];
+        image->segments[i].synced = image->segments[i].bytes;
+    }
+    return image;
+}
+
+void seam_image_destroy(struct seam_image *image)
+{
+    if (image == NULL)
+        return;
+    if (image->store != NULL)
+        image->store->ops->close(image->store);
+    free(image);
+}
+
+void seam_replace(struct seam *seam, struct seam_image *image)
+{
+    seam->under->ops->close(seam->under);
+    seam->under = image->store;
+    memcpy(seam->segments, image->segments, sizeof seam->segments);
+    image->store = NULL;
+    seam_image_destroy(image);
+}

@@ -21,6 +21,11 @@ enum seam_death {
     DEATH_IN_MIDDLE, /* a commit is not done; an append is done in part */
 };
 
+struct seam_segment {
+    char name[64];
+    uint64_t bytes, synced;
+};
+
 struct seam {
     struct store store; /* what the hub is given */
     struct store *under;
@@ -36,10 +41,7 @@ struct seam {
     int looking;            /* the simulator's own reads, which neither count nor die */
     uint64_t commits;       /* write transactions made durable */
     uint64_t trail_appends; /* appends to the trail of disclosures */
-    struct {
-        char name[64];
-        uint64_t bytes, synced;
-    } segments[SEAM_SEGMENTS];
+    struct seam_segment segments[SEAM_SEGMENTS];
 };
 
 struct seam *seam_create(struct sim *sim);
@@ -49,6 +51,12 @@ void seam_plan_death(struct seam *seam, enum seam_call counted, int64_t calls, e
 void seam_plan_full(struct seam *seam, int64_t calls);
 void seam_limit(struct seam *seam, uint64_t more_bytes, uint64_t reserve_bytes);
 void seam_room(struct seam *seam);
+/* What is on the disk now, as a copy; a seam can be given it, once, in place of what it has. */
+struct seam_image;
+struct seam_image *seam_copy(struct seam *seam);
+struct seam_image *seam_empty(void);
+void seam_replace(struct seam *seam, struct seam_image *image);
+void seam_image_destroy(struct seam_image *image); /* NULL is fine */
 /* After a death or a kill: what a kill -9 leaves, or what a power cut leaves (of unsynced appends any prefix). */
 void seam_revive(struct seam *seam, bool power_cut);
 

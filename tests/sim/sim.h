@@ -99,7 +99,43 @@ _Noreturn void sim_fail(struct sim *sim, const char *format, ...) __attribute__(
     X(SEARCHED_BESIDE_SYNC)
 
 /* The same for run_sim_federation. */
-#define FEDERATION_COVERED(X) X(SEEDS)
+#define FEDERATION_COVERED(X)                                                                                          \
+    X(WRITTEN)                                                                                                         \
+    X(WRITE_UNAVAILABLE)                                                                                               \
+    X(FOUND_IN_FEDERATION)                                                                                             \
+    X(CUT)                                                                                                             \
+    X(CUT_ONE_WAY)                                                                                                     \
+    X(HOURS_LATE)                                                                                                      \
+    X(LAPSED_IN_FEDERATION)                                                                                            \
+    X(VERDICT_APPLIED)                                                                                                 \
+    X(VERDICT_STAGED)                                                                                                  \
+    X(VERDICT_KNOWN)                                                                                                   \
+    X(VERDICT_GAP)                                                                                                     \
+    X(VERDICT_LIE)                                                                                                     \
+    X(VERDICT_OTHER_HISTORY)                                                                                           \
+    X(VERDICT_OLD_EPOCH)                                                                                               \
+    X(VERDICT_FROZEN)                                                                                                  \
+    X(VERDICT_STORE)                                                                                                   \
+    X(SNAPSHOT_PUBLISHED)                                                                                              \
+    X(HUB_DIED_AT_START)                                                                                               \
+    X(HOME_DIED)                                                                                                       \
+    X(REPLICA_DIED)                                                                                                    \
+    X(LIE_FLIPPED)                                                                                                     \
+    X(LIE_WITHHELD)                                                                                                    \
+    X(LIE_DOUBLED)                                                                                                     \
+    X(LIE_REPLAYED)                                                                                                    \
+    X(LIE_REORDERED)                                                                                                   \
+    X(LIE_IN_CONTENT)                                                                                                  \
+    X(INBOUND_GIVEN_UP)                                                                                                \
+    X(NONSENSE_HEARD)                                                                                                  \
+    X(READING_STOPPED)                                                                                                 \
+    X(SEND_REFUSED)                                                                                                    \
+    X(SNAPSHOT_RESUMED)                                                                                                \
+    X(SNAPSHOT_ASKED)                                                                                                  \
+    X(FORK_MADE)                                                                                                       \
+    X(HISTORY_LEFT)                                                                                                    \
+    X(REPLICATED)                                                                                                      \
+    X(PROMISE_RELEASED)
 
 enum sim_covered {
 #define SIM_COVERED_ENUM(name) COVERED_##name,
