@@ -31,6 +31,7 @@
 #define GATHERED_BYTES_MAX   (2ull * REPLICA_COMMIT_MAX_BYTES) /* of one peer, not yet ended by a checkpoint */
 #define SNAPSHOT_GAP_ENTRIES 20000                             /* further behind, a snapshot is less than the log */
 #define SNAPSHOTS_AT_ONCE    2
+#define SNAPSHOT_TRIES       3
 #define SNAPSHOT_SILENCE_MS  10000
 #define REGION_SILENCE_MS    (5 * FEDERATION_DEAD_MS) /* while the same peer sends other regions */
 #define BAR_MS               2000                     /* the first; doubles, up to FEDERATION_BACKOFF_MAX_MS */

@@ -18,9 +18,9 @@ bool snapshot_wanted(const struct federation *f, uint32_t number, const struct c
     uint64_t sequence = stands ? region->mine.checkpoint.sequence : 0;
     if (region->snapshot_needed || sequence < claim->horizon)
         return true;
-    /* Only faster than the log: one that failed is not worth a second try. */
+    /* Only faster than the log: not to be tried for ever. */
     return claim->sequence > sequence && claim->sequence - sequence > SNAPSHOT_GAP_ENTRIES &&
-           region->snapshot_failures == 0;
+           region->snapshot_failures < SNAPSHOT_TRIES;
 }
 
 static bool may_start(const struct federation *f, uint32_t peer)

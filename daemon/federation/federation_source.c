@@ -466,6 +466,18 @@ static void on_evidence(struct federation *f, uint32_t number, uint32_t peer, co
         backoff_more(f, &pair_of(f, peer, number)->barred, BAR_MS);
 }
 
+/* What it sent, it has: its own positions may say so later. */
+static void claim_proven(struct federation *f, uint32_t number, uint32_t peer, const struct replica_work *work)
+{
+    const struct checkpoint *proven = &work->checkpoint.checkpoint;
+    struct claim *claim = &pair_of(f, peer, number)->claim;
+    if (!work->has_checkpoint ||
+        (claim->have &&
+         (claim->epoch > proven->epoch || (claim->epoch == proven->epoch && claim->sequence > proven->sequence))))
+        return;
+    *claim = (struct claim){true, proven->epoch, proven->sequence, proven->horizon, proven->time_ms};
+}
+
 void source_worked(struct federation *f, struct replica_work *work)
 {
     uint32_t serial = work->source & SERIAL_MASK, peer = work->source >> 24;
@@ -477,8 +489,11 @@ void source_worked(struct federation *f, struct replica_work *work)
     region->look_ms = 0;
     f->peers[peer].works_out--;
     f->peers[peer].bytes_out -= work->arena.used_bytes;
-    if (work->verdict == VERDICT_APPLIED || work->verdict == VERDICT_KNOWN)
+    if (work->verdict == VERDICT_APPLIED || work->verdict == VERDICT_KNOWN) {
         region_refresh(f, number);
+        if (serial != region->evidence)
+            claim_proven(f, number, peer, work);
+    }
     if (serial == region->evidence)
         on_evidence(f, number, peer, work);
     else if (serial == region->serial && region->state == REGION_FETCHING)

@@ -25,5 +25,7 @@ extern const struct call_handler backup_handler;
 extern const struct call_handler read_audit_handler;
 /* federation.c */
 extern const struct call_handler follow_handler;
+/* federation_snapshot.c */
+extern const struct call_handler fetch_snapshot_handler;
 
 #endif

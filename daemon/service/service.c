@@ -29,6 +29,7 @@ static const struct rpc_method methods[] = {
     METHOD("AgencyService", "Submit", CALL_BIDI, submit, submit_handler),
     METHOD("PlacementService", "FindVacancies", CALL_UNARY, find_vacancies, find_vacancies_handler),
     METHOD("FederationService", "Follow", CALL_BIDI, follow, follow_handler),
+    METHOD("FederationService", "FetchSnapshot", CALL_SERVER_STREAM, fetch_snapshot, fetch_snapshot_handler),
     METHOD("HubService", "PutAgency", CALL_UNARY, put_agency, put_agency_handler),
     METHOD("HubService", "ListAgencies", CALL_SERVER_STREAM, list_agencies, list_agencies_handler),
     METHOD("HubService", "SuspendPrincipal", CALL_UNARY, suspend_principal, suspend_principal_handler),
