@@ -1,3 +1,4 @@
+/* tier: check */
 /*
  * The links' thread over loopback, with a server of the test's own and a logic that only notes what it hears: who is
  * let in as a peer, endpoints in their order, names, streams, back-pressure, the end of a link and of the thread.
