@@ -26,7 +26,7 @@ static enum err read_note(const struct restore *restore, char out[BACKUP_NOTE_BY
     *got = 0;
     snprintf(path, sizeof path, "%s/%s", restore->folder, BACKUP_NOTE_FILE);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0 && errno == ENOENT)
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) /* no folder either: opening the store says so */
         return ERR_NONE;
     ssize_t bytes = fd < 0 ? -1 : read(fd, out, BACKUP_NOTE_BYTES);
     int code = errno;
