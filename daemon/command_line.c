@@ -39,7 +39,8 @@ static void print_help(FILE *out)
     fputs(
         "vacancyd --config /etc/vacancyd/vacancyd.conf\n\n"
         "Runs a hub of the register of foster carers and their vacancies, in the foreground; its log goes to standard\n"
-        "error. SIGTERM stops it in good order, SIGHUP makes it read certificates and revocation lists again.\n\n",
+        "error. SIGTERM stops it in good order, SIGHUP makes it read certificates, revocation lists and roster "
+        "again.\n\n",
         out);
     for (size_t i = 0; i < SWITCHES; i++)
         fprintf(out, "  --%s %s%*s%s\n", switches[i].option.name, switches[i].argument,

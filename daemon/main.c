@@ -10,6 +10,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/version.h"
 #include "daemon/command_line.h"
+#include "daemon/federated.h"
 #include "daemon/gazetteer/import.h"
 #include "daemon/match/match.h"
 #include "daemon/net/net.h"
@@ -53,6 +54,7 @@ struct hub {
     struct access *access;
     struct match *match;
     struct disclosures *disclosures;
+    struct federated federated; /* empty without a roster */
     struct writer *writer;
     struct backups *backups;
     struct service_context services;
@@ -125,37 +127,52 @@ static enum err make_folder(const char *path, struct problem *problem)
     return ERR_NONE;
 }
 
-/* Before any thread: LMDB must be opened after the last fork. */
-static enum err open_register(struct hub *hub, struct problem *problem)
+/* The home environment, perhaps a backup's that was unpacked here. */
+static enum err open_home(struct hub *hub, struct home_options *home, struct problem *problem)
 {
     const struct options *options = &hub->options;
     const struct store_lmdb_options store = {.folder = options->data,
                                              .map_bytes = (uint64_t)options->map_bytes,
                                              .limit_bytes = (uint64_t)options->limit_bytes,
                                              .reserve_bytes = (uint64_t)options->reserve_bytes};
-    struct home_options home = {.clock = clock_system(), .randomness = random_system()};
-    snprintf(home.region, sizeof home.region, "%s", options->region);
-    enum err err = load_keys(hub, &home, problem);
-    home.signer = hub->signer;
-    if (err == ERR_NONE)
-        err = gazetteer_load(options->postcodes, &hub->gazetteer, problem);
-    if (err == ERR_NONE)
-        err = make_folder(options->data, problem);
     struct restore restore = {.folder = options->data,
                               .region = options->region,
                               .signer = hub->signer,
                               .now_ms = clock_wall_ms(clock_system()),
                               .max_age_ms = options->backup_max_age_ms};
+    enum err err = make_folder(options->data, problem);
     if (err == ERR_NONE)
         err = backup_restore_look(&restore, problem);
-    home.restored = restore.found;
+    home->restored = restore.found;
     if (err == ERR_NONE)
         err = store_lmdb_open(&store, &hub->store, problem);
     if (err == ERR_NONE)
-        err = home_open(&home, hub->store, &hub->home, problem);
+        err = home_open(home, hub->store, &hub->home, problem);
     if (err == ERR_NONE)
         err = backup_restore_settle(&restore, hub->home, problem);
+    return err;
+}
+
+/* Before any thread: LMDB must be opened after the last fork. */
+static enum err open_register(struct hub *hub, struct problem *problem)
+{
+    const struct options *options = &hub->options;
+    struct home_options home = {
+        .clock = clock_system(), .randomness = random_system(), .payload_kept_ms = options->payload_kept_ms};
+    snprintf(home.region, sizeof home.region, "%s", options->region);
+    enum err err = load_keys(hub, &home, problem);
+    home.signer = hub->signer;
+    if (err == ERR_NONE)
+        err = federated_read(&hub->federated, options, hub->signer, problem);
+    home.has_peers = federated_has_peers(&hub->federated);
+    home.roster_version = hub->federated.roster != NULL ? hub->federated.roster->version : 0;
+    if (err == ERR_NONE)
+        err = gazetteer_load(options->postcodes, &hub->gazetteer, problem);
+    if (err == ERR_NONE)
+        err = open_home(hub, &home, problem);
     explicit_bzero(home.reference_secret, sizeof home.reference_secret);
+    if (err == ERR_NONE)
+        err = federated_open(&hub->federated, problem);
     return err;
 }
 
@@ -166,9 +183,10 @@ static void create_access(struct hub *hub)
     snprintf(options.trust_domain, sizeof options.trust_domain, "%s", hub->options.trust_domain);
     snprintf(options.region, sizeof options.region, "%s", hub->options.region);
     hub->access = access_create(&options);
+    access_set_roster(hub->access, hub->federated.roster);
 }
 
-/* access and match learn what stands, and then of each commit; the writer starts last. */
+/* access and match learn what stands, and then of each commit; the writers start last. */
 static enum err start_register(struct hub *hub, struct problem *problem)
 {
     create_access(hub);
@@ -183,6 +201,10 @@ static enum err start_register(struct hub *hub, struct problem *problem)
                            problem);
     if (err != ERR_NONE)
         return err;
+    err = federated_create(&hub->federated, hub->home, hub->match, problem);
+    if (err != ERR_NONE)
+        return err;
+    const struct change_port changed = federated_changed(&hub->federated);
     err = disclosures_start(hub->disclosures);
     const struct backups_options backups = {.home = hub->home,
                                             .store = hub->store,
@@ -191,8 +213,10 @@ static enum err start_register(struct hub *hub, struct problem *problem)
                                             .reserve_bytes = (uint64_t)hub->options.reserve_bytes};
     hub->backups = backups_create(&backups);
     if (err == ERR_NONE)
-        err = writer_start(hub->home, (uint32_t)hub->options.write_queue, &(struct change_port){0}, &hub->writer);
-    return err == ERR_NONE ? ERR_NONE : problem_set(problem, err, "", "a thread can't be started: %s", err_name(err));
+        err = writer_start(hub->home, (uint32_t)hub->options.write_queue, &changed, &hub->writer);
+    if (err != ERR_NONE)
+        return problem_set(problem, err, "", "a thread can't be started: %s", err_name(err));
+    return federated_start(&hub->federated, hub->writer, problem);
 }
 
 static enum err submit_update(void *ctx, struct update *update)
@@ -213,6 +237,9 @@ static void read_counters(void *ctx, struct service_counters *out)
 static void fill_service_context(struct hub *hub)
 {
     hub->services = (struct service_context){.home = hub->home,
+                                             .replica = hub->federated.replica,
+                                             .federation = federated_services(&hub->federated),
+                                             .stale_after_ms = hub->options.stale_after_ms,
                                              .updates = {submit_update, hub->writer},
                                              .match = hub->match,
                                              .gazetteer = hub->gazetteer,
@@ -299,6 +326,7 @@ static void on_reload(void *ctx)
     struct hub *hub = ctx;
     struct tls_context *tls;
     struct problem problem;
+    federated_reload(&hub->federated, hub->access);
     if (open_tls(&hub->options, &tls, &problem) != ERR_NONE) {
         log_error("main", "reload: the old certificate, authority and revocation lists stay in use: %s", problem.text);
         return;
@@ -336,6 +364,7 @@ static enum err start(struct hub *hub, struct problem *problem)
     if (err != ERR_NONE)
         return err;
     net_start(hub->net);
+    federated_link(&hub->federated);
     health_set(hub->health, HEALTH_SERVING);
     return ERR_NONE;
 }
@@ -348,12 +377,15 @@ static void run(struct hub *hub)
     net_run(hub->net, &signals);
 }
 
-/* Whatever was started. The writer answers what is queued before the workers' mailboxes go, and so do backups. */
+/* Whatever was started. The writers answer what is queued before the mailboxes of links and workers go, and so do
+ * backups. */
 static void stop(struct hub *hub)
 {
+    federated_unlink(&hub->federated);
     backups_stop(hub->backups);
     if (hub->writer != NULL)
         writer_stop(hub->writer);
+    federated_stop(&hub->federated);
     net_destroy(hub->net);
     tls_context_unref(hub->tls);
     rpc_destroy(hub->rpc);
@@ -362,6 +394,7 @@ static void stop(struct hub *hub)
     health_destroy(hub->health);
     if (hub->disclosures != NULL)
         disclosures_close(hub->disclosures);
+    federated_close(&hub->federated);
     if (hub->match != NULL)
         match_destroy(hub->match);
     if (hub->access != NULL)
@@ -402,6 +435,8 @@ static int check_config(struct hub *hub)
     if (err == ERR_NONE)
         err = load_keys(hub, &home, &problem);
     explicit_bzero(home.reference_secret, sizeof home.reference_secret);
+    if (err == ERR_NONE)
+        err = federated_read(&hub->federated, &hub->options, hub->signer, &problem);
     if (err == ERR_NONE)
         err = gazetteer_load(hub->options.postcodes, &hub->gazetteer, &problem);
     if (err == ERR_NONE)

@@ -22,6 +22,7 @@
         section, name, CONFIG_##type, offsetof(struct options, member), default_text, __VA_ARGS__                      \
     }
 #define HOUR ((int64_t)3600 * 1000)
+#define DAY  (24 * HOUR)
 
 static const struct config_option table[] = {
     OPTION("hub", "region", TEXT, region, NULL, .help = "GSS code of the region that this hub is the authority for."),
@@ -47,9 +48,22 @@ static const struct config_option table[] = {
     OPTION("region", "backup-max-age", DURATION, backup_max_age_ms, "35d", .min = HOUR, .max = 3650 * 24 * HOUR,
            .help = "How old a backup may be that is restored: erased persons' data is gone from backups after that."),
 
-    OPTION("issuers", "issuer", LIST, issuers, NULL,
+    OPTION("issuers", "issuer", LIST, issuers, NULL, .optional = true,
            .help = "A region's code, and its issuer's certificate (path) or the SHA-256 of its public key in hex. One "
-                   "line each."),
+                   "line each. Needed for the own region; with a roster its issuers count too, and these may be left "
+                   "out."),
+
+    OPTION("federation", "roster", PATH, roster, NULL, .optional = true,
+           .help = "The signed list of the federation's regions, their keys and endpoints, as vacancy-ca roster makes "
+                   "it. Read again on SIGHUP. Without it the hub is by itself."),
+    OPTION("federation", "roster-key", TEXT, roster_key, NULL, .optional = true,
+           .help = "The key that signs the roster: 64 hex digits, or the path of a file that holds them (roster.pub). "
+                   "Needed with a roster."),
+    OPTION("federation", "stale-after", DURATION, stale_after_ms, "60s", .min = 1000, .max = 30 * DAY,
+           .help = "How old a region's data may be before a search marks it as stale."),
+    OPTION("federation", "payload-kept", DURATION, payload_kept_ms, "90d", .min = 1000, .max = 3650 * DAY,
+           .help = "How long superseded entries of the own region's log are kept whole; hubs that were away for longer "
+                   "take a snapshot."),
 
     OPTION("gazetteer", "postcodes", PATH, postcodes, NULL, .optional = true,
            .help = "File of unit postcodes that vacancyd --import-postcodes wrote."),
@@ -62,6 +76,11 @@ static const struct config_option table[] = {
            .help = "How large the register may grow; must be below map-size."),
     OPTION("store", "reserve", SIZE, reserve_bytes, "16M", .min = MIB, .max = 64 * GIB,
            .help = "Part of the limit that is kept for withdrawals and deletions."),
+
+    OPTION("store", "replica-map-size", SIZE, replica_map_bytes, "16G", .min = 16 * MIB, .max = 1024 * GIB,
+           .help = "The same as map-size, for the replicas of other regions' registers."),
+    OPTION("store", "replica-limit", SIZE, replica_limit_bytes, "8G", .min = 8 * MIB, .max = 1024 * GIB,
+           .help = "How large those may grow together; must be below replica-map-size."),
 
     OPTION("limits", "connections", INTEGER, connections, "4096", .min = 1, .max = 1000000,
            .help = "Connections open at a time. More are closed at once."),
@@ -123,23 +142,64 @@ static enum err parse_issuer(const char *text, const char *folder, struct issuer
     return ERR_NONE;
 }
 
-static enum err derive_issuers(const char *config_path, struct options *options, struct problem *problem)
+static enum err derive_issuers(const char *folder, struct options *options, struct problem *problem)
 {
     options->issuer_bindings = calloc(options->issuers.count + 1, sizeof *options->issuer_bindings);
-    char *copy = strdup(config_path);
-    if (options->issuer_bindings == NULL || copy == NULL)
+    if (options->issuer_bindings == NULL)
         log_fatal("main", "out of memory for %u issuers", options->issuers.count);
-    const char *folder = dirname(copy);
-    bool own = false;
+    bool own = options->roster != NULL; /* whose issuers count: it must have this region, or the hub doesn't start */
     enum err err = ERR_NONE;
     for (uint32_t i = 0; i < options->issuers.count && err == ERR_NONE; i++) {
         err = parse_issuer(options->issuers.items[i], folder, &options->issuer_bindings[i], problem);
         own |= strcmp(options->issuer_bindings[i].region, options->region) == 0;
     }
-    free(copy);
     if (err == ERR_NONE && !own)
         err = problem_set(problem, ERR_INVALID, "issuers.issuer",
                           "[issuers] has no line for %s, this hub's own region: nobody could call", options->region);
+    return err;
+}
+
+/* 64 hex digits and a line end, as roster.pub has them. */
+static bool read_key_file(const char *path, uint8_t out[PUBLIC_KEY_BYTES])
+{
+    char text[2 * PUBLIC_KEY_BYTES + 4] = "";
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return false;
+    size_t got = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    while (got > 0 && (text[got - 1] == '\n' || text[got - 1] == '\r'))
+        got--;
+    return hex_decode(text, got, out, PUBLIC_KEY_BYTES);
+}
+
+static enum err derive_root_key(const char *folder, struct options *options, struct problem *problem)
+{
+    const char *key = options->roster_key;
+    if ((options->roster == NULL) != (key == NULL))
+        return problem_set(problem, ERR_INVALID, "federation.roster-key",
+                           "[federation] roster and roster-key are given both or neither");
+    char path[PATH_MAX];
+    if (key == NULL || hex_decode(key, strlen(key), options->root_key, sizeof options->root_key))
+        return ERR_NONE;
+    snprintf(path, sizeof path, "%s%s%s", key[0] == '/' ? "" : folder, key[0] == '/' ? "" : "/", key);
+    if (!read_key_file(path, options->root_key))
+        return problem_set(problem, ERR_INVALID, "federation.roster-key",
+                           "[federation] roster-key: \"%.80s\" is neither 64 hex digits nor a file that holds them",
+                           key);
+    return ERR_NONE;
+}
+
+static enum err derive(const char *config_path, struct options *options, struct problem *problem)
+{
+    char *copy = strdup(config_path);
+    if (copy == NULL)
+        log_fatal("main", "out of memory");
+    const char *folder = dirname(copy);
+    enum err err = derive_root_key(folder, options, problem);
+    if (err == ERR_NONE)
+        err = derive_issuers(folder, options, problem);
+    free(copy);
     return err;
 }
 
@@ -159,12 +219,15 @@ static enum err check(const char *config_path, struct options *options, struct p
         return problem_set(problem, ERR_INVALID, "store.limit", "[store] limit must be below store.map-size");
     if (options->reserve_bytes >= options->limit_bytes / 2)
         return problem_set(problem, ERR_INVALID, "store.reserve", "[store] reserve must be below half of store.limit");
+    if (options->replica_limit_bytes >= options->replica_map_bytes)
+        return problem_set(problem, ERR_INVALID, "store.replica-limit",
+                           "[store] replica-limit must be below store.replica-map-size");
     int level = log_level_parse(options->log_level);
     if (level < 0)
         return problem_set(problem, ERR_INVALID, "log.level",
                            "[log] level takes error, warn, info or debug, and is \"%.20s\"", options->log_level);
     options->level = (enum log_level)level;
-    return derive_issuers(config_path, options, problem);
+    return derive(config_path, options, problem);
 }
 
 enum err options_load(const char *path, struct options *out, struct problem *problem)

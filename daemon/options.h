@@ -11,6 +11,7 @@
 #include "daemon/access/access.h"
 #include "daemon/base/config.h"
 #include "daemon/base/log.h"
+#include "daemon/base/signer.h"
 
 struct options {
     /* [hub] */
@@ -26,8 +27,11 @@ struct options {
     /* [gazetteer] */
     char *postcodes; /* NULL: the built-in sectors alone */
     bool allow_sector;
+    /* [federation] */
+    char *roster, *roster_key; /* NULL, both: a hub by itself */
+    int64_t stale_after_ms, payload_kept_ms;
     /* [store] */
-    int64_t map_bytes, limit_bytes, reserve_bytes;
+    int64_t map_bytes, limit_bytes, reserve_bytes, replica_map_bytes, replica_limit_bytes;
     /* [limits] */
     int64_t connections, connections_per_principal, streams_per_connection, calls_per_worker, message_bytes;
     int64_t handshake_ms, first_request_ms, body_ms, write_progress_ms, idle_ms, call_ms, stream_ms, drain_ms;
@@ -37,6 +41,7 @@ struct options {
 
     /* Derived by options_load. */
     struct issuer_binding *issuer_bindings; /* issuers.count of them */
+    uint8_t root_key[PUBLIC_KEY_BYTES];     /* with a roster: of roster-key */
     enum log_level level;
 };
 

@@ -374,9 +374,13 @@ bool links_hub_settle(struct links_hub *peer)
         problem_set(&why, ERR_UNAVAILABLE, "", "no stream can be had");
         peer->fetch_failed = false;
         federation_snapshot_over(peer->shared->federation, peer->number, &why);
+        again = true;
     }
     if (peer->conn != NULL && peer->touched)
-        again = settle_conn(peer);
+        again |= settle_conn(peer);
+    /* A hub that stops waits for its calls to end, and ours never would. */
+    if (peer->state == HUB_LINKED && !peer->over && !h2_conn_accepts_calls(peer->conn))
+        end_with(peer, ERR_UNAVAILABLE, "it is stopping", "");
     if (peer->over) {
         go_on(peer);
         return true;

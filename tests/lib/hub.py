@@ -194,6 +194,7 @@ class Hub:
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"vacancyd started, or hung, where it should refuse:\n{self.log_text()}") from None
+        self.process = None
         assert status > 0, f"vacancyd ended with {status}:\n{self.log_text()}"
         return status, self.log_text()
 

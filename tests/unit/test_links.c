@@ -234,7 +234,7 @@ int64_t federation_tick(struct federation *federation)
 
 /* --- a hub to link to --------------------------------------------------------------------------------------------- */
 
-enum manner { ANSWERS, GARBAGE, REFUSES, READS_NOTHING, ENDS, FLOODS };
+enum manner { ANSWERS, GARBAGE, REFUSES, READS_NOTHING, ENDS, FLOODS, STOPS };
 
 struct server {
     enum manner manner;
@@ -282,6 +282,8 @@ static void on_opened(struct h2_stream *stream, const struct h2_request *request
         h2_stream_send_octets(stream, "\xff\xff\xff", 3);
     else if (!is_fetch(request) && server->manner == READS_NOTHING)
         h2_stream_set_reading(stream, false);
+    else if (!is_fetch(request) && server->manner == STOPS)
+        h2_conn_drain(server->conn, clock_boot_ms(clock_system()), INT64_MAX);
     else if (!is_fetch(request) && server->manner == FLOODS)
         while (say(server, stream))
             ;
@@ -560,7 +562,7 @@ static void only_that_regions_hub_is_heard(void **state)
         {"other-domain", "127.0.0.1", "trust domain", true},
         {"hub", "127.0.0.1", "not issued by an issuer that the roster names", false},
         {"elsewhere", "127.0.0.1", "address mismatch", true}, /* a name that is not the endpoint's */
-        {"foreign", "127.0.0.1", "certificate", true},   /* another root */
+        {"foreign", "127.0.0.1", "certificate", true},        /* another root */
         {"two-names", "127.0.0.1", "one URI", true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -619,6 +621,7 @@ static void a_link_ends_with_its_reason(void **state)
         {GARBAGE, ERR_INVALID, "can't be read"},
         {REFUSES, ERR_FORBIDDEN, "not for you"},
         {ENDS, ERR_UNAVAILABLE, "ended the stream"},
+        {STOPS, ERR_UNAVAILABLE, "is stopping"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct server server;
