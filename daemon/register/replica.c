@@ -244,13 +244,42 @@ size_t replica_list(struct replica *replica, struct replica_status *out, size_t 
     return count;
 }
 
+static int64_t age_ms(int64_t signed_wall_ms, int64_t first_seen_boot_ms, int64_t now_wall_ms, int64_t now_boot_ms,
+                      int64_t *clock_differs_ms)
+{
+    int64_t by_wall = now_wall_ms - signed_wall_ms;
+    int64_t by_boot = now_boot_ms - first_seen_boot_ms;
+    *clock_differs_ms = by_wall < 0 ? -by_wall : 0;
+    int64_t age = by_wall > by_boot ? by_wall : by_boot;
+    return age > 0 ? age : 0;
+}
+
 int64_t replica_age_ms(const struct replica_status *status, int64_t now_wall_ms, int64_t now_boot_ms,
                        int64_t *clock_differs_ms)
 {
-    int64_t by_wall = now_wall_ms - status->checkpoint.checkpoint.time_ms;
-    int64_t by_boot = now_boot_ms - status->first_seen_boot_ms;
-    if (clock_differs_ms != NULL)
-        *clock_differs_ms = by_wall < 0 ? -by_wall : 0;
-    int64_t age = by_wall > by_boot ? by_wall : by_boot;
-    return age > 0 ? age : 0;
+    int64_t differs_ms;
+    return age_ms(status->checkpoint.checkpoint.time_ms, status->first_seen_boot_ms, now_wall_ms, now_boot_ms,
+                  clock_differs_ms != NULL ? clock_differs_ms : &differs_ms);
+}
+
+static void age_of(const struct region *region, int64_t now_wall_ms, int64_t now_boot_ms, struct replica_age *out)
+{
+    *out =
+        (struct replica_age){.present = region->row.proven.generation != 0, .frozen = region->row.frozen != FROZEN_NOT};
+    memcpy(out->region, region->code, GSS_BYTES);
+    if (out->present)
+        out->age_ms = age_ms(region->row.newest.checkpoint.time_ms, region->first_seen_boot_ms, now_wall_ms,
+                             now_boot_ms, &out->clock_differs_ms);
+}
+
+size_t replica_ages(struct replica *replica, int64_t now_wall_ms, int64_t now_boot_ms, struct replica_age *out,
+                    size_t max)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&replica->lock);
+    for (size_t i = 0; i < replica->region_count && count < max; i++)
+        if (replica->regions[i]->in_roster)
+            age_of(replica->regions[i], now_wall_ms, now_boot_ms, &out[count++]);
+    pthread_mutex_unlock(&replica->lock);
+    return count;
 }

@@ -41,6 +41,22 @@ static bool disclose(struct call *call, const struct search *search)
                                          .subject_count = count});
 }
 
+/* Before the search begins: what it then sees of a region is at least as new as is said of it. */
+static bool take_ages(struct call *call, struct search *search)
+{
+    struct replica *replica = ((const struct service_context *)call_context(call))->replica;
+    struct replica_age ages[ROSTER_REGIONS_MAX];
+    if (replica == NULL)
+        return true;
+    search->age_count =
+        replica_ages(replica, search->criteria.as_of_ms, clock_boot_ms(call->clock), ages, ROSTER_REGIONS_MAX);
+    search->ages = arena_alloc(call->arena, search->age_count * sizeof *ages);
+    if (search->ages == NULL)
+        return false;
+    memcpy(search->ages, ages, search->age_count * sizeof *ages);
+    return true;
+}
+
 static void search_turn(struct call *call)
 {
     struct search *search = call->state;
@@ -88,7 +104,7 @@ static void find_vacancies(struct call *call, const ProtobufCMessage *message)
     /* The message is gone when this returns, but not the search. */
     search->frame.request_reference =
         arena_copy_text(call->arena, in->request_reference, strlen(in->request_reference));
-    if (search->frame.request_reference == NULL) {
+    if (search->frame.request_reference == NULL || !take_ages(call, search)) {
         call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
         return;
     }
