@@ -23,6 +23,10 @@ extern const struct call_handler put_agency_handler, list_agencies_handler, susp
 extern const struct call_handler backup_handler;
 /* hub_audit.c */
 extern const struct call_handler read_audit_handler;
+/* hub_regions.c */
+extern const struct call_handler list_regions_handler, promote_handler;
+/* hub_regions_verify.c */
+extern const struct call_handler verify_handler;
 /* federation.c */
 extern const struct call_handler follow_handler;
 /* federation_snapshot.c */

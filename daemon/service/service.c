@@ -36,6 +36,9 @@ static const struct rpc_method methods[] = {
     METHOD("HubService", "GetStatus", CALL_UNARY, get_status, get_status_handler),
     METHOD("HubService", "Backup", CALL_SERVER_STREAM, backup, backup_handler),
     METHOD("HubService", "ReadAudit", CALL_SERVER_STREAM, read_audit, read_audit_handler),
+    METHOD("HubService", "ListRegions", CALL_UNARY, list_regions, list_regions_handler),
+    METHOD("HubService", "Verify", CALL_SERVER_STREAM, verify, verify_handler),
+    METHOD("HubService", "Promote", CALL_UNARY, promote, promote_handler),
 };
 
 const struct rpc_method *service_methods(size_t *count)

@@ -20,6 +20,7 @@
 #include "daemon/register/home.h"
 #include "daemon/register/replica.h"
 #include "daemon/rpc/call.h"
+#include "daemon/service/verifier.h"
 
 #include <stdatomic.h>
 
@@ -61,6 +62,7 @@ struct service_context {
     struct access *access;
     struct disclosures *disclosures;
     struct federation_port federation;
+    struct verifier *verifier; /* NULL: Verify is not served */
     struct backups *backups;                                   /* NULL: none can be made */
     void (*counters)(void *ctx, struct service_counters *out); /* NULL: zeros */
     void *counters_ctx;

@@ -1,0 +1,953 @@
+/* tier: check */
+/*
+ * test_service_federation.c - what other hubs are given: Follow (positions, slices, round robin, a slow reader, signs
+ * of life, R11, R14, R15), FetchSnapshot (order, going on after a break, its limit), and what operators see of it
+ * (ListRegions, Verify, Promote). The log readers are made up: entries of a given size, a checkpoint after every few.
+ */
+#include "tests/lib/fake_hub.h"
+#include "vacancy/v1/federation_service.pb-c.h"
+#include "vacancy/v1/hub_service.pb-c.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define FOLLOW "/vacancy.v1.FederationService/Follow"
+#define FETCH  "/vacancy.v1.FederationService/FetchSnapshot"
+#define HUB    "/vacancy.v1.HubService/"
+#define NORTH  FAKE_DOMAIN "E12000001/hub"
+#define WEST   FAKE_DOMAIN "E12000002/hub"
+
+/* One region's made-up log and records. */
+static struct made_up {
+    const char *region;
+    bool here;
+    uint64_t sequence, horizon, batch; /* a checkpoint after every `batch` entries */
+    int64_t time_ms;
+    size_t payload_bytes, record_count;
+    enum err fails;
+    uint32_t reads;
+} home_log, north_log, west_log;
+
+static struct fake_hub hub;
+static struct signer *root, *region_key;
+static struct peer_positions *heard[64];
+static uint32_t heard_count;
+
+/* --- the log readers ------------------------------------------------------------------------------------------- */
+
+static struct made_up *find(const char *region)
+{
+    struct made_up *all[] = {&home_log, &north_log, &west_log};
+    for (int i = 0; i < 3; i++)
+        if (all[i]->region != NULL && strcmp(all[i]->region, region) == 0 && all[i]->here)
+            return all[i];
+    return NULL;
+}
+
+static void make_header(const struct made_up *log, uint64_t sequence, uint8_t out[LOG_HEADER_BYTES])
+{
+    struct log_header header = {.epoch = 1, .sequence = sequence, .payload_bytes = (uint32_t)log->payload_bytes};
+    strcpy(header.region, log->region);
+    log_header_encode(&header, out);
+}
+
+static void make_head(const struct made_up *log, uint64_t sequence, uint8_t out[DIGEST_BYTES])
+{
+    uint8_t header[LOG_HEADER_BYTES];
+    memset(out, 0, DIGEST_BYTES);
+    if (sequence == 0)
+        return;
+    make_header(log, sequence, header);
+    log_header_hash(header, out);
+}
+
+static void make_checkpoint(const struct made_up *log, uint64_t sequence, struct signed_checkpoint *out)
+{
+    struct checkpoint checkpoint = {
+        .epoch = 1, .sequence = sequence, .horizon = log->horizon, .time_ms = log->time_ms, .records = 1};
+    strcpy(checkpoint.region, log->region);
+    make_head(log, sequence, checkpoint.head);
+    checkpoint_sign(&checkpoint, region_key, out);
+}
+
+static enum err read_newest(void *ctx, const char *region, struct signed_checkpoint *out)
+{
+    (void)ctx;
+    const struct made_up *log = find(region);
+    if (log == NULL)
+        return ERR_NOT_FOUND;
+    make_checkpoint(log, log->sequence, out);
+    return ERR_NONE;
+}
+
+static enum err read_entries(void *ctx, const char *region, const struct log_cursor *cursor, struct arena *arena,
+                             struct log_slice *out)
+{
+    (void)ctx;
+    struct made_up *log = find(region);
+    uint8_t head[DIGEST_BYTES];
+    *out = (struct log_slice){.refusal = log == NULL ? LOG_NOT_HERE : LOG_SERVED};
+    if (log == NULL)
+        return ERR_NONE;
+    log->reads++;
+    make_head(log, cursor->sequence, head);
+    if (cursor->sequence > log->sequence)
+        out->refusal = LOG_AHEAD;
+    else if (cursor->sequence < log->horizon)
+        out->refusal = LOG_BEHIND_HORIZON;
+    else if (memcmp(head, cursor->head, DIGEST_BYTES) != 0)
+        out->refusal = LOG_OTHER_HISTORY;
+    if (out->refusal != LOG_SERVED || log->fails != ERR_NONE)
+        return log->fails;
+    uint64_t end = (cursor->sequence / log->batch + 1) * log->batch;
+    if (end > log->sequence)
+        end = log->sequence;
+    out->rows = arena_alloc(arena, LOG_SLICE_MAX_ROWS * sizeof *out->rows);
+    assert_non_null(out->rows);
+    size_t bytes = 0;
+    for (uint64_t n = cursor->sequence + 1; n <= end && bytes < LOG_SLICE_MAX_BYTES; n++) {
+        uint8_t *octets = arena_zalloc(arena, LOG_HEADER_BYTES + LOG_SALT_BYTES + log->payload_bytes);
+        assert_non_null(octets);
+        make_header(log, n, octets);
+        out->rows[out->count++] = (struct log_row){{octets, LOG_HEADER_BYTES},
+                                                   {octets + LOG_HEADER_BYTES, LOG_SALT_BYTES},
+                                                   {octets + LOG_HEADER_BYTES + LOG_SALT_BYTES, log->payload_bytes}};
+        bytes += LOG_HEADER_BYTES + LOG_SALT_BYTES + log->payload_bytes;
+    }
+    out->has_checkpoint = out->count > 0 && cursor->sequence + out->count == end;
+    if (out->has_checkpoint)
+        make_checkpoint(log, end, &out->checkpoint);
+    return ERR_NONE;
+}
+
+static enum err read_headers(void *ctx, const char *region, uint64_t first, uint64_t last, struct arena *arena,
+                             struct octets *out)
+{
+    (void)ctx;
+    const struct made_up *log = find(region);
+    uint64_t count = last - first + 1 < 100 ? last - first + 1 : 100;
+    uint8_t *octets = arena_alloc(arena, count * LOG_HEADER_BYTES);
+    assert_non_null(octets);
+    for (uint64_t i = 0; i < count; i++)
+        make_header(log, first + i, octets + i * LOG_HEADER_BYTES);
+    *out = (struct octets){octets, count * LOG_HEADER_BYTES};
+    return ERR_NONE;
+}
+
+/* Record n has key n, four octets; table CARER. The log grows by one with each slice, as on a busy hub. */
+static enum err read_records(void *ctx, const char *region, enum log_table after_table, const struct octets *after_key,
+                             struct arena *arena, struct record_slice *out)
+{
+    (void)ctx;
+    struct made_up *log = find(region);
+    uint32_t n = 0;
+    if (after_table != LOG_TABLE_NONE) {
+        assert_int_equal(after_key->size, 4);
+        memcpy(&n, after_key->data, 4);
+        n++;
+    }
+    *out = (struct record_slice){.read_at_sequence = ++log->sequence};
+    out->records = arena_alloc(arena, 10 * sizeof *out->records);
+    assert_non_null(out->records);
+    for (; n < log->record_count && out->count < 10; n++) {
+        uint8_t *octets = arena_zalloc(arena, 100);
+        assert_non_null(octets);
+        memcpy(octets, &n, 4);
+        out->records[out->count++] = (struct shared_record){LOG_TABLE_CARER, {octets, 4}, {octets + 4, 96}};
+    }
+    return ERR_NONE;
+}
+
+/* --- set-up ---------------------------------------------------------------------------------------------------- */
+
+static void peer_has(void *ctx, struct peer_positions *positions)
+{
+    (void)ctx;
+    assert_true(heard_count < 64);
+    heard[heard_count++] = positions;
+}
+
+static void set_roster(void)
+{
+    static const uint8_t issuer[DIGEST_BYTES] = {1};
+    static const char *const regions[] = {"E12000001", "E12000002", FAKE_REGION};
+    char text[4096], key_hex[65], issuer_hex[65], signature_hex[129];
+    uint8_t key[PUBLIC_KEY_BYTES], signature[SIGNATURE_BYTES];
+    struct problem problem;
+    const struct roster *roster;
+    signer_public_key(region_key, key);
+    hex_encode(key, sizeof key, key_hex);
+    hex_encode(issuer, sizeof issuer, issuer_hex);
+    int size = snprintf(text, sizeof text, "vacancy roster v1\nversion 3\n");
+    for (int i = 0; i < 3; i++)
+        size += snprintf(text + size, sizeof text - (size_t)size, "region %s key %s issuer %s\n", regions[i], key_hex,
+                         issuer_hex);
+    signer_sign(root, text, (size_t)size, signature);
+    hex_encode(signature, sizeof signature, signature_hex);
+    size += snprintf(text + size, sizeof text - (size_t)size, "signature %s\n", signature_hex);
+    signer_public_key(root, key);
+    if (roster_parse(text, (size_t)size, key, &roster, &problem) != ERR_NONE)
+        fail_msg("roster: %s %s", problem.field, problem.text);
+    access_set_roster(hub.access, roster);
+    roster_unref(roster);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    static const uint8_t root_seed[32] = {1}, key_seed[32] = {2};
+    root = signer_from_seed(root_seed);
+    region_key = signer_from_seed(key_seed);
+    fake_hub_open(&hub);
+    set_roster();
+    struct log_reader reader = {NULL, read_newest, read_entries, read_headers, read_records};
+    hub.context.federation = (struct federation_port){
+        .home_log = reader, .replica_log = reader, .wakes = wakes_create(), .peer_has = peer_has};
+    home_log = (struct made_up){
+        .region = FAKE_REGION, .here = true, .sequence = 10, .batch = 5, .time_ms = 1000, .payload_bytes = 50};
+    north_log = home_log;
+    north_log.region = "E12000001";
+    west_log = home_log;
+    west_log.region = "E12000002";
+    west_log.here = false;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    fake_hub_close(&hub);
+    wakes_destroy(hub.context.federation.wakes);
+    while (heard_count > 0)
+        free(heard[--heard_count]);
+    signer_destroy(root);
+    signer_destroy(region_key);
+    return 0;
+}
+
+/* --- a follower ------------------------------------------------------------------------------------------------ */
+
+static struct fake_call *begin(const char *principal, const char *path)
+{
+    static const uint8_t issuer[DIGEST_BYTES] = {1};
+    struct tls_peer peer = fake_peer(principal, issuer);
+    return fake_call_begin(&hub.host, path, &peer);
+}
+
+static void say_positions(struct fake_call *call, bool complete)
+{
+    Vacancy__V1__Positions positions = VACANCY__V1__POSITIONS__INIT;
+    Vacancy__V1__FollowRequest request = VACANCY__V1__FOLLOW_REQUEST__INIT;
+    positions.complete = complete;
+    request.item_case = VACANCY__V1__FOLLOW_REQUEST__ITEM_POSITIONS;
+    request.positions = &positions;
+    fake_call_send(call, &request.base);
+}
+
+static void say_take(struct fake_call *call, const struct made_up *log, uint64_t sequence)
+{
+    uint8_t head[DIGEST_BYTES];
+    Vacancy__V1__Cursor take = VACANCY__V1__CURSOR__INIT;
+    Vacancy__V1__FollowRequest request = VACANCY__V1__FOLLOW_REQUEST__INIT;
+    make_head(log, sequence, head);
+    take.region = (char *)log->region;
+    take.sequence = sequence;
+    take.head = (ProtobufCBinaryData){DIGEST_BYTES, head};
+    request.item_case = VACANCY__V1__FOLLOW_REQUEST__ITEM_TAKE;
+    request.take = &take;
+    fake_call_send(call, &request.base);
+}
+
+static void say_drop(struct fake_call *call, const char *region)
+{
+    Vacancy__V1__FollowRequest request = VACANCY__V1__FOLLOW_REQUEST__INIT;
+    request.item_case = VACANCY__V1__FOLLOW_REQUEST__ITEM_DROP;
+    request.drop = (char *)region;
+    fake_call_send(call, &request.base);
+}
+
+static void settle(void)
+{
+    fake_settle(&hub.host, &hub.writer);
+}
+
+static void wake(void)
+{
+    wakes_all(hub.context.federation.wakes);
+    settle();
+}
+
+static const Vacancy__V1__FollowResponse *response(const struct fake_call *call, size_t i)
+{
+    assert_true(i < call->response_count);
+    return (const Vacancy__V1__FollowResponse *)call->responses[i].message;
+}
+
+/* Entries of the region so far, checked to be in order; *batches: ended ones. */
+static uint64_t entries_sent(const struct fake_call *call, const struct made_up *log, uint64_t after, uint32_t *batches)
+{
+    uint64_t next = after + 1;
+    *batches = 0;
+    for (size_t i = 0; i < call->response_count; i++) {
+        const Vacancy__V1__FollowResponse *one = response(call, i);
+        if (one->item_case != VACANCY__V1__FOLLOW_RESPONSE__ITEM_BATCH || strcmp(one->batch->region, log->region) != 0)
+            continue;
+        for (size_t j = 0; j < one->batch->n_entries; j++, next++) {
+            uint8_t header[LOG_HEADER_BYTES];
+            make_header(log, next, header);
+            assert_memory_equal(one->batch->entries[j]->header.data, header, sizeof header);
+            assert_int_equal(one->batch->entries[j]->salt.len, LOG_SALT_BYTES);
+            assert_int_equal(one->batch->entries[j]->payload.len, log->payload_bytes);
+        }
+        *batches += one->batch->checkpoint != NULL && one->batch->n_entries > 0;
+    }
+    return next - after - 1;
+}
+
+/* --- Follow ---------------------------------------------------------------------------------------------------- */
+
+static void positions_go_both_ways(void **state)
+{
+    (void)state;
+    struct fake_call *call = begin(NORTH, FOLLOW);
+    say_positions(call, true);
+    settle();
+    assert_int_equal(call->response_count, 1);
+    const Vacancy__V1__Positions *first = response(call, 0)->positions;
+    assert_true(first->complete);
+    assert_int_equal(first->n_checkpoints, 2); /* the home region and the one replica */
+    assert_int_equal(heard_count, 1);
+    assert_string_equal(heard[0]->peer, "E12000001");
+    assert_true(heard[0]->complete);
+    /* A wake too early says nothing; one in time is a sign of life; what changed goes with it. */
+    wake();
+    assert_int_equal(call->response_count, 1);
+    hub.now_ms += FEDERATION_PING_MS;
+    wake();
+    assert_int_equal(call->response_count, 2);
+    assert_int_equal(response(call, 1)->positions->n_checkpoints, 0);
+    assert_false(response(call, 1)->positions->complete);
+    north_log.sequence++;
+    hub.now_ms += FEDERATION_PING_MS;
+    wake();
+    assert_int_equal(response(call, 2)->positions->n_checkpoints, 1);
+    fake_call_half_close(call);
+    assert_true(call->finished && call->problem.code == ERR_NONE);
+    fake_call_destroy(call);
+    assert_int_equal(hub.host.reserved, 0); /* its place among the wakes was given back */
+}
+
+static void a_log_is_sent_and_goes_on(void **state)
+{
+    (void)state;
+    uint32_t batches;
+    struct fake_call *call = begin(NORTH, FOLLOW);
+    home_log.sequence = 23;
+    say_positions(call, true);
+    say_take(call, &home_log, 2);
+    settle();
+    assert_int_equal(entries_sent(call, &home_log, 2, &batches), 21);
+    assert_int_equal(batches, 5); /* to 5, 10, 15, 20, 23 */
+    /* It grows: after a commit's wake the rest comes at once. */
+    home_log.sequence = 25;
+    wake();
+    assert_int_equal(entries_sent(call, &home_log, 2, &batches), 23);
+    /* Signed again at rest: the checkpoint alone, once. */
+    size_t before = call->response_count;
+    home_log.time_ms += 10000;
+    wake();
+    wake();
+    assert_int_equal(call->response_count, before + 1);
+    const Vacancy__V1__Batch *last = response(call, before)->batch;
+    assert_int_equal(last->n_entries, 0);
+    assert_non_null(strstr(last->checkpoint->text, "sequence 25\n"));
+    /* Dropped: no more. */
+    say_drop(call, FAKE_REGION);
+    home_log.sequence = 30;
+    wake();
+    assert_int_equal(call->response_count, before + 1);
+    fake_call_destroy(call);
+}
+
+static void a_long_log_comes_in_slices(void **state)
+{
+    (void)state;
+    uint32_t batches;
+    struct fake_call *call = begin(NORTH, FOLLOW);
+    home_log.sequence = home_log.batch = 100;
+    home_log.payload_bytes = 10000;
+    say_positions(call, true);
+    say_take(call, &home_log, 0);
+    settle();
+    assert_int_equal(entries_sent(call, &home_log, 0, &batches), 100);
+    assert_int_equal(batches, 1);
+    for (size_t i = 0; i < call->response_count; i++)
+        assert_true(call->responses[i].size < LOG_SLICE_MAX_BYTES + 16 * 1024);
+    assert_true(home_log.reads >= 4);
+    fake_call_destroy(call);
+}
+
+/* A large log keeps no other waiting. */
+static void logs_take_turns(void **state)
+{
+    (void)state;
+    struct fake_call *call = begin(WEST, FOLLOW);
+    home_log.sequence = 300;
+    home_log.batch = 1000;
+    home_log.payload_bytes = 20000;
+    north_log = home_log;
+    north_log.region = "E12000001";
+    call->room = 9;
+    say_positions(call, true);
+    say_take(call, &home_log, 0);
+    say_take(call, &north_log, 0);
+    settle();
+    uint32_t of_home = 0, of_north = 0;
+    for (size_t i = 0; i < call->response_count; i++) {
+        const Vacancy__V1__FollowResponse *one = response(call, i);
+        if (one->item_case == VACANCY__V1__FOLLOW_RESPONSE__ITEM_BATCH)
+            *(strcmp(one->batch->region, FAKE_REGION) == 0 ? &of_home : &of_north) += 1;
+    }
+    assert_int_equal(of_home + of_north, 8);
+    assert_in_range(of_home, 3, 5);
+    fake_call_destroy(call);
+}
+
+/* R15: who doesn't read costs what its queue takes, and nothing is read ahead for it. */
+static void a_slow_reader_is_waited_for(void **state)
+{
+    (void)state;
+    uint32_t batches;
+    struct fake_call *call = begin(NORTH, FOLLOW);
+    home_log.sequence = 1000;
+    call->room = 3;
+    say_positions(call, true);
+    say_take(call, &home_log, 0);
+    settle();
+    assert_int_equal(call->response_count, 3);
+    uint32_t reads = home_log.reads;
+    for (int i = 0; i < 20; i++) {
+        hub.now_ms += FEDERATION_PING_MS;
+        wake();
+        say_positions(call, false);
+        settle();
+    }
+    assert_int_equal(call->response_count, 3);
+    assert_int_equal(home_log.reads, reads);
+    for (int i = 0; i < 1000 && entries_sent(call, &home_log, 0, &batches) < 1000; i++) {
+        fake_call_take(call, 2);
+        settle();
+    }
+    assert_int_equal(entries_sent(call, &home_log, 0, &batches), 1000);
+    assert_int_equal(batches, 200);
+    fake_call_destroy(call);
+}
+
+static void what_cannot_be_served_is_refused(void **state)
+{
+    (void)state;
+    struct fake_call *call = begin(NORTH, FOLLOW);
+    home_log.horizon = 4;
+    say_positions(call, true);
+    say_take(call, &home_log, 3);
+    say_take(call, &west_log, 0);
+    say_take(call, &north_log, 11);
+    settle();
+    static const struct {
+        int reason;
+        const char *region;
+    } want[] = {{VACANCY__V1__REFUSAL__REASON__REASON_BEHIND_HORIZON, FAKE_REGION},
+                {VACANCY__V1__REFUSAL__REASON__REASON_NOT_HERE, "E12000002"},
+                {VACANCY__V1__REFUSAL__REASON__REASON_AHEAD, "E12000001"}};
+    assert_int_equal(call->response_count, 4);
+    for (size_t i = 0; i < 3; i++) {
+        const Vacancy__V1__Refusal *refusal = response(call, i + 1)->refusal;
+        assert_non_null(refusal);
+        assert_string_equal(refusal->region, want[i].region);
+        assert_int_equal(refusal->reason, want[i].reason);
+        assert_int_equal(refusal->checkpoint != NULL, i != 1);
+    }
+    wake(); /* and taken no more */
+    assert_int_equal(call->response_count, 4);
+    /* Another history: the same place, another entry. */
+    north_log.payload_bytes = 49;
+    uint8_t head[DIGEST_BYTES];
+    make_head(&north_log, 7, head);
+    north_log.payload_bytes = 50;
+    Vacancy__V1__Cursor take = VACANCY__V1__CURSOR__INIT;
+    Vacancy__V1__FollowRequest request = VACANCY__V1__FOLLOW_REQUEST__INIT;
+    take.region = (char *)"E12000001";
+    take.sequence = 7;
+    take.head = (ProtobufCBinaryData){DIGEST_BYTES, head};
+    request.item_case = VACANCY__V1__FOLLOW_REQUEST__ITEM_TAKE;
+    request.take = &take;
+    fake_call_send(call, &request.base);
+    settle();
+    assert_int_equal(response(call, 4)->refusal->reason, VACANCY__V1__REFUSAL__REASON__REASON_OTHER_HISTORY);
+    fake_call_destroy(call);
+}
+
+static void a_store_that_fails_ends_the_stream(void **state)
+{
+    (void)state;
+    struct fake_call *call = begin(NORTH, FOLLOW);
+    say_positions(call, true);
+    home_log.fails = ERR_STORE_IO;
+    say_take(call, &home_log, 0);
+    settle();
+    assert_int_equal(call->problem.code, ERR_STORE_IO);
+    fake_call_destroy(call);
+}
+
+static void ended_with(Vacancy__V1__FollowRequest *request, const char *field)
+{
+    struct fake_call *call = begin(NORTH, FOLLOW);
+    if (request->item_case != VACANCY__V1__FOLLOW_REQUEST__ITEM_POSITIONS)
+        say_positions(call, true);
+    fake_call_send(call, &request->base);
+    assert_int_equal(call->problem.code, ERR_INVALID);
+    assert_string_equal(call->problem.field, field);
+    fake_call_destroy(call);
+    assert_int_equal(hub.host.reserved, 0);
+}
+
+/* R11, P13: garbage ends the stream with the field's name. */
+static void garbage_names_the_field(void **state)
+{
+    (void)state;
+    uint8_t head[DIGEST_BYTES] = {1};
+    Vacancy__V1__FollowRequest request = VACANCY__V1__FOLLOW_REQUEST__INIT;
+    Vacancy__V1__Cursor take = VACANCY__V1__CURSOR__INIT;
+    Vacancy__V1__Positions positions = VACANCY__V1__POSITIONS__INIT;
+    Vacancy__V1__SignedCheckpoint checkpoint = VACANCY__V1__SIGNED_CHECKPOINT__INIT, *list[2] = {&checkpoint};
+    ended_with(&request, "item");
+    request.item_case = VACANCY__V1__FOLLOW_REQUEST__ITEM_TAKE;
+    request.take = &take;
+    ended_with(&request, "take.region");
+    take.region = (char *)"E12000001";
+    ended_with(&request, "take.head");
+    take.head = (ProtobufCBinaryData){DIGEST_BYTES, head};
+    ended_with(&request, "take.head"); /* sequence 0 */
+    take.sequence = UINT64_MAX;
+    ended_with(&request, "take.sequence");
+    request.item_case = VACANCY__V1__FOLLOW_REQUEST__ITEM_DROP;
+    request.drop = (char *)"north";
+    ended_with(&request, "drop");
+    request.item_case = VACANCY__V1__FOLLOW_REQUEST__ITEM_POSITIONS;
+    request.positions = &positions;
+    ended_with(&request, "positions.complete");
+    positions.complete = true;
+    positions.checkpoints = list;
+    positions.n_checkpoints = 1;
+    checkpoint.text = (char *)"vacancy checkpoint v1\nregion E12000001\n";
+    ended_with(&request, "positions.checkpoints[0]");
+    Vacancy__V1__SignedCheckpoint *many[ROSTER_REGIONS_MAX + 1];
+    for (int i = 0; i <= ROSTER_REGIONS_MAX; i++)
+        many[i] = &checkpoint;
+    positions.checkpoints = many;
+    positions.n_checkpoints = ROSTER_REGIONS_MAX + 1;
+    ended_with(&request, "positions.checkpoints");
+}
+
+static void a_stream_takes_at_most_as_many_regions_as_a_roster_has(void **state)
+{
+    (void)state;
+    struct fake_call *call = begin(NORTH, FOLLOW);
+    call->room = 0;
+    say_positions(call, true);
+    for (int i = 0; i <= ROSTER_REGIONS_MAX; i++) {
+        char region[GSS_BYTES];
+        struct made_up log = {.region = region};
+        assert_false(call->finished);
+        snprintf(region, sizeof region, "E12%06d", i % 1000000);
+        say_take(call, &log, 0);
+    }
+    assert_int_equal(call->problem.code, ERR_INVALID);
+    assert_string_equal(call->problem.field, "take");
+    fake_call_destroy(call);
+}
+
+/* A9, R14, and a hub that claims our own region. */
+static void only_other_hubs_of_the_roster_may_follow(void **state)
+{
+    (void)state;
+    static const char *const others[] = {FAKE_LEEDS, FAKE_OLIVE, FAKE_HUB, FAKE_DOMAIN "E12000009/hub",
+                                         FAKE_DOMAIN "E12000001/operator/olive"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        struct fake_call *call = begin(others[i], FOLLOW);
+        enum err code = strstr(others[i], "E12000009") != NULL ? ERR_UNAUTHENTICATED : ERR_FORBIDDEN; /* A11 */
+        say_positions(call, true);
+        assert_int_equal(call->problem.code, code);
+        assert_int_equal(call->response_count, 0);
+        fake_call_destroy(call);
+        Vacancy__V1__FetchSnapshotRequest request = VACANCY__V1__FETCH_SNAPSHOT_REQUEST__INIT;
+        request.region = (char *)FAKE_REGION;
+        call = begin(others[i], FETCH);
+        fake_call_send(call, &request.base);
+        assert_int_equal(call->problem.code, code);
+        fake_call_destroy(call);
+    }
+    assert_int_equal(heard_count, 0);
+    struct wakes *wakes = hub.context.federation.wakes;
+    hub.context.federation.wakes = NULL; /* a hub without a roster */
+    struct fake_call *call = begin(NORTH, FOLLOW);
+    say_positions(call, true);
+    assert_int_equal(call->problem.code, ERR_UNAVAILABLE);
+    fake_call_destroy(call);
+    hub.context.federation.wakes = wakes;
+}
+
+/* T20: a certificate that runs out while its stream lives. */
+static void an_expired_certificate_ends_the_stream(void **state)
+{
+    (void)state;
+    struct fake_call *call = begin(NORTH, FOLLOW);
+    say_positions(call, true);
+    call->peer.not_after_ms = hub.now_ms + 1000;
+    hub.now_ms += 1001;
+    say_positions(call, false);
+    assert_int_equal(call->problem.code, ERR_UNAUTHENTICATED);
+    fake_call_destroy(call);
+}
+
+static void a_full_mailbox_is_tried_again(void **state)
+{
+    (void)state;
+    struct fake_call *call = begin(NORTH, FOLLOW);
+    hub.host.replies_max = 0;
+    say_positions(call, true);
+    fake_host_turn(&hub.host);
+    assert_int_equal(hub.host.reserved, 0);
+    hub.host.replies_max = 10;
+    settle();
+    assert_int_equal(hub.host.reserved, 1);
+    fake_call_destroy(call);
+    assert_int_equal(hub.host.reserved, 0);
+}
+
+/* --- FetchSnapshot --------------------------------------------------------------------------------------------- */
+
+static const Vacancy__V1__FetchSnapshotResponse *part(const struct fake_call *call, size_t i)
+{
+    assert_true(i < call->response_count);
+    return (const Vacancy__V1__FetchSnapshotResponse *)call->responses[i].message;
+}
+
+struct got {
+    uint64_t begin, headers, log_from, log_to, read_at;
+    uint32_t records, first_record, batches;
+};
+
+/* What came, checked to be in order. */
+static struct got take_apart(const struct fake_call *call)
+{
+    struct got got = {.first_record = UINT32_MAX};
+    int last = 0;
+    for (size_t i = 0; i < call->response_count; i++) {
+        const Vacancy__V1__FetchSnapshotResponse *one = part(call, i);
+        assert_true((int)one->item_case >= last); /* the numbers are in the order of the parts */
+        last = (int)one->item_case;
+        switch (one->item_case) {
+        case VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__ITEM_BEGIN:
+            got.begin = strtoull(strstr(one->begin->checkpoint->text, "sequence ") + 9, NULL, 10);
+            break;
+        case VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__ITEM_HEADERS:
+            got.headers += one->headers->headers.len / LOG_HEADER_BYTES;
+            break;
+        case VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__ITEM_RECORDS:
+            for (size_t j = 0; j < one->records->n_records; j++, got.records++) {
+                uint32_t n;
+                memcpy(&n, one->records->records[j]->key.data, 4);
+                if (got.first_record == UINT32_MAX)
+                    got.first_record = n;
+                assert_int_equal(n, got.first_record + got.records);
+            }
+            got.read_at = one->records->read_at_sequence;
+            break;
+        default:
+            got.batches++;
+            for (size_t j = 0; j < one->batch->n_entries; j++) {
+                struct log_header header;
+                const struct octets octets = {one->batch->entries[j]->header.data, LOG_HEADER_BYTES};
+                assert_int_equal(log_header_decode(&octets, &header), ERR_NONE);
+                if (got.log_from == 0)
+                    got.log_from = header.sequence;
+                assert_int_equal(header.sequence, got.log_to == 0 ? header.sequence : got.log_to + 1);
+                got.log_to = header.sequence;
+            }
+        }
+    }
+    return got;
+}
+
+static struct fake_call *fetch(const char *principal, Vacancy__V1__FetchSnapshotRequest *request, uint32_t room)
+{
+    struct fake_call *call = begin(principal, FETCH);
+    call->room = room;
+    request->region = (char *)FAKE_REGION;
+    fake_call_send(call, &request->base);
+    fake_call_half_close(call);
+    settle();
+    return call;
+}
+
+static void a_snapshot_in_its_order(void **state)
+{
+    (void)state;
+    Vacancy__V1__FetchSnapshotRequest request = VACANCY__V1__FETCH_SNAPSHOT_REQUEST__INIT;
+    home_log.sequence = 250;
+    home_log.record_count = 95;
+    struct fake_call *call = fetch(NORTH, &request, UINT32_MAX);
+    assert_true(call->finished);
+    assert_int_equal(call->problem.code, ERR_NONE);
+    struct got got = take_apart(call);
+    assert_int_equal(got.begin, 250);
+    assert_int_equal(got.headers, 250);
+    assert_int_equal(got.records, 95);
+    assert_int_equal(got.log_from, 251);
+    assert_true(got.log_to >= got.read_at);
+    const Vacancy__V1__FetchSnapshotResponse *last = part(call, call->response_count - 1);
+    assert_non_null(last->batch->checkpoint);
+    fake_call_destroy(call);
+}
+
+/* Of a region at rest: the last batch has only the checkpoint. */
+static void a_snapshot_of_nothing_new_ends_with_a_checkpoint(void **state)
+{
+    (void)state;
+    Vacancy__V1__FetchSnapshotRequest request = VACANCY__V1__FETCH_SNAPSHOT_REQUEST__INIT;
+    struct fake_call *call = fetch(NORTH, &request, UINT32_MAX);
+    assert_int_equal(call->problem.code, ERR_NONE);
+    struct got got = take_apart(call);
+    assert_int_equal(got.headers, 10);
+    assert_int_equal(got.batches, 1);
+    assert_int_equal(got.records, 0);
+    fake_call_destroy(call);
+}
+
+static void a_slow_fetcher_is_waited_for(void **state)
+{
+    (void)state;
+    Vacancy__V1__FetchSnapshotRequest request = VACANCY__V1__FETCH_SNAPSHOT_REQUEST__INIT;
+    home_log.sequence = 250;
+    home_log.record_count = 95;
+    struct fake_call *call = fetch(NORTH, &request, 1);
+    assert_int_equal(call->response_count, 1);
+    settle();
+    assert_int_equal(call->response_count, 1);
+    for (int i = 0; i < 100 && !call->finished; i++) {
+        fake_call_take(call, 1);
+        settle();
+    }
+    assert_true(call->finished);
+    assert_int_equal(take_apart(call).records, 95);
+    fake_call_destroy(call);
+}
+
+static void a_snapshot_goes_on_after_a_break(void **state)
+{
+    (void)state;
+    Vacancy__V1__FetchSnapshotRequest request = VACANCY__V1__FETCH_SNAPSHOT_REQUEST__INIT;
+    uint8_t head[DIGEST_BYTES];
+    uint32_t key = 40;
+    home_log.sequence = 250;
+    home_log.record_count = 95;
+    make_head(&home_log, 240, head);
+    request.from_sequence = 240;
+    request.from_head = (ProtobufCBinaryData){DIGEST_BYTES, head};
+    request.headers_until = 190;
+    struct fake_call *call = fetch(NORTH, &request, UINT32_MAX);
+    assert_int_equal(call->problem.code, ERR_NONE);
+    struct got got = take_apart(call);
+    assert_int_equal(got.begin, 0);
+    assert_int_equal(got.headers, 50);
+    assert_int_equal(got.first_record, 0);
+    assert_int_equal(got.log_from, 241);
+    fake_call_destroy(call);
+    request.headers_until = 240;
+    request.after_table = LOG_TABLE_CARER;
+    request.after_key = (ProtobufCBinaryData){4, (uint8_t *)&key};
+    call = fetch(NORTH, &request, UINT32_MAX);
+    got = take_apart(call);
+    assert_int_equal(got.headers, 0);
+    assert_int_equal(got.first_record, 41);
+    assert_int_equal(got.records, 54);
+    assert_int_equal(got.log_from, 241);
+    fake_call_destroy(call);
+}
+
+static void fetch_fails(Vacancy__V1__FetchSnapshotRequest *request, enum err code, const char *field)
+{
+    struct fake_call *call = fetch(NORTH, request, UINT32_MAX);
+    assert_int_equal(call->problem.code, code);
+    assert_string_equal(call->problem.field, field);
+    assert_int_equal(call->response_count, 0);
+    fake_call_destroy(call);
+}
+
+static void what_can_not_go_on_is_refused(void **state)
+{
+    (void)state;
+    Vacancy__V1__FetchSnapshotRequest request = VACANCY__V1__FETCH_SNAPSHOT_REQUEST__INIT;
+    uint8_t head[DIGEST_BYTES], key[65] = {0};
+    request.headers_until = 4;
+    fetch_fails(&request, ERR_INVALID, "from_sequence");
+    request.from_sequence = 5;
+    fetch_fails(&request, ERR_INVALID, "from_head");
+    make_head(&home_log, 5, head);
+    request.from_head = (ProtobufCBinaryData){DIGEST_BYTES, head};
+    request.headers_until = 6;
+    fetch_fails(&request, ERR_INVALID, "headers_until");
+    request.headers_until = 5;
+    request.after_table = LOG_TABLE_EPOCH;
+    fetch_fails(&request, ERR_INVALID, "after_table");
+    request.after_table = LOG_TABLE_OFFER;
+    fetch_fails(&request, ERR_INVALID, "after_key");
+    request.after_key = (ProtobufCBinaryData){sizeof key, key};
+    fetch_fails(&request, ERR_INVALID, "after_key");
+    request.after_key.len = 4;
+    home_log.horizon = 6;
+    fetch_fails(&request, ERR_OUT_OF_RANGE, "from_sequence");
+    home_log.horizon = 0;
+    head[0] ^= 1;
+    fetch_fails(&request, ERR_PRECONDITION, "from_head");
+    request.from_sequence = request.headers_until = 11;
+    fetch_fails(&request, ERR_OUT_OF_RANGE, "from_sequence");
+    request.from_sequence = UINT64_MAX;
+    fetch_fails(&request, ERR_INVALID, "from_sequence");
+    home_log.here = false;
+    vacancy__v1__fetch_snapshot_request__init(&request);
+    fetch_fails(&request, ERR_NOT_FOUND, "region");
+}
+
+static void two_snapshots_a_hub(void **state)
+{
+    (void)state;
+    Vacancy__V1__FetchSnapshotRequest request = VACANCY__V1__FETCH_SNAPSHOT_REQUEST__INIT;
+    struct fake_call *first = fetch(NORTH, &request, 1), *second = fetch(NORTH, &request, 1);
+    fetch_fails(&request, ERR_LIMIT, "");
+    struct fake_call *other = fetch(WEST, &request, 1);
+    assert_false(other->finished);
+    fake_call_cancel(first);
+    struct fake_call *third = fetch(NORTH, &request, 1);
+    assert_false(third->finished);
+    fake_call_destroy(first);
+    fake_call_destroy(second);
+    fake_call_destroy(third);
+    fake_call_destroy(other);
+}
+
+/* --- for operators --------------------------------------------------------------------------------------------- */
+
+static void regions_are_listed(void **state)
+{
+    (void)state;
+    Vacancy__V1__ListRegionsRequest request = VACANCY__V1__LIST_REGIONS_REQUEST__INIT;
+    static const char *const may[] = {FAKE_OLIVE, FAKE_ANN, FAKE_TEAM, FAKE_LEEDS};
+    for (size_t i = 0; i < 4; i++) {
+        struct fake_call *call = fake_hub_ask(&hub, may[i], HUB "ListRegions", &request.base);
+        const Vacancy__V1__ListRegionsResponse *answer = fake_hub_answer(call);
+        assert_int_equal(answer->n_regions, 3);
+        assert_int_equal(answer->roster_version, 3);
+        const Vacancy__V1__Region *home = answer->regions[2];
+        assert_true(home->home && home->present);
+        assert_string_equal(home->region, FAKE_REGION);
+        assert_int_equal(home->sequence, fake_hub_log(&hub));
+        assert_int_equal(home->standing, VACANCY__V1__STANDING__STANDING_DECIDING);
+        assert_int_equal(strlen(home->state_digest), 64);
+        assert_false(answer->regions[0]->present);
+        fake_call_destroy(call);
+    }
+    struct fake_call *call = fake_hub_ask(&hub, NORTH, HUB "ListRegions", &request.base);
+    assert_int_equal(call->problem.code, ERR_FORBIDDEN);
+    fake_call_destroy(call);
+}
+
+/* The verifier's thread answers through the mailbox: bounded wait for it. */
+static void until_finished(struct fake_call *call)
+{
+    for (int i = 0; i < 10000 && !call->finished; i++) {
+        struct mail mail;
+        if (mailbox_wait(hub.host.mailbox, &mail, 1, 10) == 1) {
+            hub.host.reserved--;
+            call->reserved--;
+            call->call.method->handler->resumed(&call->call, &mail);
+        }
+    }
+    assert_true(call->finished);
+}
+
+static void regions_are_verified_one_call_at_a_time(void **state)
+{
+    (void)state;
+    static const uint8_t issuer[DIGEST_BYTES] = {1};
+    Vacancy__V1__VerifyRequest request = VACANCY__V1__VERIFY_REQUEST__INIT;
+    hub.context.verifier = verifier_create(hub.home, NULL, FAKE_REGION);
+    struct tls_peer olive = fake_peer(FAKE_OLIVE, issuer), ann = fake_peer(FAKE_ANN, issuer),
+                    leeds = fake_peer(FAKE_LEEDS, issuer);
+    struct fake_call *call = fake_unary(&hub.host, HUB "Verify", &olive, &request.base);
+    struct fake_call *second = fake_unary(&hub.host, HUB "Verify", &ann, &request.base);
+    assert_int_equal(second->problem.code, ERR_LIMIT);
+    fake_call_destroy(second);
+    until_finished(call);
+    assert_int_equal(call->problem.code, ERR_NONE);
+    assert_int_equal(call->response_count, 3);
+    const Vacancy__V1__VerifyResponse *north = (const void *)call->responses[0].message,
+                                      *home = (const void *)call->responses[2].message;
+    assert_false(north->equal);
+    assert_string_not_equal(north->problem, "");
+    assert_true(home->equal);
+    assert_string_equal(home->problem, "");
+    assert_string_equal(home->state_digest, home->signed_digest);
+    assert_int_equal(home->sequence, fake_hub_log(&hub));
+    assert_int_equal(home->records, 2); /* the agencies */
+    fake_call_destroy(call);
+    call = fake_unary(&hub.host, HUB "Verify", &leeds, &request.base);
+    assert_int_equal(call->problem.code, ERR_FORBIDDEN);
+    fake_call_destroy(call);
+    /* Given back: the next one may, also after one that was cancelled in the middle. */
+    request.region = (char *)FAKE_REGION;
+    call = fake_unary(&hub.host, HUB "Verify", &ann, &request.base);
+    until_finished(call);
+    assert_int_equal(call->response_count, 1);
+    fake_call_destroy(call);
+    request.region = (char *)"north";
+    call = fake_unary(&hub.host, HUB "Verify", &ann, &request.base);
+    assert_string_equal(call->problem.field, "region");
+    fake_call_destroy(call);
+    verifier_destroy(hub.context.verifier);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(positions_go_both_ways),
+        TEST(a_log_is_sent_and_goes_on),
+        TEST(a_long_log_comes_in_slices),
+        TEST(logs_take_turns),
+        TEST(a_slow_reader_is_waited_for),
+        TEST(what_cannot_be_served_is_refused),
+        TEST(a_store_that_fails_ends_the_stream),
+        TEST(garbage_names_the_field),
+        TEST(a_stream_takes_at_most_as_many_regions_as_a_roster_has),
+        TEST(only_other_hubs_of_the_roster_may_follow),
+        TEST(an_expired_certificate_ends_the_stream),
+        TEST(a_full_mailbox_is_tried_again),
+        TEST(a_snapshot_in_its_order),
+        TEST(a_snapshot_of_nothing_new_ends_with_a_checkpoint),
+        TEST(a_slow_fetcher_is_waited_for),
+        TEST(a_snapshot_goes_on_after_a_break),
+        TEST(what_can_not_go_on_is_refused),
+        TEST(two_snapshots_a_hub),
+        TEST(regions_are_listed),
+        TEST(regions_are_verified_one_call_at_a_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
