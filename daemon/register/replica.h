@@ -27,7 +27,7 @@ enum replica_work_kind {
     WORK_SNAPSHOT_RECORDS, /* records */
     WORK_SNAPSHOT_LOG,  /* entries after `begin`, and the checkpoint at their end: proves and publishes, if at or after
                            every records' read_at; else more follow */
-    WORK_SNAPSHOT_DROP, /* the staged generation is given up */
+    WORK_SNAPSHOT_DROP, /* the staged generation is given up: VERDICT_KNOWN */
 };
 
 enum replica_verdict {

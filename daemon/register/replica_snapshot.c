@@ -339,6 +339,19 @@ static enum replica_verdict not_proven(struct draft *draft, struct replica_work 
     return refuse(work, VERDICT_MISMATCH, ERR_STORE_DAMAGED, "%s", why);
 }
 
+/* The staged state's end and the checkpoint's are one position: they must name one epoch. */
+static enum replica_verdict same_epoch(struct apply *apply, struct draft *draft, struct replica_work *work)
+{
+    const struct replica_state *state = &draft->staging.state;
+    const struct checkpoint *end = &work->checkpoint.checkpoint;
+    if (end->epoch == state->epoch && memcmp(end->epoch_id, state->epoch_id, EPOCH_ID_BYTES) == 0)
+        return VERDICT_NONE;
+    if (end->epoch == draft->staging.begin.checkpoint.epoch)
+        return freeze_fork(apply, draft, work, &draft->staging.begin, "two epochs of one number");
+    return refuse(work, VERDICT_LIE, ERR_INVALID, "the checkpoint's epoch is not the one in force at %llu",
+                  (number)end->sequence);
+}
+
 static enum replica_verdict work_log(struct apply *apply, struct draft *draft, struct replica_work *work)
 {
     struct staging_row *staging = &draft->staging;
@@ -358,6 +371,9 @@ static enum replica_verdict work_log(struct apply *apply, struct draft *draft, s
     uint64_t end = work->checkpoint.checkpoint.sequence;
     if (end < staging->state.sequence)
         return staged(draft); /* sent again after a break: what follows is new */
+    verdict = same_epoch(apply, draft, work);
+    if (verdict != VERDICT_NONE)
+        return verdict;
     /* Who claims a later reading than there was can't keep a snapshot from being proven. */
     if (digest_agrees(&staging->state, &work->checkpoint.checkpoint))
         return publish(apply, draft, work);
