@@ -57,6 +57,7 @@ struct hub {
     struct federated federated; /* empty without a roster */
     struct writer *writer;
     struct backups *backups;
+    struct verifier *verifier;
     struct service_context services;
     struct health *health;
     struct reflection *reflection;
@@ -236,6 +237,7 @@ static void read_counters(void *ctx, struct service_counters *out)
 
 static void fill_service_context(struct hub *hub)
 {
+    hub->verifier = verifier_create(hub->home, hub->federated.replica, hub->options.region);
     hub->services = (struct service_context){.home = hub->home,
                                              .replica = hub->federated.replica,
                                              .federation = federated_services(&hub->federated),
@@ -246,6 +248,7 @@ static void fill_service_context(struct hub *hub)
                                              .access = hub->access,
                                              .disclosures = hub->disclosures,
                                              .backups = hub->backups,
+                                             .verifier = hub->verifier,
                                              .counters = read_counters,
                                              .counters_ctx = hub,
                                              .allow_sector = hub->options.allow_sector,
@@ -383,6 +386,7 @@ static void stop(struct hub *hub)
 {
     federated_unlink(&hub->federated);
     backups_stop(hub->backups);
+    verifier_stop(hub->verifier);
     if (hub->writer != NULL)
         writer_stop(hub->writer);
     federated_stop(&hub->federated);
@@ -390,6 +394,7 @@ static void stop(struct hub *hub)
     tls_context_unref(hub->tls);
     rpc_destroy(hub->rpc);
     backups_destroy(hub->backups);
+    verifier_destroy(hub->verifier);
     reflection_destroy(hub->reflection);
     health_destroy(hub->health);
     if (hub->disclosures != NULL)

@@ -90,15 +90,24 @@ struct verifier *verifier_create(struct home *home, struct replica *replica, con
     return verifier;
 }
 
-void verifier_destroy(struct verifier *verifier)
+void verifier_stop(struct verifier *verifier)
 {
     if (verifier == NULL)
         return;
     pthread_mutex_lock(&verifier->lock);
+    bool first = !verifier->stopping;
     verifier->stopping = true;
     pthread_cond_signal(&verifier->changed);
     pthread_mutex_unlock(&verifier->lock);
-    pthread_join(verifier->thread, NULL);
+    if (first)
+        pthread_join(verifier->thread, NULL);
+}
+
+void verifier_destroy(struct verifier *verifier)
+{
+    if (verifier == NULL)
+        return;
+    verifier_stop(verifier);
     pthread_cond_destroy(&verifier->changed);
     pthread_mutex_destroy(&verifier->lock);
     free(verifier);
@@ -127,9 +136,14 @@ enum err verifier_submit(struct verifier *verifier, const char *region, const st
         return ERR_LIMIT;
     strncpy(job->region, region, sizeof job->region - 1);
     pthread_mutex_lock(&verifier->lock);
-    verifier->job = job;
-    verifier->reply = *reply;
-    pthread_cond_signal(&verifier->changed);
+    bool stopping = verifier->stopping;
+    if (!stopping) {
+        verifier->job = job;
+        verifier->reply = *reply;
+        pthread_cond_signal(&verifier->changed);
+    }
     pthread_mutex_unlock(&verifier->lock);
-    return ERR_NONE;
+    if (stopping)
+        free(job);
+    return stopping ? ERR_LIMIT : ERR_NONE;
 }

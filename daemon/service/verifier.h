@@ -3,8 +3,8 @@
  * worker has.
  *
  * Owns: one thread with one job at a time. Not here: what a call shows of it (hub_regions_verify.c).
- * Thread: create and destroy from main (destroy as the writers stop: when no worker runs, before their mailboxes go);
- * the rest any. Invariant: a job taken is answered once, to its reply address.
+ * Thread: create, stop and destroy from main; the rest any. Invariant: a job taken is answered once, to its reply
+ * address.
  */
 #ifndef VACANCY_SERVICE_VERIFIER_H
 #define VACANCY_SERVICE_VERIFIER_H
@@ -25,13 +25,16 @@ struct verified {
 
 /* home and replica (NULL: none) are borrowed. Aborts when out of memory. */
 struct verifier *verifier_create(struct home *home, struct replica *replica, const char *home_region);
-/* Waits for the job under way. NULL is fine. */
+/* Waits for the job under way and takes no more: before the workers' mailboxes go. NULL is fine. */
+void verifier_stop(struct verifier *verifier);
+/* After the workers, before home and replica. Stopped or not; NULL is fine. */
 void verifier_destroy(struct verifier *verifier);
 
 /* Takes the verifier for one call's jobs, until verifier_release. ERR_LIMIT: another has it, or its last job runs. */
 enum err verifier_take(struct verifier *verifier) __attribute__((warn_unused_result));
 void verifier_release(struct verifier *verifier);
-/* The one job of whoever has taken it. The reply's place must have been reserved. ERR_LIMIT: out of memory. */
+/* The one job of whoever has taken it. The reply's place must have been reserved. ERR_LIMIT: out of memory, or stopped.
+ */
 enum err verifier_submit(struct verifier *verifier, const char *region, const struct reply_address *reply)
     __attribute__((warn_unused_result));
 
