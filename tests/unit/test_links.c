@@ -234,7 +234,7 @@ int64_t federation_tick(struct federation *federation)
 
 /* --- a hub to link to --------------------------------------------------------------------------------------------- */
 
-enum manner { ANSWERS, GARBAGE, REFUSES, READS_NOTHING, ENDS, FLOODS, STOPS };
+enum manner { ANSWERS, GARBAGE, REFUSES, READS_NOTHING, ENDS, FLOODS, STOPS, SHOUTS };
 
 struct server {
     enum manner manner;
@@ -269,6 +269,8 @@ static bool say(struct server *server, struct h2_stream *stream)
     return h2_stream_send(stream, &response.base);
 }
 
+static const uint8_t too_much[3 << 20]; /* in one message */
+
 static void on_opened(struct h2_stream *stream, const struct h2_request *request)
 {
     static const struct problem refusal = {.code = ERR_FORBIDDEN, .text = "not for you"};
@@ -280,6 +282,8 @@ static void on_opened(struct h2_stream *stream, const struct h2_request *request
         h2_stream_finish(stream, NULL);
     else if (!is_fetch(request) && server->manner == GARBAGE)
         h2_stream_send_octets(stream, "\xff\xff\xff", 3);
+    else if (!is_fetch(request) && server->manner == SHOUTS)
+        h2_stream_send_octets(stream, too_much, sizeof too_much);
     else if (!is_fetch(request) && server->manner == READS_NOTHING)
         h2_stream_set_reading(stream, false);
     else if (!is_fetch(request) && server->manner == STOPS)
@@ -618,10 +622,9 @@ static void a_link_ends_with_its_reason(void **state)
         enum err code;
         const char *words;
     } cases[] = {
-        {GARBAGE, ERR_INVALID, "can't be read"},
-        {REFUSES, ERR_FORBIDDEN, "not for you"},
-        {ENDS, ERR_UNAVAILABLE, "ended the stream"},
-        {STOPS, ERR_UNAVAILABLE, "is stopping"},
+        {GARBAGE, ERR_INVALID, "can't be read"},     {REFUSES, ERR_FORBIDDEN, "not for you"},
+        {ENDS, ERR_UNAVAILABLE, "ended the stream"}, {STOPS, ERR_UNAVAILABLE, "is stopping"},
+        {SHOUTS, ERR_LIMIT, "over the limit"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct server server;
