@@ -160,6 +160,14 @@ class Hubs:
             library.wait_until(lambda region=region: self.list_regions(region)[region].standing == standing,
                                bound_s * library.SLOWNESS, f"{region} to decide")
 
+    def wait_linked(self, bound_s=20):
+        """Every hub follows every other itself."""
+        for here in self.regions:
+            def linked(here=here):
+                return all(row.linked for there, row in self.list_regions(here).items() if there != here)
+
+            library.wait_until(linked, bound_s * library.SLOWNESS, f"{here} to be linked to all")
+
     @staticmethod
     def federation_messages():
         import stubs
