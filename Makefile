@@ -131,10 +131,10 @@ check-long: deps         ## more seeds, more kills, sanitizer variants: at most 
 check-night: deps        ## as check-long, for as long as CHECK_SCALE says
 	$(Q)CHECK_TIER=night tools/check-long
 check-build: $(programs) build/vacancyd build/vacancy $(checks)
-demo: deps               ## a hub, the nation's register pushed to it, a placement team's searches; then stops
+demo: deps               ## nine hubs, the nation's register pushed to them, searches, one cut off and healed; then stops
 	$(Q)$(MAKE_ALL) all
 	$(Q)/usr/bin/python3 tests/demo/demo.py run
-demo-up: deps            ## as demo, without the searches; keeps the hub running to play with
+demo-up: deps            ## as demo up to the pushing; keeps the nine hubs running to play with
 	$(Q)$(MAKE_ALL) all
 	$(Q)/usr/bin/python3 tests/demo/demo.py up
 demo-down:               ## stop what demo-up started

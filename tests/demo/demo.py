@@ -1,33 +1,30 @@
 #!/usr/bin/python3
-"""The demo: a hub, a nation of carers pushed to it, and the questions of a placement team.
+"""The demo: a federation of nine regional hubs, a nation of carers pushed to them, and the questions of a placement team.
 
-    demo.py run       make certificates, start a hub, load it, search it, stop it      (make demo)
-    demo.py up        the same without the searches, and leave the hub running          (make demo-up)
-    demo.py down      stop what `up` started                                            (make demo-down)
+    demo.py run       make certificates, start nine hubs, load them, search, cut one off, heal it, stop    (make demo)
+    demo.py up        the same up to the loading, and leave the hubs running                               (make demo-up)
+    demo.py down      stop what `up` started                                                               (make demo-down)
 
-Owns: build/demo and what runs in it. Everything goes through the programs as people use them: certificates by
-certs/vacancy-ca, updates by `vacancy push` with each agency's own certificate, searches by `vacancy find`.
+Owns: the story. The hubs are hubs.py's, what they hold is looked at with watch.py, the silence between them is
+tests/lib/relay.py's. Updates are pushed by `vacancy push` with each agency's own certificate, to its own region's hub;
+searches are `vacancy find` at the hub of Yorkshire and The Humber.
 """
 import argparse
 import concurrent.futures
-import csv
 import json
 import os
-import shutil
-import signal
-import subprocess
 import sys
 import time
 
-ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-DEMO = os.path.join(ROOT, "build", "demo")
-CA = os.path.join(DEMO, "ca")
-REGION = "E92000001"
-TRUST_DOMAIN = "fostering.example"
-VACANCYD = os.path.join(ROOT, "build", "vacancyd")
-VACANCY = os.path.join(ROOT, "build", "vacancy")
-PRINCIPALS = {"agency": "agency leeds", "team": "placement-team E08000035 duty", "operator": "operator demo",
-              "auditor": "auditor demo"}
+import hubs
+from hubs import DEMO, NATION, REGIONS, Failure
+
+import watch as watching
+
+import relay
+
+HERE = "E12000003"      # where people ask; its principals are the plain build/demo/*.env
+CUT = "E12000006"       # the hub that is cut off
 SEARCHES = [
     ("A 14-year-old boy, tonight, near Headingley in Leeds",
      "--near LS6 --child 14:M --type EMERGENCY --purpose EMERGENCY_PLACEMENT --ref 383-204417"),
@@ -41,6 +38,8 @@ SEARCHES = [
      "--near TR1 --child 3:M --child 5:F --child 8:M --child 11:F --type LONG_TERM --alongside SOLO --within 10 "
      "--ref 383-204421"),
 ]
+NEAR_CAMBRIDGE = "--near CB1 --child 8:F --type SHORT_TERM --ref 383-204422"
+CAUGHT_UP_BOUND_S, STALE_BOUND_S, HEAL_BOUND_S = 60, 40, 40
 
 
 class Progress:
@@ -64,256 +63,245 @@ class Progress:
             print(f"  {self.what}: {self.done:,} of {self.total:,}, {rate:,.0f} a second", flush=True)
 
     def finish(self):
+        rate = self.done / max(time.monotonic() - self.began, 1e-3)
         if self.terminal:
             print(flush=True)
-        return self.done / max(time.monotonic() - self.began, 1e-3)
+        return rate
 
 
-def fail(text):
-    print(f"demo: {text}", file=sys.stderr)
-    sys.exit(1)
+def say(text=""):
+    print(text, flush=True)
 
 
-def run(*command, **options):
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
-    if done.returncode:
-        fail(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+def indented(text):
+    return "\n".join("  " + line for line in text.rstrip().splitlines())
+
+
+def told(done, *codes):
+    """What a command said, which must have ended with one of the codes."""
+    if done.returncode not in codes:
+        raise Failure(f"`{' '.join(done.args[1:])}` ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
-def pid_of_hub():
-    try:
-        with open(os.path.join(DEMO, "vacancyd.pid"), encoding="ascii") as handle:
-            pid = int(handle.read())
-        # Only a process that is this demo's own daemon counts.
-        with open(f"/proc/{pid}/cmdline", "rb") as handle:
-            return pid if os.path.join(DEMO, "vacancyd.conf").encode() in handle.read().split(b"\0") else None
-    except (OSError, ValueError):
-        return None
+# --- up ---------------------------------------------------------------------------------------------------------------
+def prepare(with_relays):
+    """Nine hubs that run; and the relays through which the links of one of them go, if they are wanted."""
+    federation = hubs.Federation()
+    federation.clear()
+    say("A made-up nation: 42,615 fostering households of 465 agencies")
+    hubs.run(sys.executable, os.path.join(hubs.ROOT, "tests", "demo", "nation.py"), NATION)
+    for hub in federation:
+        hub.choose_people()
+    say("Certificates for nine hubs, 465 agencies, and a placement team, an operator and an auditor at each hub")
+    federation.certify()
+    for hub, port in zip(federation, hubs.free_ports(len(REGIONS))):
+        hub.port = port
+    ports = {hub.region: hub.port for hub in federation}
+    relays = {}
+    if with_relays:
+        relays = {region: relay.Relay(("127.0.0.1", port)) for region, port in ports.items()}
+        # Its links to the others, and theirs to it, each through a relay.
+        outside = federation.write_roster("roster", {**ports, CUT: relays[CUT].port})
+        inside = federation.write_roster("roster-relayed", {**{region: each.port for region, each in relays.items()},
+                                                            CUT: ports[CUT]})
+    else:
+        outside = inside = federation.write_roster("roster", ports)
+    for hub in federation:
+        hub.configure(inside if hub.region == CUT else outside)
+        hub.write_environments(hub.folder)
+    federation[HERE].write_environments(DEMO)
+    federation.start()
+    say("Nine hubs, mutual TLS only: " + ", ".join(f"{hub.region} on localhost:{hub.port}" for hub in federation))
+    return federation, list(relays.values())
 
 
-def make_certificates(agencies):
-    ca = os.path.join(ROOT, "certs", "vacancy-ca")
-    run(ca, "init", CA, "--trust-domain", TRUST_DOMAIN)
-    run(ca, "region", CA, REGION)
-    run(ca, "issue", CA, REGION, "hub", "--dns", "localhost", "--ip", "127.0.0.1")
-    principals = [f"agency {agency}" for agency in agencies] + [p for n, p in PRINCIPALS.items() if n != "agency"]
-    run(ca, "issue-many", CA, REGION, "-", input="\n".join(principals) + "\n")
-    run(ca, "crl", CA)
+def push(hub, agency):
+    done = hub.vacancy(f"agency {agency}", "push", "--json", os.path.join(NATION, "push", f"{agency}.csv"))
+    return json.loads(told(done, 0))
 
 
-def write_configuration():
-    home = os.path.join(CA, REGION)
-    with open(os.path.join(home, "issuer.spki"), encoding="ascii") as handle:
-        issuer = handle.read().strip()
-    with open(os.path.join(DEMO, "vacancyd.conf"), "w", encoding="ascii") as handle:
-        handle.write(f"""; The demo's hub. vacancyd.conf(5) explains every option.
-[hub]
-region = {REGION}
-listen = 127.0.0.1:0
-data = data
-trust-domain = {TRUST_DOMAIN}
-
-[tls]
-certificate = {home}/hub/cert.pem
-key = {home}/hub/key.pem
-ca = {CA}/root.pem
-crl = {CA}/crl.pem
-
-[region]
-signing-key = {home}/region.key
-reference-secret = {home}/reference.secret
-
-[issuers]
-issuer = {issuer}
-
-[gazetteer]
-; The demo's made-up homes are known to a postcode sector only. A real hub leaves this out.
-allow-sector = yes
-""")
-
-
-def start_hub():
-    log = os.path.join(DEMO, "vacancyd.log")
-    with open(log, "w", encoding="utf-8") as handle:
-        process = subprocess.Popen([VACANCYD, "--config", os.path.join(DEMO, "vacancyd.conf")], stderr=handle,
-                                   stdout=handle, stdin=subprocess.DEVNULL, start_new_session=True)
-    with open(os.path.join(DEMO, "vacancyd.pid"), "w", encoding="ascii") as handle:
-        handle.write(str(process.pid))
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        with open(log, encoding="utf-8") as handle:
-            text = handle.read()
-        for line in text.splitlines():
-            if " ready " in line and "port=" in line:
-                return process, int(line.split("port=")[1].split()[0])
-        if process.poll() is not None:
-            fail(f"the hub did not start:\n{text}")
-        time.sleep(0.02)
-    stop_hub(process.pid)
-    fail(f"the hub was not ready after 30 seconds:\n{text}")
-
-
-def environment(port, principal):
-    folder = os.path.join(CA, REGION, *principal.split())
-    return {"VACANCY_HUB": f"localhost:{port}", "VACANCY_CERT": f"{folder}/cert.pem",
-            "VACANCY_KEY": f"{folder}/key.pem", "VACANCY_CA": f"{CA}/root.pem"}
-
-
-def write_environments(port):
-    for name, principal in PRINCIPALS.items():
-        with open(os.path.join(DEMO, f"{name}.env"), "w", encoding="ascii") as handle:
-            handle.write(f"# {principal}: `. build/demo/{name}.env`, then build/vacancy ...\n")
-            handle.writelines(f"export {key}='{value}'\n" for key, value in environment(port, principal).items())
-
-
-def vacancy(port, principal, *arguments):
-    # VACANCY_* of the caller's own shell must not leak into the demo.
-    env = {k: v for k, v in os.environ.items() if not k.startswith("VACANCY_")}
-    env.update(environment(port, principal))
-    env.setdefault("XDG_STATE_HOME", os.path.join(DEMO, "state"))
-    return subprocess.run([VACANCY, *arguments], env=env, capture_output=True, text=True, check=False)
-
-
-def push(port, agency, path):
-    done = vacancy(port, f"agency {agency}", "push", "--json", path)
-    if done.returncode:
-        raise RuntimeError(f"vacancy push of {agency} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return json.loads(done.stdout)
-
-
-def load(port, agencies):
-    """Pushes every agency's file, a few agencies at a time, as they would on a Monday morning."""
-    done = vacancy(port, PRINCIPALS["operator"], "hub", "agencies", "--put", os.path.join(DEMO, "nation",
-                                                                                       "agencies.csv"))
-    if done.returncode:
-        fail(f"registering the agencies failed:\n{done.stdout}{done.stderr}")
-    files = {agency: os.path.join(DEMO, "nation", "push", f"{agency}.csv") for agency in agencies}
-    total = 0
-    for path in files.values():
-        with open(path, encoding="utf-8", newline="") as handle:
-            total += sum(1 + (row["vacancy"] not in ("", "NONE")) for row in csv.DictReader(handle))
+def load(federation):
+    """Pushes every agency's file to its hub, a few agencies at a time, as they would on a Monday morning. Gives updates a
+    second."""
+    for hub in federation:
+        told(hub.vacancy("operator", "hub", "agencies", "--put", os.path.join(NATION, "agencies", f"{hub.region}.csv")), 0)
+    # By name, so that the regions come mixed.
+    work = sorted((agency.id, hub) for hub in federation for agency in hub.agencies)
+    total = sum(1 + (row["vacancy"] not in ("", "NONE")) for agency, _ in work for row in hubs.rows_of(agency))
     progress = Progress("pushing carers and vacancies", total)
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
-        for future in concurrent.futures.as_completed(pool.submit(push, port, a, p) for a, p in files.items()):
-            try:
-                summary = future.result()
-            except RuntimeError as error:
-                pool.shutdown(cancel_futures=True)
-                raise
-            progress.add(summary["created"] + summary["updated"] + summary["confirmed"])
+        pushes = [pool.submit(push, hub, agency) for agency, hub in work]
+        try:
+            for future in concurrent.futures.as_completed(pushes):
+                done = future.result()
+                progress.add(done["created"] + done["updated"] + done["confirmed"])
+        except Failure:
+            pool.shutdown(cancel_futures=True)
+            raise
     return progress.finish()
 
 
-def search(port):
+# --- searches ---------------------------------------------------------------------------------------------------------
+def find(hub, arguments, *more):
+    # 1 is `find`'s own word for "nothing suits", which one search is there to show.
+    return told(hub.vacancy("team", "find", *arguments.split(), *more), 0, 1)
+
+
+def search(hub):
     for title, arguments in SEARCHES:
-        print(f"\n{title}\n  $ vacancy find {arguments}\n")
-        done = vacancy(port, PRINCIPALS["team"], "find", *arguments.split())
-        # 1 is `find`'s own word for "nothing suits", which the last search is there to show.
-        if done.returncode not in (0, 1) or not done.stdout:
-            raise RuntimeError(f"vacancy find ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-        print("\n".join("  " + line for line in done.stdout.rstrip().splitlines()), flush=True)
+        say(f"\n{title}\n  $ vacancy find {arguments}\n")
+        say(indented(find(hub, arguments)))
 
 
-def search_latency(port, rounds=40):
+def options_of(hub, arguments):
+    return [option["vacancy_id"] for option in json.loads(find(hub, arguments, "--limit", "20", "--json"))["options"]]
+
+
+def all_answer_alike(federation):
+    """The same question at nine hubs has one answer."""
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for _, arguments in SEARCHES:
+            found = list(pool.map(lambda hub, a=arguments: options_of(hub, a), federation))
+            if any(each != found[0] for each in found):
+                raise Failure(f"hubs answer `find {arguments}` differently: {found}")
+    say("\nThe same five searches at each of the nine hubs give the same vacancies in the same order.")
+
+
+def search_latency(hub, rounds=40):
     """Whole `vacancy find` processes, TLS handshake and all: what a person waits for."""
     taken = []
     for index in range(rounds):
-        arguments = SEARCHES[index % 4][1].split()
         began = time.monotonic()
-        vacancy(port, PRINCIPALS["team"], "find", *arguments)
+        find(hub, SEARCHES[index % 4][1])
         taken.append((time.monotonic() - began) * 1000)
     taken.sort()
     return taken[len(taken) // 2], taken[int(len(taken) * .95)]
 
 
-def stop_hub(pid):
-    """Ends the hub as systemd would, and waits until it is gone. True: it ended well in time."""
-    os.kill(pid, signal.SIGTERM)
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        try:
-            if os.waitpid(pid, os.WNOHANG)[0]:
-                return True
-        except ChildProcessError:
-            if pid_of_hub() != pid:
-                return True
-        time.sleep(0.02)
-    os.kill(pid, signal.SIGKILL)
-    return False
+# --- a hub cut off ----------------------------------------------------------------------------------------------------
+def one_to_withdraw(hub):
+    """Its own council's, some vacancy that is vacant."""
+    agency = hub.principals["agency"].split()[1]
+    return next(row["agency_reference"] for row in hubs.rows_of(agency) if row["vacancy"] == "VACANT")
 
 
-def prepare():
-    if pid_of_hub():
-        fail("the demo's hub is running already; `make demo-down` stops it")
-    shutil.rmtree(DEMO, ignore_errors=True)
-    os.makedirs(os.path.join(DEMO, "data"), mode=0o700)
-    print("A made-up nation: 42,615 fostering households of 465 agencies", flush=True)
-    run(sys.executable, os.path.join(ROOT, "tests", "demo", "nation.py"), os.path.join(DEMO, "nation"))
-    agencies = sorted(name[:-4] for name in os.listdir(os.path.join(DEMO, "nation", "push")))
-    print(f"Certificates for the hub, {len(agencies)} agencies, a placement team, an operator and an auditor", flush=True)
-    make_certificates(agencies)
-    write_configuration()
-    process, port = start_hub()
-    print(f"A hub of region {REGION} on localhost:{port}, mutual TLS only", flush=True)
-    write_environments(port)
-    return process, port, agencies
+def ages(text):
+    """What a search says at its end of the regions."""
+    return indented(text.rstrip().rpartition("\n\n")[2])
+
+
+def withdraw(hub):
+    reference = one_to_withdraw(hub)
+    done = hub.vacancy("agency", "withdraw", "--replicated", reference)
+    say(f"  $ vacancy withdraw --replicated {reference}     # {hub.principals['agency']} at {hub.region}\n"
+        f"{indented(told(done, 0, 1))}")
+
+
+def cut_off(federation, watch, relays):
+    here, away = federation[HERE], federation[CUT]
+    before = options_of(away, SEARCHES[0][1])
+    for each in relays:
+        each.cut()
+    say(f"\nThe hub of {away.name}, {CUT}, is cut off: what it sends and is sent vanishes without a word.")
+    _, taken = watch.until(lambda seen: seen[HERE][CUT].stale and all(
+        seen[CUT][region].stale for region in REGIONS if region != CUT), STALE_BOUND_S, "it is told to be stale")
+    say(f"After {taken:.0f} s, a search near Cambridge asked at {HERE} still answers, and says:")
+    say(ages(find(here, NEAR_CAMBRIDGE)))
+    say(f"Asked at {CUT}, it answers for the nation as of the cut, Leeds for one, and says:")
+    say(ages(find(away, SEARCHES[0][1])))
+    if options_of(away, SEARCHES[0][1]) != before:
+        raise Failure(f"{CUT} answers otherwise than before it was cut off")
+    say("\nMeanwhile agencies on both sides go on:")
+    withdraw(away)
+    withdraw(here)
+
+
+def heal(federation, watch, relays):
+    for each in relays:
+        each.heal()
+    seen, taken = watch.until(watching.equal, HEAL_BOUND_S, "all hubs hold the same")
+    say(f"\nHealed. {taken:.1f} s later all nine hubs hold the same. Each one's own running digest of each region:\n")
+    for region in REGIONS:
+        mine = seen[region][region]
+        say(f"  {region}  {mine.sequence:>7,} entries, {mine.records:>7,} records, {mine.state_digest[:24]}...  at "
+            f"{sum(found[region].state_digest == mine.state_digest for found in seen.values())} of {len(seen)} hubs")
+    say(f"\n  $ vacancy hub regions     # at {HERE}\n\n{indented(told(federation[HERE].vacancy('operator', 'hub', 'regions'), 0))}")
+    for region in (HERE, CUT):
+        say(f"\n  $ vacancy hub verify     # at {region}, from its disk\n\n"
+            f"{indented(told(federation[region].vacancy('operator', 'hub', 'verify'), 0))}")
+
+
+# --- the goals --------------------------------------------------------------------------------------------------------
+def story(federation, relays):
+    watch = watching.Watch(federation)
+    watch.until(watching.deciding, CAUGHT_UP_BOUND_S, "each hub decides for its region")
+    rate = load(federation)
+    seen, taken = watch.until(watching.caught_up, CAUGHT_UP_BOUND_S, "each hub has every record")
+    records = sum(each.records for each in seen[HERE].values())
+    say(f"\nDurable updates: {rate:,.0f} a second, each on its hub's disk before it was answered. {taken:.2f} s after the "
+        f"last one each of the nine hubs had every record of England, {records:,} of them.")
+    say(f"\n{told(federation[HERE].vacancy('operator', 'hub', 'status'), 0).rstrip()}")
+    search(federation[HERE])
+    all_answer_alike(federation)
+    middle, slow = search_latency(federation[HERE])
+    say(f"A whole `vacancy find`, program start and TLS included: {middle:.0f} ms, slowest twentieth {slow:.0f} ms.")
+    cut_off(federation, watch, relays)
+    heal(federation, watch, relays)
+    watch.close()
+    say("\n" + told(federation[HERE].vacancy("auditor", "audit", "verify"), 0).rstrip())
 
 
 def demo():
-    process, port, agencies = prepare()
+    federation, relays = prepare(with_relays=True)
     try:
-        rate = load(port, agencies)
-        print(f"\n{vacancy(port, PRINCIPALS['operator'], 'hub', 'status').stdout.rstrip()}")
-        search(port)
-        middle, slow = search_latency(port)
-        print(f"\nDurable updates: {rate:,.0f} a second, each on disk before it was answered. "
-              f"A whole `vacancy find`, program start and TLS included: {middle:.0f} ms, slowest twentieth {slow:.0f} ms.")
-        audit = vacancy(port, PRINCIPALS["auditor"], "audit", "verify")
-        print(audit.stdout.rstrip() or audit.stderr.rstrip())
-        if audit.returncode:
-            raise RuntimeError("the audit trail did not verify")
-    except (RuntimeError, KeyboardInterrupt) as error:
-        stop_hub(process.pid)
-        fail(f"{error or 'interrupted'}; the hub's log is {DEMO}/vacancyd.log")
-    if not stop_hub(process.pid) or process.wait() not in (0, None):
-        fail(f"the hub did not end cleanly; its log is {DEMO}/vacancyd.log")
-    os.unlink(os.path.join(DEMO, "vacancyd.pid"))
-    print("\nThe hub has stopped; nothing is left running. `make demo-up` keeps one to play with.")
+        story(federation, relays)
+    finally:
+        bad = federation.stop()
+        for each in relays:
+            each.close()
+    if bad:
+        raise Failure(f"{', '.join(bad)} did not end cleanly")
+    say("\nThe hubs have stopped; nothing is left running. `make demo-up` keeps them to play with.")
 
 
 def up():
-    process, port, agencies = prepare()
+    federation, _ = prepare(with_relays=False)
     try:
-        load(port, agencies)
-    except (RuntimeError, KeyboardInterrupt) as error:
-        stop_hub(process.pid)
-        fail(f"{error or 'interrupted'}")
-    print(f"""
-The hub is running on localhost:{port}. Try:
+        watch = watching.Watch(federation)
+        watch.until(watching.deciding, CAUGHT_UP_BOUND_S, "each hub decides for its region")
+        load(federation)
+        watch.until(watching.caught_up, CAUGHT_UP_BOUND_S, "each hub has every record")
+        watch.close()
+    except BaseException:
+        federation.stop()
+        raise
+    say(f"""
+Nine hubs are running. At that of {REGIONS[HERE]}, try:
 
     . build/demo/team.env
     build/vacancy find {SEARCHES[0][1]}
     . build/demo/agency.env
     build/vacancy list vacancies
-    build/vacancy confirm --all
+    build/vacancy confirm --all --replicated
     . build/demo/operator.env
-    build/vacancy hub status
+    build/vacancy hub regions
+    build/vacancy hub verify
     . build/demo/auditor.env
     build/vacancy audit verify --state build/demo/audit-seen
 
-`make demo-down` stops it.""")
+and at any other, as `. build/demo/E12000009/team.env`. Kill one (its process id is in build/demo/REGION/vacancyd.pid),
+search at the others, start it again with `build/vacancyd --config build/demo/REGION/vacancyd.conf`.
+`make demo-down` stops them.""")
 
 
 def down():
-    pid = pid_of_hub()
-    if not pid:
-        print("The demo's hub is not running.")
-        return
-    if not stop_hub(pid):
-        fail("the hub did not end in 20 seconds and was killed")
-    os.unlink(os.path.join(DEMO, "vacancyd.pid"))
-    print("The demo's hub has stopped.")
+    federation = hubs.Federation()
+    running = len(federation.running())
+    bad = federation.stop()
+    if bad:
+        raise Failure(f"{', '.join(bad)} did not end in {hubs.STOP_BOUND_S} seconds and was killed")
+    say(f"The demo's hubs have stopped ({running})." if running else "The demo's hubs are not running.")
 
 
 def main():
@@ -321,9 +309,13 @@ def main():
     parser.add_argument("what", choices=("run", "up", "down"))
     began = time.monotonic()
     what = parser.parse_args().what
-    {"run": demo, "up": up, "down": down}[what]()
+    try:
+        {"run": demo, "up": up, "down": down}[what]()
+    except (Failure, KeyboardInterrupt) as error:
+        print(f"demo: {error or 'interrupted'}\nThe hubs' logs are build/demo/REGION/vacancyd.log.", file=sys.stderr)
+        sys.exit(1)
     if what == "run":
-        print(f"({time.monotonic() - began:.0f} seconds)")
+        say(f"({time.monotonic() - began:.0f} seconds)")
 
 
 if __name__ == "__main__":
