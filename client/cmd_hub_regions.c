@@ -53,7 +53,7 @@ static char *state_words(const region_state *region)
         grown_add(&text, "%s", region->stale ? "stale" : "ok");
     if (region->fetching_snapshot)
         grown_add(&text, ", snapshot arriving");
-    if (region->clock_differs_ms > 0)
+    if (region->clock_differs_ms >= 1000)
         grown_add(&text, ", clock ahead by %s", age_text(region->clock_differs_ms, age));
     return text.text;
 }

@@ -14,6 +14,7 @@
 #define INDENT              3
 #define AREA_COLUMNS_LEAST  10
 #define WHERE_COLUMNS_LEAST 8
+#define CLOCK_AHEAD_MS      10000            /* clocks that are kept by a time server never are */
 #define OLD_MS              (60 * 60 * 1000) /* from here on the time says more than the age */
 
 typedef Vacancy__V1__Option option;
@@ -321,6 +322,9 @@ static bool add_remark(struct grown_text *to, const Vacancy__V1__RegionPosition 
     else if (position->stale)
         grown_add(to, "no news from %s since %s; telephone before relying on it", position->region,
                   when_text(as_of_ms - position->age_ms, when));
+    else if (position->clock_differs_ms >= CLOCK_AHEAD_MS)
+        grown_add(to, "the clock of %s is ahead by %s; what is here of it may be older than %s", position->region,
+                  age_text(position->clock_differs_ms, when), age_text(position->age_ms, age));
     return to->bytes > 0;
 }
 

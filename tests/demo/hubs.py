@@ -216,11 +216,16 @@ class Federation:
         return path
 
     def start(self):
-        for hub in self:
-            hub.launch()
-        until = time.monotonic() + START_BOUND_S
-        for hub in self:
-            hub.wait_ready(until)
+        """All of them, or none."""
+        try:
+            for hub in self:
+                hub.launch()
+            until = time.monotonic() + START_BOUND_S
+            for hub in self:
+                hub.wait_ready(until)
+        except BaseException:
+            self.stop()
+            raise
 
     def running(self):
         return [hub for hub in self if hub.pid()]

@@ -282,12 +282,14 @@ def test_a_search_says_how_old_each_region_is(fake, vacancy):
     assert find(fake, vacancy, *well).endswith("\n\nAs of 22 Nov 2026 03:06; all 3 regions are at most 3 s old.\n")
     text = find(fake, vacancy, *well, dict(region="E12000006", age_ms=250_000, stale=True),
                 dict(region="E12000009", age_ms=10_800_000, stale=True), dict(region="E12000007", missing=True),
-                dict(region="E12000008", age_ms=90_000, stale=True, frozen=True))
+                dict(region="E12000008", age_ms=90_000, stale=True, frozen=True),
+                dict(region="E12000005", age_ms=1_000, clock_differs_ms=10_800_000))
     assert text.endswith("\n\n"
                          "E12000006: 4 min old; telephone before relying on it\n"
                          "no news from E12000009 since 22 Nov 2026 00:06; telephone before relying on it\n"
                          "nothing of E12000007 is here yet; its vacancies were not looked at\n"
                          "E12000008 is frozen as it was proven 90 s ago; the hub's operator sees why\n"
+                         "the clock of E12000005 is ahead by 3 h; what is here of it may be older than 1 s\n"
                          "As of 22 Nov 2026 03:06; the other 3 regions are at most 3 s old.\n")
 
 
