@@ -144,8 +144,9 @@ def load(federation):
 
 # --- searches ---------------------------------------------------------------------------------------------------------
 def find(hub, arguments, *more):
-    # 1 is `find`'s own word for "nothing suits", which one search is there to show.
-    return told(hub.vacancy("team", "find", *arguments.split(), *more), 0, 1)
+    # A team asks under its own authority's number. 1 is `find`'s own word for "nothing suits", which one search shows.
+    arguments = arguments.replace("--ref 383-", f"--ref {hub.dfe}-").split()
+    return told(hub.vacancy("team", "find", *arguments, *more), 0, 1)
 
 
 def search(hub):

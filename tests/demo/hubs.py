@@ -53,6 +53,13 @@ def rows_of(agency):
         return list(csv.DictReader(handle))
 
 
+def dfe_number(authority):
+    """With which the references of its requests begin."""
+    with open(os.path.join(ROOT, "daemon", "gazetteer", "data", "authorities.csv"), encoding="utf-8", newline="") as handle:
+        rows = csv.DictReader(line for line in handle if not line.startswith("#"))
+        return next(row["dfe_number"] for row in rows if row["authority"] == authority)
+
+
 class Hub:
     """One region's hub. Its own people: a council of the region as agency and team, an operator, an auditor."""
 
@@ -69,6 +76,7 @@ class Hub:
         council = max((agency for agency in self.agencies if agency.authority and
                        agency.id == COUNCILS.get(self.region, agency.id)),
                       key=lambda agency: os.path.getsize(os.path.join(NATION, "push", f"{agency.id}.csv")))
+        self.dfe = dfe_number(council.authority)
         self.principals = {"agency": f"agency {council.id}", "team": f"placement-team {council.authority} duty",
                            "operator": "operator demo", "auditor": "auditor demo"}
 
