@@ -6,6 +6,7 @@
 #include "daemon/record/carer.h"
 
 #include "daemon/record/carer_parts.h"
+#include "daemon/record/offer.h"
 #include "daemon/record/scratch.h"
 #include "vacancy/v1/carer.pb-c.h"
 #include "vacancy/v1/home.pb-c.h"
@@ -267,11 +268,26 @@ static ProtobufCBinaryData binary(const struct octets *octets)
     return (ProtobufCBinaryData){octets->size, (uint8_t *)octets->data};
 }
 
+/* Nothing but what is shared. */
+static enum err lost_encode(const struct home_carer *home, const struct home_carer_shared *shared, struct arena *arena,
+                            struct octets *out)
+{
+    Vacancy__V1__HomeCarer h;
+    vacancy__v1__home_carer__init(&h);
+    h.agency = (char *)home->carer.agency;
+    h.carer_row = binary(&shared->carer_row);
+    h.offer = binary(&shared->offer);
+    h.lost_in_restore = true;
+    return pack_message(&h.base, arena, out);
+}
+
 enum err home_carer_encode(const struct home_carer *home, const struct home_carer_shared *shared, struct arena *arena,
                            struct octets *out)
 {
     struct carer_message m;
     struct octets carer, vacancy = {0};
+    if (home->lost)
+        return lost_encode(home, shared, arena, out);
     carer_to_message(&home->carer, &m);
     enum err err = pack_message(&m.carer.base, arena, &carer);
     if (err == ERR_NONE && home->vacancy.vacancy_id != 0)
@@ -440,6 +456,21 @@ static struct octets view_in(const struct octets *record, const ProtobufCBinaryD
     return (struct octets){at, at ? field->len : 0};
 }
 
+/* As far as the shared part tells. */
+static bool read_lost(const Vacancy__V1__HomeCarer *h, const Vacancy__V1__CarerRow *row, struct home_carer *out)
+{
+    struct offer offer;
+    struct octets octets = {h->offer.data, h->offer.len};
+    out->lost = true;
+    if (row->agency_reference_hash.len != DIGEST_BYTES ||
+        (octets.size > 0 && offer_decode(&octets, &offer) != ERR_NONE))
+        return false;
+    memcpy(out->reference_hash, row->agency_reference_hash.data, DIGEST_BYTES);
+    if (octets.size > 0)
+        vacancy_from_offer(&offer, &out->vacancy);
+    return true;
+}
+
 enum err home_carer_decode(const struct octets *octets, uint64_t national_reference, struct home_carer *out,
                            struct home_carer_shared *shared)
 {
@@ -455,13 +486,15 @@ enum err home_carer_decode(const struct octets *octets, uint64_t national_refere
     out->carer.ended_observed_at_ms = h->ended_observed_at_ms;
     bool good = copy_text(out->carer.agency, sizeof out->carer.agency, h->agency) &&
                 copy_text(out->carer.end_reason, sizeof out->carer.end_reason, h->end_reason) &&
-                read_carer(&h->carer, &scratch, &out->carer);
+                (h->lost_in_restore || read_carer(&h->carer, &scratch, &out->carer));
     if (good && h->vacancy_id != 0)
         good = read_vacancy(h, &scratch, &out->vacancy);
     const Vacancy__V1__CarerRow *row =
         good ? vacancy__v1__carer_row__unpack(&scratch.allocator, h->carer_row.len, h->carer_row.data) : NULL;
     good = row != NULL && cell_from_message(row->cell, &out->carer.cell) &&
            read_code((int)row->status, CARER_STATUS_END, &out->carer.status);
+    if (good && h->lost_in_restore)
+        good = read_lost(h, row, out);
     if (good && shared != NULL)
         *shared = (struct home_carer_shared){view_in(octets, &h->carer_row), view_in(octets, &h->offer)};
     return good ? ERR_NONE : ERR_STORE_DAMAGED;

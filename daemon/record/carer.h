@@ -109,6 +109,10 @@ struct home_carer {
     struct carer carer;
     struct vacancy vacancy;         /* vacancy_id 0: none live */
     int64_t vacancy_observed_at_ms; /* of the last accepted change or withdrawal; 0: never any */
+    /* Since a restore of the hub only the row and the offer are known: of `carer` agency, cell and status, `vacancy` as
+     * far as the offer tells. */
+    bool lost;
+    uint8_t reference_hash[DIGEST_BYTES]; /* lost: of the row, which has it in place of the reference */
 };
 
 /* Same stated content (everything the agency says; not when, not what the hub derived). Decides push or confirmation.

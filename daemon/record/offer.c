@@ -103,6 +103,28 @@ bool offer_derive(const struct home_carer *home, struct offer *out)
     return true;
 }
 
+void vacancy_from_offer(const struct offer *offer, struct vacancy *out)
+{
+    *out = (struct vacancy){
+        .vacancy_id = offer->vacancy_id,
+        .observed_at_ms = offer->observed_at_ms,
+        .confirmed_at_ms = offer->confirmed_at_ms,
+        .valid_until_ms = offer->valid_until_ms,
+        .state = offer->state,
+        .stated = offer->state == VACANCY_LAPSED ? VACANCY_VACANT : offer->state,
+        .sex = offer->sex,
+        .beds = offer->beds,
+        .care_types = offer->care_types,
+        .from = offer->from,
+        .until = offer->until,
+        .reserved_until = offer->reserved_until,
+        .age_from_months = offer->age_from_months,
+        .age_below_months = offer->age_below_months,
+        .sibling_group_only = offer->sibling_group_only,
+        .on_call = offer->on_call,
+    };
+}
+
 /* --- offer: octets ----------------------------------------------------------------------------------------------- */
 
 /* In a shared record a day not given is 0. */
@@ -284,16 +306,34 @@ enum err offer_decode(const struct octets *octets, struct offer *out)
 
 /* --- carer row --------------------------------------------------------------------------------------------------- */
 
+void agency_reference_hash(const uint8_t reference_secret[32], const char *agency, const char *agency_reference,
+                           uint8_t out[DIGEST_BYTES])
+{
+    char named[AGENCY_ID_BYTES + AGENCY_REFERENCE_BYTES];
+    size_t agency_bytes = strlen(agency) + 1, reference_bytes = strlen(agency_reference);
+    memcpy(named, agency, agency_bytes);
+    memcpy(named + agency_bytes, agency_reference, reference_bytes);
+    digest_hmac_sha256(reference_secret, 32, named, agency_bytes + reference_bytes, out);
+}
+
+enum err carer_row_owner(const struct octets *row, char agency[AGENCY_ID_BYTES], uint8_t hash[DIGEST_BYTES])
+{
+    struct scratch scratch;
+    scratch_init(&scratch);
+    const Vacancy__V1__CarerRow *m = vacancy__v1__carer_row__unpack(&scratch.allocator, row->size, row->data);
+    if (m == NULL || m->agency_reference_hash.len != DIGEST_BYTES || m->cell == NULL ||
+        !copy_text(agency, AGENCY_ID_BYTES, m->agency))
+        return ERR_STORE_DAMAGED;
+    memcpy(hash, m->agency_reference_hash.data, DIGEST_BYTES);
+    return ERR_NONE;
+}
+
 enum err carer_row_encode(const struct home_carer *home, const uint8_t reference_secret[32], struct arena *arena,
                           struct octets *out)
 {
     const struct carer *carer = &home->carer;
-    char named[AGENCY_ID_BYTES + AGENCY_REFERENCE_BYTES];
-    size_t agency_bytes = strlen(carer->agency) + 1, reference_bytes = strlen(carer->agency_reference);
     uint8_t hash[DIGEST_BYTES];
-    memcpy(named, carer->agency, agency_bytes);
-    memcpy(named + agency_bytes, carer->agency_reference, reference_bytes);
-    digest_hmac_sha256(reference_secret, 32, named, agency_bytes + reference_bytes, hash);
+    agency_reference_hash(reference_secret, carer->agency, carer->agency_reference, hash);
 
     Vacancy__V1__CarerRow m;
     Vacancy__V1__Cell cell;

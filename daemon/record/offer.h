@@ -52,11 +52,20 @@ struct agency {
  * to offer (no live vacancy, approval ended, named child only: H14). */
 bool offer_derive(const struct home_carer *home, struct offer *out);
 
+/* The vacancy as far as its offer tells: of a fine reason only the bucket, so none; of a lapsed one not what was
+ * stated.
+ */
+void vacancy_from_offer(const struct offer *offer, struct vacancy *out);
+
 enum err offer_encode(const struct offer *offer, struct arena *arena, struct octets *out);
 enum err offer_decode(const struct octets *octets, struct offer *out); /* ERR_STORE_DAMAGED */
 /* reference_secret: the region's 32-byte secret for keyed hashes of agency references. */
 enum err carer_row_encode(const struct home_carer *home, const uint8_t reference_secret[32], struct arena *arena,
                           struct octets *out);
+/* Whose a carer row is: the agency, and the keyed hash of its reference. ERR_STORE_DAMAGED. */
+enum err carer_row_owner(const struct octets *row, char agency[AGENCY_ID_BYTES], uint8_t hash[DIGEST_BYTES]);
+void agency_reference_hash(const uint8_t reference_secret[32], const char *agency, const char *agency_reference,
+                           uint8_t out[DIGEST_BYTES]);
 enum err agency_encode(const struct agency *agency, struct arena *arena, struct octets *out);
 enum err agency_decode(const char *id, const struct octets *octets, struct agency *out); /* ERR_STORE_DAMAGED */
 

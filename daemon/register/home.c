@@ -22,6 +22,10 @@ void update_destroy(struct update *update)
         return;
     if (update->kind == UPDATE_CONFIRM)
         free(update->as.confirm.references);
+    if (update->kind == UPDATE_REPLAY && update->as.replay.arena != NULL) {
+        arena_finish(update->as.replay.arena);
+        free(update->as.replay.arena);
+    }
     free(update->result.not_found);
     free(update);
 }
@@ -35,6 +39,8 @@ void home_close(struct home *home)
     free(home->lists.changes);
     free(home->lists.dues);
     free(home->lists.subjects);
+    free(home->lists.lost.items);
+    free(home->lost.items);
     pthread_mutex_destroy(&home->lock);
     free(home);
 }
@@ -75,6 +81,16 @@ enum err home_counts(struct home *home, struct home_counts *out)
     out->vacancies = home->vacancies;
     pthread_mutex_unlock(&home->lock);
     return err;
+}
+
+void home_note_failure(struct home *home, enum err err)
+{
+    if (err != ERR_STORE_IO || home->read_only)
+        return;
+    pthread_mutex_lock(&home->lock);
+    home->read_only = true; /* D5: never again as if the disk could be trusted */
+    pthread_mutex_unlock(&home->lock);
+    log_error("register", "the store failed; no more writes until a restart");
 }
 
 void *list_need(void *list, size_t count, size_t *capacity, size_t item_bytes)

@@ -39,9 +39,24 @@ enum update_kind {
     UPDATE_SET_PRINCIPAL,
     UPDATE_ERASE_CARER, /* a person's data: gone from every table, and from the log once the horizon has passed it */
     UPDATE_DECIDE,      /* this hub may decide from here on: opens the first epoch, or after a restore the next one */
-    UPDATE_PROMOTE,     /* the operator's word: opens the next epoch, or decides without a peer */
-    UPDATE_REPLAY,      /* this region's own later entries, as a peer has them: only while restoring */
-    UPDATE_SUPERSEDED,  /* a signed checkpoint of a higher epoch of this region exists: stops deciding, for good */
+    /*
+     * The operator's word. While asking: decides without a peer. While restoring: only with accept_loss, in the next
+     * epoch. Superseded: only with accept_loss and new_epoch, in an epoch after the one that superseded it (a fork's
+     * survivor). With new_epoch: the next epoch in every standing.
+     */
+    UPDATE_PROMOTE,
+    /*
+     * This region's own later entries, as a peer has them, epochs included: while asking (this hub is behind what it
+     * had signed, so it is restoring from then on) or restoring. ERR_INVALID: not what our key signed;
+     * ERR_PRECONDITION: does not follow our head, or this hub decides.
+     */
+    UPDATE_REPLAY,
+    /*
+     * A checkpoint of this region, signed by its key, in a higher epoch than ours or of another id in the same: stops
+     * deciding, for good. A hub that is restoring, or has no epoch yet, replays that epoch's entries instead if they
+     * follow its head; only where they don't is it superseded.
+     */
+    UPDATE_SUPERSEDED,
 };
 
 /* Whether this hub decides. Writes are ERR_UNAVAILABLE in every other standing, with the operator's command named. */
@@ -72,6 +87,7 @@ struct update_result {
     uint32_t not_found_count; /* indexes into `references` that have no live vacancy */
     uint32_t *not_found;      /* malloc'd with the update; freed by update_destroy */
     bool replicated;          /* filled in by the writer (replicated.h) */
+    uint32_t lost_in_restore; /* carers of the agency of which only the shared part is known since a restore */
 };
 
 /*
@@ -113,6 +129,12 @@ struct update {
             struct arena *arena; /* malloc'd, with what the rows point into; freed by update_destroy */
             struct log_row *rows;
             size_t count;
+            /* Where payloads after our head are gone at the peers: a snapshot. `records` is the whole shared state as
+             * read since the first row that has a payload, in the order of table and key; the rows before that one may
+             * lack theirs. */
+            bool whole;
+            struct shared_record *records;
+            size_t record_count;
             struct signed_checkpoint checkpoint; /* at the last row; verified by home_apply */
         } replay;
         struct signed_checkpoint superseded; /* verified by home_apply */
@@ -209,6 +231,10 @@ enum err home_checkpoint(struct home *home, struct signed_checkpoint *out);
 bool home_heartbeat(struct home *home, int64_t *next_ms);
 struct log_reader home_log_reader(struct home *home);
 enum home_standing home_standing_now(const struct home *home);
+/* For a store into which a backup was unpacked, before home_open: begins in RESTORING. *last_entry_ms: time of the
+ * backup's last log entry, from which its age is told. */
+enum err home_mark_restored(struct store *store, int64_t *last_entry_ms, struct problem *problem)
+    __attribute__((warn_unused_result));
 /* Any thread. */
 void home_set_roster_version(struct home *home, uint64_t version);
 /* Recomputes the digest of the shared state from disk and compares it with the checkpoint stored in the same
@@ -235,6 +261,10 @@ enum err home_get_carer(struct home *home, const char *agency, const char *agenc
 /* Up to `max` carers of the agency with a reference after `after` (empty: first), by reference. */
 enum err home_list_carers(struct home *home, const char *agency, const char *after, struct home_carer *out, size_t max,
                           size_t *got);
+/* Those that are lost since a restore (home_carer.lost): they have no reference, and no place in the listing above.
+ * after_hash NULL: from the first. */
+enum err home_list_lost(struct home *home, const char *agency, const uint8_t *after_hash, struct home_carer *out,
+                        size_t max, size_t *got);
 enum err home_get_agency(struct home *home, const char *id, struct agency *out);
 enum err home_list_agencies(struct home *home, const char *after_id, struct agency *out, size_t max, size_t *got);
 /* Copies audit records of the writes chain from `sequence` on into the arena. */

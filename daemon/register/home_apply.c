@@ -69,6 +69,8 @@ static bool apply_one(struct batch *batch, struct update *update)
     } else if (err == ERR_NONE && !request_store(batch, update)) {
         return false;
     }
+    if (update->agency[0] != '\0')
+        update->result.lost_in_restore = lost_count(batch->lists, update->agency);
     return audit(batch, update, err, batch->position.sequence > sequence_before);
 }
 
@@ -92,6 +94,8 @@ static void fail_all(struct update **updates, size_t count, enum err err)
                        : err == ERR_STORE_IO ? "this hub's disk failed; it takes no more writes until it is repaired"
                                              : "the change could not be stored; nothing was changed";
     for (size_t i = 0; i < count; i++) {
+        if (updates[i]->kind == UPDATE_REPLAY && updates[i]->result.problem.code == err)
+            continue; /* it was alone, and knows why */
         clear_result(updates[i]);
         (void)problem_set(&updates[i]->result.problem, err, "", "%s", text);
     }
@@ -118,12 +122,7 @@ static void apply_slice(struct home *home, struct update **updates, size_t count
     /* What withdraws, ends or confirms gets another chance with the reserve; the others are refused one by one. */
     if (err == ERR_STORE_FULL)
         err = try_batch(home, updates, count, true);
-    if (err == ERR_STORE_IO && !home->read_only) {
-        pthread_mutex_lock(&home->lock);
-        home->read_only = true; /* D5: never again as if the disk could be trusted */
-        pthread_mutex_unlock(&home->lock);
-        log_error("register", "the store failed; no more writes until a restart");
-    }
+    home_note_failure(home, err);
     if (err != ERR_NONE)
         fail_all(updates, count, err);
 }
@@ -131,7 +130,11 @@ static void apply_slice(struct home *home, struct update **updates, size_t count
 void home_apply(struct home *home, struct update **updates, size_t count)
 {
     while (count > 0) {
-        size_t slice = count < APPLY_BATCH_MAX ? count : APPLY_BATCH_MAX;
+        /* A replay is known to be right only when all of it is written: it stands or falls alone. */
+        size_t slice = updates[0]->kind == UPDATE_REPLAY;
+        while (slice < count && slice < APPLY_BATCH_MAX && updates[0]->kind != UPDATE_REPLAY &&
+               updates[slice]->kind != UPDATE_REPLAY)
+            slice++;
         apply_slice(home, updates, slice);
         updates += slice;
         count -= slice;

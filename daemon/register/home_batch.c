@@ -21,6 +21,7 @@ enum err batch_begin(struct home *home, bool use_reserve, struct batch *out)
 {
     int64_t now_ms = clock_wall_ms(home->options.clock);
     arena_reset(&home->arena);
+    lost_copy(&home->lists.lost, &home->lost);
     home->lists.change_count = home->lists.due_count = home->lists.subject_count = 0;
     *out = (struct batch){
         .home = home,
@@ -49,6 +50,9 @@ static void publish(struct batch *batch)
 {
     struct home *home = batch->home;
     home->state = batch->state;
+    lost_copy(&home->lost, &batch->lists->lost);
+    if (batch->position.erased != home->position.erased)
+        home->erased_boot_ms = clock_boot_ms(home->options.clock);
     if (batch->newest.checkpoint.epoch != 0)
         home->signed_boot_ms = clock_boot_ms(home->options.clock);
     pthread_mutex_lock(&home->lock);
@@ -232,7 +236,7 @@ void vacancy_settle(const struct carer *carer, struct vacancy *vacancy, int64_t 
     vacancy->state = vacancy->valid_until_ms <= now_ms ? VACANCY_LAPSED : vacancy->stated;
 }
 
-static bool same_octets(const struct octets *a, const struct octets *b)
+bool octets_same(const struct octets *a, const struct octets *b)
 {
     return a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
 }
@@ -241,7 +245,7 @@ static bool same_octets(const struct octets *a, const struct octets *b)
 static bool log_if_changed(struct batch *batch, enum log_table table, const struct octets *key, struct octets *last,
                            const struct octets *now)
 {
-    if (same_octets(last, now))
+    if (octets_same(last, now))
         return true;
     struct octets before = *last;
     *last = *now;
@@ -255,31 +259,60 @@ void batch_due(struct batch *batch, uint64_t national_reference, int64_t at_ms)
     lists->dues[lists->due_count++] = (struct due_change){national_reference, at_ms};
 }
 
-bool batch_put_carer(struct batch *batch, struct stored_carer *carer, bool row_too)
+bool batch_store_carer(struct batch *batch, struct stored_carer *carer)
 {
-    struct home *home = batch->home;
     const struct vacancy *vacancy = &carer->home.vacancy;
-    struct octets row = carer->shared.carer_row, offer_octets = {0}, value;
-    struct offer offer;
-    uint8_t *key = arena_alloc(batch->arena, 8);
-    if (key == NULL)
-        return trouble(batch, ERR_LIMIT) == ERR_NONE;
-    put_be64(key, carer->home.national_reference);
-    struct octets log_key = {key, 8};
-    if (row_too && trouble(batch, carer_row_encode(&carer->home, home->options.reference_secret, batch->arena, &row)))
-        return false;
-    if (offer_derive(&carer->home, &offer) && trouble(batch, offer_encode(&offer, batch->arena, &offer_octets)))
-        return false;
-    if (!log_if_changed(batch, LOG_TABLE_CARER, &log_key, &carer->shared.carer_row, &row) ||
-        !log_if_changed(batch, LOG_TABLE_OFFER, &log_key, &carer->shared.offer, &offer_octets))
-        return false;
+    struct octets value;
     if (trouble(batch, home_carer_encode(&carer->home, &carer->shared, batch->arena, &value)))
         return false;
-    struct table_key store_key = key_of_id(home->options.region, carer->home.national_reference);
-    if (!batch_put(batch, STORE_CARERS, &store_key, &value))
+    struct table_key key = key_of_id(batch->home->options.region, carer->home.national_reference);
+    if (!batch_put(batch, STORE_CARERS, &key, &value))
         return false;
     bool due = vacancy->vacancy_id != 0 && vacancy->state != VACANCY_LAPSED;
     batch_due(batch, carer->home.national_reference, due ? vacancy->valid_until_ms : INT64_MAX);
     batch_subject(batch, carer->home.national_reference);
     return true;
+}
+
+/* What is shared of the carer now. Of a lost one only what was known of it, and no offer once its vacancy is gone. */
+static bool derive_shared(struct batch *batch, const struct stored_carer *carer, bool row_too, struct octets *row,
+                          struct octets *offer_octets)
+{
+    struct offer offer;
+    *row = carer->shared.carer_row;
+    *offer_octets = (struct octets){0};
+    if (carer->home.lost) {
+        if (carer->home.vacancy.vacancy_id != 0)
+            *offer_octets = carer->shared.offer;
+        return true;
+    }
+    if (row_too &&
+        trouble(batch, carer_row_encode(&carer->home, batch->home->options.reference_secret, batch->arena, row)))
+        return false;
+    return !offer_derive(&carer->home, &offer) ||
+           trouble(batch, offer_encode(&offer, batch->arena, offer_octets)) == ERR_NONE;
+}
+
+bool batch_put_carer(struct batch *batch, struct stored_carer *carer, bool row_too)
+{
+    struct octets row, offer;
+    uint8_t *key = arena_alloc(batch->arena, 8);
+    if (key == NULL)
+        return trouble(batch, ERR_LIMIT) == ERR_NONE;
+    put_be64(key, carer->home.national_reference);
+    struct octets log_key = {key, 8};
+    return derive_shared(batch, carer, row_too, &row, &offer) &&
+           log_if_changed(batch, LOG_TABLE_CARER, &log_key, &carer->shared.carer_row, &row) &&
+           log_if_changed(batch, LOG_TABLE_OFFER, &log_key, &carer->shared.offer, &offer) &&
+           batch_store_carer(batch, carer);
+}
+
+void vacancy_clear(struct batch *batch, struct home_carer *home, int64_t observed_at_ms)
+{
+    if (home->vacancy.vacancy_id != 0)
+        batch->vacancies--;
+    memset(&home->vacancy, 0, sizeof home->vacancy);
+    home->vacancy.from = home->vacancy.until = home->vacancy.reserved_until = DATE_NONE;
+    if (observed_at_ms > home->vacancy_observed_at_ms)
+        home->vacancy_observed_at_ms = observed_at_ms;
 }

@@ -14,13 +14,14 @@ struct reading {
     struct home *home;
     struct store_txn *txn;
     struct problem *problem;
-    uint64_t carers, vacancies, agencies, references;
+    uint64_t carers, vacancies, agencies, references, orphans, dropped;
     struct shared_state state;
     struct log_header last;
     uint8_t head[DIGEST_BYTES];
     struct audit_position audit;
     uint8_t epoch_id[EPOCH_ID_BYTES];
     uint64_t epoch;
+    bool epoch_unknown;                  /* its id went with a dropped payload */
     struct signed_checkpoint checkpoint; /* the last one read */
 };
 
@@ -79,6 +80,27 @@ static enum err read_reference(struct reading *reading, const struct octets *res
     return ERR_NONE;
 }
 
+static enum err read_orphan(struct reading *reading, const struct octets *rest, const struct octets *value)
+{
+    struct home *home = reading->home;
+    char agency[AGENCY_ID_BYTES] = {0};
+    struct home_carer carer;
+    size_t agency_bytes = rest->size > DIGEST_BYTES ? rest->size - DIGEST_BYTES - 1 : 0;
+    if (value->size != 8 || agency_bytes == 0 || agency_bytes >= sizeof agency)
+        return damaged(reading, STORE_ORPHANS, "a record is of a wrong size");
+    memcpy(agency, rest->data, agency_bytes);
+    struct table_key key = key_of_id(home->options.region, get_be64(value->data));
+    struct octets k = key_octets(&key), octets;
+    if (tables_get(home->store, reading->txn, STORE_CARERS, &k, &octets, NULL) != ERR_NONE ||
+        home_carer_decode(&octets, get_be64(value->data), &carer, NULL) != ERR_NONE || !carer.lost ||
+        strcmp(carer.carer.agency, agency) != 0 ||
+        memcmp(carer.reference_hash, rest->data + agency_bytes + 1, DIGEST_BYTES) != 0)
+        return damaged(reading, STORE_ORPHANS, "a record leads to no lost carer");
+    lost_add(&home->lost, agency, 1);
+    reading->orphans++;
+    return ERR_NONE;
+}
+
 static enum err read_agency(struct reading *reading, const struct octets *rest, const struct octets *value)
 {
     char id[AGENCY_ID_BYTES] = {0};
@@ -101,30 +123,48 @@ static enum err read_plain(struct reading *reading, const struct octets *rest, c
     return ERR_NONE; /* its check is enough */
 }
 
+static enum err read_payload(struct reading *reading, const struct log_header *header, const struct octets *value)
+{
+    struct log_payload payload;
+    uint8_t commitment[DIGEST_BYTES];
+    /* Behind the horizon payloads may be gone, and only there. */
+    if (value->size == LOG_HEADER_BYTES && header->sequence <= reading->home->position.horizon) {
+        reading->dropped += reading->dropped + 1 == header->sequence;
+        reading->epoch_unknown = reading->epoch_unknown || header->epoch != reading->epoch;
+        reading->epoch = header->epoch;
+        return ERR_NONE;
+    }
+    if (value->size < LOG_HEADER_BYTES + LOG_SALT_BYTES)
+        return damaged(reading, STORE_LOG, "an entry is short");
+    const uint8_t *salt = value->data + LOG_HEADER_BYTES;
+    struct octets octets = {salt + LOG_SALT_BYTES, value->size - LOG_HEADER_BYTES - LOG_SALT_BYTES};
+    log_commitment(salt, &octets, commitment);
+    if (header->payload_bytes != octets.size || memcmp(commitment, header->commitment, DIGEST_BYTES) != 0 ||
+        log_payload_decode(&octets, &payload) != ERR_NONE)
+        return damaged(reading, STORE_LOG, "an entry is not what its header says");
+    if (payload.table == LOG_TABLE_EPOCH && payload.key.size == 8 && payload.value.size == EPOCH_ID_BYTES) {
+        reading->epoch = get_be64(payload.key.data);
+        memcpy(reading->epoch_id, payload.value.data, EPOCH_ID_BYTES);
+        reading->epoch_unknown = false;
+    }
+    return ERR_NONE;
+}
+
 static enum err read_log_entry(struct reading *reading, const struct octets *rest, const struct octets *value)
 {
     struct log_header header;
-    struct log_payload payload;
-    if (value->size < LOG_HEADER_BYTES + LOG_SALT_BYTES)
-        return damaged(reading, STORE_LOG, "an entry is short");
     struct octets header_octets = {value->data, LOG_HEADER_BYTES};
-    const uint8_t *salt = value->data + LOG_HEADER_BYTES;
-    struct octets payload_octets = {salt + LOG_SALT_BYTES, value->size - LOG_HEADER_BYTES - LOG_SALT_BYTES};
-    uint8_t commitment[DIGEST_BYTES];
-    log_commitment(salt, &payload_octets, commitment);
-    if (log_header_decode(&header_octets, &header) != ERR_NONE || header.payload_bytes != payload_octets.size ||
-        memcmp(commitment, header.commitment, DIGEST_BYTES) != 0 ||
-        log_payload_decode(&payload_octets, &payload) != ERR_NONE || rest->size != 8 ||
+    if (value->size < LOG_HEADER_BYTES)
+        return damaged(reading, STORE_LOG, "an entry is short");
+    if (log_header_decode(&header_octets, &header) != ERR_NONE || rest->size != 8 ||
         get_be64(rest->data) != header.sequence || strcmp(header.region, reading->home->options.region) != 0)
         return damaged(reading, STORE_LOG, "an entry is not what its header says");
     const struct log_header *last = reading->last.sequence ? &reading->last : NULL;
     enum err err = log_chain_check(last, reading->head, &header, reading->problem);
+    if (err == ERR_NONE)
+        err = read_payload(reading, &header, value);
     if (err != ERR_NONE)
         return err;
-    if (payload.table == LOG_TABLE_EPOCH && payload.key.size == 8 && payload.value.size == EPOCH_ID_BYTES) {
-        reading->epoch = get_be64(payload.key.data);
-        memcpy(reading->epoch_id, payload.value.data, EPOCH_ID_BYTES);
-    }
     reading->last = header;
     log_header_hash(header_octets.data, reading->head);
     return ERR_NONE;
@@ -204,7 +244,7 @@ static enum err read_through(struct reading *reading)
         [STORE_META] = read_meta,       [STORE_CARERS] = read_carer,     [STORE_REFERENCES] = read_reference,
         [STORE_AGENCIES] = read_agency, [STORE_PRINCIPALS] = read_plain, [STORE_LOG] = read_log_entry,
         [STORE_AUDIT] = read_audit_row, [STORE_REQUESTS] = read_plain,   [STORE_CHECKPOINTS] = read_checkpoint,
-        [STORE_ORPHANS] = read_plain,
+        [STORE_ORPHANS] = read_orphan,
     };
     for (int table = 0; table < STORE_HOME_TABLES; table++) {
         enum err err = read_table(reading, (enum store_table)table, rows[table]);
@@ -218,12 +258,13 @@ static enum err read_through(struct reading *reading)
 static enum err check_ends(struct reading *reading, const struct home_position *position)
 {
     if (position->sequence != reading->last.sequence || memcmp(position->head, reading->head, DIGEST_BYTES) != 0 ||
-        position->epoch != reading->epoch || memcmp(position->epoch_id, reading->epoch_id, EPOCH_ID_BYTES) != 0)
+        position->epoch != reading->epoch ||
+        (!reading->epoch_unknown && memcmp(position->epoch_id, reading->epoch_id, EPOCH_ID_BYTES) != 0))
         return damaged(reading, STORE_LOG, "it does not end where it should");
     if (position->audit.sequence != reading->audit.sequence ||
         memcmp(position->audit.hash, reading->audit.hash, DIGEST_BYTES) != 0)
         return damaged(reading, STORE_AUDIT, "it does not end where it should");
-    if (reading->carers != reading->references)
+    if (reading->carers != reading->references + reading->orphans)
         return damaged(reading, STORE_REFERENCES, "not every carer has its reference");
     return ERR_NONE;
 }
@@ -247,7 +288,7 @@ static enum err check_state(struct reading *reading, const struct home_position 
     if (last->sequence != position->sequence || memcmp(last->head, position->head, DIGEST_BYTES) != 0 ||
         memcmp(last->state, digest, DIGEST_BYTES) != 0 || last->records != home->state.records ||
         last->epoch != position->epoch || memcmp(last->epoch_id, position->epoch_id, EPOCH_ID_BYTES) != 0 ||
-        last->horizon != position->horizon || !checkpoint_verify(&reading->checkpoint, public_key))
+        last->horizon > position->horizon || !checkpoint_verify(&reading->checkpoint, public_key))
         return damaged(reading, STORE_CHECKPOINTS, "the last one is not of where the register stands");
     home->newest = reading->checkpoint;
     return ERR_NONE;
@@ -267,6 +308,7 @@ enum err register_check(struct home *home, struct store_txn *txn, struct problem
     home->carers = reading->carers;
     home->vacancies = reading->vacancies;
     home->agencies = reading->agencies;
+    home->dropped = reading->dropped;
     free(reading);
     return err;
 }

@@ -40,9 +40,8 @@ static enum err feed_row(struct feeding *feeding, enum store_table table, const 
         return feed_add(feeding, LOG_TABLE_AGENCY, rest, value);
     if (table == STORE_PRINCIPALS)
         return feed_add(feeding, CHANGE_PRINCIPAL, rest, value);
-    struct home_carer home;
     struct home_carer_shared shared;
-    enum err err = home_carer_decode(value, 1, &home, &shared);
+    enum err err = home_carer_shared_decode(value, &shared);
     if (err == ERR_NONE)
         err = feed_add(feeding, LOG_TABLE_CARER, rest, &shared.carer_row);
     if (err == ERR_NONE && shared.offer.size > 0)

@@ -24,6 +24,8 @@ static bool lapse_one(struct batch *batch, uint64_t national_reference)
         return false;
     if (err == ERR_NONE && stored.home.vacancy.vacancy_id != 0 && stored.home.vacancy.valid_until_ms <= batch->now_ms) {
         stored.home.vacancy.state = VACANCY_LAPSED;
+        if (stored.home.lost) /* its offer can't be told anew, so it ends */
+            vacancy_clear(batch, &stored.home, 0);
         return batch_put_carer(batch, &stored, false);
     }
     /* A record that can't be read must not keep all the others from lapsing. */
@@ -120,12 +122,7 @@ size_t home_lapse(struct home *home, size_t max, int64_t *next_due_ms)
     enum err err = home->read_only ? ERR_STORE_IO : ERR_NONE;
     if (err == ERR_NONE && (count > 0 || forget))
         err = run_batch(home, due, count, forget);
-    if (err == ERR_STORE_IO && !home->read_only) {
-        pthread_mutex_lock(&home->lock);
-        home->read_only = true;
-        pthread_mutex_unlock(&home->lock);
-        log_error("register", "the store failed; no more writes until a restart");
-    }
+    home_note_failure(home, err);
     if (next_due_ms != NULL)
         *next_due_ms = home->read_only ? INT64_MAX : due_first(home->due, NULL);
     return err == ERR_NONE ? count : 0;

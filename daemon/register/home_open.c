@@ -7,6 +7,7 @@
 #include "daemon/record/bytes.h"
 #include "daemon/register/home_parts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ void position_encode(const struct home_position *position, uint8_t out[POSITION_
     memcpy(out + 80, position->audit.hash, DIGEST_BYTES);
     put_be64(out + 112, (uint64_t)position->forgotten_ms);
     put_be64(out + 120, position->horizon);
+    put_be64(out + 128, position->erased);
 }
 
 void position_decode(const uint8_t in[POSITION_BYTES], struct home_position *out)
@@ -41,6 +43,7 @@ void position_decode(const uint8_t in[POSITION_BYTES], struct home_position *out
     memcpy(out->audit.hash, in + 80, DIGEST_BYTES);
     out->forgotten_ms = (int64_t)get_be64(in + 112);
     out->horizon = get_be64(in + 120);
+    out->erased = get_be64(in + 128);
 }
 
 enum err position_read(struct home *home, struct store_txn *txn, struct home_position *out, struct problem *problem)
@@ -114,7 +117,25 @@ static enum err open_register(struct home *home, const struct octets *schema, st
     enum err err = check_schema(home, schema, problem);
     if (err == ERR_NONE)
         err = position_read(home, txn, &home->position, problem);
+    if (err == ERR_NONE)
+        err = standing_read(home, txn, problem);
     return err == ERR_NONE ? register_check(home, txn, problem) : err;
+}
+
+/* Where there is nobody to ask, nothing is waited for: what a restore has found is all there is. */
+static enum err decide_alone(struct home *home, struct problem *problem)
+{
+    struct update *decide = update_create(UPDATE_DECIDE);
+    if (decide == NULL)
+        return problem_set(problem, ERR_LIMIT, "", "no memory for the register");
+    decide->method = "start";
+    snprintf(decide->principal, sizeof decide->principal, "hub");
+    home_apply(home, &decide, 1);
+    if (decide->result.problem.code != ERR_NONE)
+        *problem = decide->result.problem;
+    enum err err = decide->result.problem.code;
+    update_destroy(decide);
+    return err;
 }
 
 /* No schema: a new store must be empty in every table. */
@@ -163,11 +184,14 @@ enum err home_open(const struct home_options *options, struct store *store, stru
     home->store = store;
     home->standing = options->has_peers ? STANDING_ASKING : STANDING_DECIDING;
     home->roster_version = options->roster_version;
-    home->signed_boot_ms = clock_boot_ms(options->clock) - HEARTBEAT_MS;
+    home->erased_boot_ms = home->look_back_boot_ms = clock_boot_ms(options->clock);
+    home->signed_boot_ms = home->erased_boot_ms - HEARTBEAT_MS;
     home->due = due_create();
     arena_init(&home->arena, BATCH_ARENA_BYTES);
     pthread_mutex_init(&home->lock, NULL);
     enum err err = open_or_create(home, problem);
+    if (err == ERR_NONE && home->standing == STANDING_RESTORING && !options->has_peers)
+        err = decide_alone(home, problem);
     if (err != ERR_NONE) {
         home_close(home);
         return err;

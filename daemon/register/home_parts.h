@@ -7,7 +7,9 @@
  *     home_update.c  what each kind of update does               home_requests.c  request ids
  *     home_state.c   digest of the shared state, checkpoints     home_log.c       log and state for other hubs
  *     home_feed.c    the first feeding of an observer            home_read.c      reads
- *     home_standing.c  whether this hub decides; epochs    home_backup.c   what a backup says of itself
+ *     home_standing.c  whether this hub decides; epochs        home_replay.c    its own entries, from its peers
+ *     home_lost.c    carers of which a restore left the shared part only
+ *     home_horizon.c   erasure, and payloads that are dropped  home_backup.c    what a backup says of itself
  *
  * Thread: the writer's, but for what is under `lock`, and home_read.c.
  * Invariant: struct home changes only after a commit is durable; until then everything is in struct batch.
@@ -33,6 +35,7 @@ struct home_position {
     struct audit_position audit;
     int64_t forgotten_ms; /* request ids made up to then may have been forgotten, whatever the clock says now (C1) */
     uint64_t horizon;     /* payloads up to here may be gone */
+    uint64_t erased;      /* the last erasure: the horizon moves there soon */
 };
 
 /* What the region's records add up to; stored in META with each commit that changes them. */
@@ -46,8 +49,18 @@ struct due_change {
     int64_t at_ms; /* INT64_MAX: none */
 };
 
+/* By agency, how many carers are lost since a restore; few agencies, and none after a while. */
+struct lost_counts {
+    struct lost_count {
+        char agency[AGENCY_ID_BYTES];
+        uint32_t count;
+    } * items;
+    size_t count, capacity;
+};
+
 /* Grows and is kept from batch to batch. */
 struct batch_lists {
+    struct lost_counts lost;
     struct change *changes;
     struct due_change *dues;
     uint64_t *subjects; /* of the update under way, for its audit row */
@@ -63,8 +76,12 @@ struct home {
     struct arena arena; /* of the batch under way */
     struct batch_lists lists;
     struct shared_state state;
-    int64_t signed_boot_ms;  /* when `newest` was signed */
-    int64_t forget_again_ms; /* wall time of the next look at old request ids */
+    int64_t signed_boot_ms; /* when `newest` was signed */
+    struct lost_counts lost;
+    uint64_t dropped;          /* payloads up to here are gone */
+    int64_t erased_boot_ms;    /* when position.erased was set, or this process began */
+    int64_t look_back_boot_ms; /* when entries' age is looked at next */
+    int64_t forget_again_ms;   /* wall time of the next look at old request ids */
 
     pthread_mutex_t lock; /* the rest is read by other threads */
     struct home_position position;
@@ -86,7 +103,7 @@ struct batch {
     struct home_position position;
     struct shared_state state;
     enum home_standing standing;
-    struct signed_checkpoint newest;     /* as batch_checkpoint signed it; epoch 0: not */
+    struct signed_checkpoint newest;     /* as batch_checkpoint signed it, or as it was replayed; epoch 0: not */
     int64_t agencies, carers, vacancies; /* added */
     bool only_reserve;                   /* the store is full: nothing but what may use the reserve */
     enum err failed;                     /* the whole batch can't be done */
@@ -125,6 +142,11 @@ enum err batch_get_carer(struct batch *batch, uint64_t national_reference, struc
 bool batch_put_carer(struct batch *batch, struct stored_carer *carer, bool row_too);
 /* Sets what follows from observed_at, the terms and the moment: confirmed_at, valid_until, LAPSED or not. */
 void vacancy_settle(const struct carer *carer, struct vacancy *vacancy, int64_t now_ms);
+void vacancy_clear(struct batch *batch, struct home_carer *home, int64_t observed_at_ms);
+/* Stores the carer without logging anything: what was shared of it has been. */
+bool batch_store_carer(struct batch *batch, struct stored_carer *carer);
+bool octets_same(const struct octets *a, const struct octets *b);
+void home_note_failure(struct home *home, enum err err);                        /* after ERR_STORE_IO no more writes */
 void *list_need(void *list, size_t count, size_t *capacity, size_t item_bytes); /* room for one more */
 
 /* home_update.c: whether this hub takes such an update now at all; then checks first, writes after: a refusal (the
@@ -137,7 +159,7 @@ enum err request_check(struct batch *batch, struct update *update);
 bool request_store(struct batch *batch, const struct update *update);
 
 /* home_open.c: META's records. */
-#define POSITION_BYTES 128
+#define POSITION_BYTES 136
 extern const struct table_key meta_schema, meta_position;
 void position_encode(const struct home_position *position, uint8_t out[POSITION_BYTES]);
 void position_decode(const uint8_t in[POSITION_BYTES], struct home_position *out);
@@ -162,8 +184,35 @@ enum err checkpoint_seek(struct home *home, struct store_txn *txn, uint64_t sequ
 /* home_standing.c */
 enum err standing_refuse(enum home_standing standing, struct problem *problem);
 enum err standing_decide(struct batch *batch, struct update *update);
+enum err standing_promote(struct batch *batch, struct update *update);
+enum err standing_supersede(struct batch *batch, struct update *update);
+bool standing_restoring(struct batch *batch); /* from here on, also after a restart */
+/* In what standing a register begins. */
+enum err standing_read(struct home *home, struct store_txn *txn, struct problem *problem);
 /* Begins the next epoch with its entry. */
 bool epoch_open(struct batch *batch);
+
+/* home_replay.c: alone in its batch; any error fails the batch. */
+enum err replay_apply(struct batch *batch, struct update *update);
+
+/* home_lost.c. A lost carer has its row in ORPHANS, any other in REFERENCES. */
+uint32_t lost_count(const struct batch_lists *lists, const char *agency);
+void lost_add(struct lost_counts *counts, const char *agency, int by);
+void lost_copy(struct lost_counts *to, const struct lost_counts *from);
+bool lost_note(struct batch *batch, const struct home_carer *home);
+/* Its row in ORPHANS or REFERENCES goes. */
+bool reference_forget(struct batch *batch, const struct home_carer *home);
+/* The carer and all that leads to it goes, but for its log entries. */
+bool carer_remove(struct batch *batch, const struct stored_carer *carer);
+
+/* home_horizon.c */
+bool carer_erase(struct batch *batch, struct stored_carer *carer);
+/* Moves the horizon when it is time. True: it moved, and that was signed. */
+bool horizon_move(struct home *home);
+/* True: there is more to drop. */
+bool horizon_drop(struct home *home);
+/* home_requests.c */
+bool requests_forget(struct batch *batch, uint64_t national_reference);
 
 /* Whether a key begins with the region's; `rest` is what follows. */
 bool key_in_region(const struct octets *key, const char *region, struct octets *rest);

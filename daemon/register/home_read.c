@@ -50,6 +50,13 @@ enum err home_get_carer(struct home *home, const char *agency, const char *agenc
     if (err != ERR_NONE)
         return err;
     err = tables_get(home->store, txn, STORE_REFERENCES, &k, &value, &problem);
+    if (err == ERR_NOT_FOUND) {
+        uint8_t hash[DIGEST_BYTES];
+        agency_reference_hash(home->options.reference_secret, agency, agency_reference, hash);
+        key = key_of_orphan(home->options.region, agency, hash);
+        k = key_octets(&key);
+        err = tables_get(home->store, txn, STORE_ORPHANS, &k, &value, &problem);
+    }
     if (err == ERR_NONE)
         err = read_carer(home, txn, &value, out, &problem);
     end_read(home, txn);
@@ -64,23 +71,20 @@ static void step_past(struct table_key *next, const struct octets *key)
     next->size = key->size + 1;
 }
 
-enum err home_list_carers(struct home *home, const char *agency, const char *after, struct home_carer *out, size_t max,
-                          size_t *got)
+/* The carers to which the rows of `table` from *from on lead, while keys have its first prefix_bytes. */
+static enum err list_carers(struct home *home, enum store_table table, struct table_key from, size_t prefix_bytes,
+                            struct home_carer *out, size_t max, size_t *got)
 {
     struct store_txn *txn;
     struct problem problem = {0};
-    size_t prefix_bytes = key_of_reference(home->options.region, agency, "").size;
-    struct table_key from = key_of_reference(home->options.region, agency, after);
-    struct octets first = key_octets(&from), key, value;
+    struct octets first, key, value;
     *got = 0;
-    if (after[0] != '\0')
-        step_past(&from, &first);
     enum err err = begin_read(home, &txn);
     if (err != ERR_NONE)
         return err;
     while (err == ERR_NONE && *got < max) {
         first = key_octets(&from);
-        err = tables_seek(home->store, txn, STORE_REFERENCES, &first, false, &key, &value, &problem);
+        err = tables_seek(home->store, txn, table, &first, false, &key, &value, &problem);
         if (err != ERR_NONE || key.size < prefix_bytes || memcmp(key.data, from.data, prefix_bytes) != 0)
             break;
         err = read_carer(home, txn, &value, &out[*got], &problem);
@@ -89,6 +93,29 @@ enum err home_list_carers(struct home *home, const char *agency, const char *aft
     }
     end_read(home, txn);
     return err == ERR_NOT_FOUND ? ERR_NONE : told(err, &problem);
+}
+
+enum err home_list_carers(struct home *home, const char *agency, const char *after, struct home_carer *out, size_t max,
+                          size_t *got)
+{
+    size_t prefix_bytes = key_of_reference(home->options.region, agency, "").size;
+    struct table_key from = key_of_reference(home->options.region, agency, after);
+    struct octets last = key_octets(&from);
+    if (after[0] != '\0')
+        step_past(&from, &last);
+    return list_carers(home, STORE_REFERENCES, from, prefix_bytes, out, max, got);
+}
+
+enum err home_list_lost(struct home *home, const char *agency, const uint8_t *after_hash, struct home_carer *out,
+                        size_t max, size_t *got)
+{
+    static const uint8_t zeros[DIGEST_BYTES];
+    struct table_key from = key_of_orphan(home->options.region, agency, after_hash != NULL ? after_hash : zeros);
+    struct octets last = key_octets(&from);
+    size_t prefix_bytes = from.size - DIGEST_BYTES;
+    if (after_hash != NULL)
+        step_past(&from, &last);
+    return list_carers(home, STORE_ORPHANS, from, prefix_bytes, out, max, got);
 }
 
 enum err home_get_agency(struct home *home, const char *id, struct agency *out)
@@ -186,14 +213,15 @@ enum err home_read_audit(struct home *home, uint64_t from_sequence, struct arena
 static enum err log_row_out(void *out, size_t at, uint64_t sequence, const struct octets *octets)
 {
     (void)sequence;
+    struct log_row *row = &((struct log_row *)out)[at];
+    *row = (struct log_row){.header = {octets->data, LOG_HEADER_BYTES}};
+    if (octets->size == LOG_HEADER_BYTES)
+        return ERR_NONE; /* its payload was dropped */
     if (octets->size < LOG_HEADER_BYTES + LOG_SALT_BYTES)
         return ERR_STORE_DAMAGED;
     const uint8_t *salt = octets->data + LOG_HEADER_BYTES;
-    ((struct log_row *)out)[at] = (struct log_row){
-        .header = {octets->data, LOG_HEADER_BYTES},
-        .salt = {salt, LOG_SALT_BYTES},
-        .payload = {salt + LOG_SALT_BYTES, octets->size - LOG_HEADER_BYTES - LOG_SALT_BYTES},
-    };
+    row->salt = (struct octets){salt, LOG_SALT_BYTES};
+    row->payload = (struct octets){salt + LOG_SALT_BYTES, octets->size - LOG_HEADER_BYTES - LOG_SALT_BYTES};
     return ERR_NONE;
 }
 

@@ -110,3 +110,29 @@ bool request_store(struct batch *batch, const struct update *update)
     struct octets value = {out, size};
     return batch_put(batch, STORE_REQUESTS, &key, &value);
 }
+
+/* Outcomes are in order of time, not of carers: all are looked at, which an erasure may cost. */
+bool requests_forget(struct batch *batch, uint64_t national_reference)
+{
+    struct home *home = batch->home;
+    struct table_key at = key_of_region(home->options.region);
+    uint8_t named[8];
+    put_be64(named, national_reference);
+    for (;;) {
+        struct octets from = key_octets(&at), key, value, rest;
+        enum err err = home->store->ops->seek(batch->txn, STORE_REQUESTS, &from, false, &key, &value);
+        if (err == ERR_NOT_FOUND || (err == ERR_NONE && !key_in_region(&key, home->options.region, &rest)))
+            return true;
+        if (err != ERR_NONE || key.size >= sizeof at.data) {
+            batch->failed = err != ERR_NONE ? err : ERR_STORE_DAMAGED;
+            return false;
+        }
+        memcpy(at.data, key.data, key.size);
+        at.size = key.size;
+        if (value.size >= RECORD_PREFIX_BYTES + FIXED_BYTES &&
+            memcmp(value.data + RECORD_PREFIX_BYTES + DIGEST_BYTES + 20, named, sizeof named) == 0 &&
+            !batch_del(batch, STORE_REQUESTS, &at))
+            return false;
+        at.data[at.size++] = 0;
+    }
+}

@@ -101,7 +101,8 @@ bool batch_checkpoint(struct batch *batch)
     if (now->sequence == before->sequence && now->horizon == before->horizon)
         return true;
     uint8_t stored[CHECKPOINT_STORED_BYTES];
-    sign(home, now, &batch->state, &batch->newest);
+    if (batch->newest.checkpoint.epoch == 0) /* else it was replayed, as it had been signed */
+        sign(home, now, &batch->state, &batch->newest);
     struct octets value = {stored, checkpoint_encode(&batch->newest, stored)};
     struct table_key key = key_of_id(home->options.region, now->sequence);
     if (!state_store(batch) || !batch_put(batch, STORE_CHECKPOINTS, &key, &value))
@@ -137,24 +138,34 @@ void home_set_roster_version(struct home *home, uint64_t version)
     pthread_mutex_unlock(&home->lock);
 }
 
+/* Signs `newest` again. */
+static void sign_again(struct home *home, int64_t now_boot_ms)
+{
+    struct signed_checkpoint fresh;
+    sign(home, &home->position, &home->state, &fresh);
+    home->signed_boot_ms = now_boot_ms;
+    pthread_mutex_lock(&home->lock);
+    home->newest = fresh;
+    pthread_mutex_unlock(&home->lock);
+}
+
 bool home_heartbeat(struct home *home, int64_t *next_ms)
 {
     int64_t now_ms = clock_boot_ms(home->options.clock);
-    struct signed_checkpoint fresh;
+    bool fresh = false, more = false;
     /* A hub that does not decide does not know where its region stands. */
-    bool due = home->standing == STANDING_DECIDING && home->position.epoch != 0 &&
-               now_ms - home->signed_boot_ms >= HEARTBEAT_MS;
-    if (due) {
-        sign(home, &home->position, &home->state, &fresh);
-        home->signed_boot_ms = now_ms;
-        pthread_mutex_lock(&home->lock);
-        home->newest = fresh;
-        pthread_mutex_unlock(&home->lock);
+    if (home->standing == STANDING_DECIDING && home->position.epoch != 0) {
+        fresh = horizon_move(home);
+        more = horizon_drop(home);
+        if (now_ms - home->signed_boot_ms >= HEARTBEAT_MS) {
+            sign_again(home, now_ms);
+            fresh = true;
+        }
     }
     int64_t left_ms = home->signed_boot_ms + HEARTBEAT_MS - now_ms;
     if (next_ms != NULL)
-        *next_ms = left_ms > 0 ? left_ms : HEARTBEAT_MS;
-    return due;
+        *next_ms = more ? 0 : left_ms > 0 ? left_ms : HEARTBEAT_MS;
+    return fresh;
 }
 
 /* --- recomputing it ---------------------------------------------------------------------------------------------- */

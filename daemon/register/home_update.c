@@ -56,12 +56,33 @@ static enum err check_agency(struct batch *batch, struct update *update)
     return err;
 }
 
+/* What is true of a carer that a restore left in part can only be said by its agency. */
+static enum err refuse_lost(struct update *update, const char *field)
+{
+    return problem_set(&update->result.problem, ERR_PRECONDITION, field,
+                       "since this hub was restored only the shared part of this carer is known (LOST_IN_RESTORE); "
+                       "push the carer first");
+}
+
+/* Where the agency's reference leads: REFERENCES, or by its keyed hash ORPHANS. */
+static enum err find_reference(struct batch *batch, struct update *update, const char *reference, struct octets *value)
+{
+    struct home *home = batch->home;
+    struct table_key key = key_of_reference(home->options.region, update->agency, reference);
+    enum err err = batch_get(batch, STORE_REFERENCES, &key, value, &update->result.problem);
+    if (err != ERR_NOT_FOUND || lost_count(batch->lists, update->agency) == 0)
+        return err;
+    uint8_t hash[DIGEST_BYTES];
+    agency_reference_hash(home->options.reference_secret, update->agency, reference, hash);
+    key = key_of_orphan(home->options.region, update->agency, hash);
+    return batch_get(batch, STORE_ORPHANS, &key, value, &update->result.problem);
+}
+
 /* The carer behind the agency's own reference; ERR_NOT_FOUND when there is none. */
 static enum err find_carer(struct batch *batch, struct update *update, const char *reference, struct stored_carer *out)
 {
-    struct table_key key = key_of_reference(batch->home->options.region, update->agency, reference);
     struct octets value;
-    enum err err = batch_get(batch, STORE_REFERENCES, &key, &value, &update->result.problem);
+    enum err err = find_reference(batch, update, reference, &value);
     if (err != ERR_NONE)
         return err;
     err = value.size == 8 ? batch_get_carer(batch, get_be64(value.data), out, &update->result.problem)
@@ -98,6 +119,16 @@ static enum err store_and_settle(struct batch *batch, struct update *update, enu
 
 /* --- carers ------------------------------------------------------------------------------------------------------ */
 
+static bool put_reference(struct batch *batch, const struct home_carer *home)
+{
+    uint8_t reference[8];
+    put_be64(reference, home->national_reference);
+    struct octets value = {reference, sizeof reference};
+    struct table_key key =
+        key_of_reference(batch->home->options.region, home->carer.agency, home->carer.agency_reference);
+    return batch_put(batch, STORE_REFERENCES, &key, &value);
+}
+
 static enum err create_carer(struct batch *batch, struct update *update, struct stored_carer *carer)
 {
     struct home *home = batch->home;
@@ -115,14 +146,44 @@ static enum err create_carer(struct batch *batch, struct update *update, struct 
     if (err != ERR_NOT_FOUND)
         return err;
     carer->home.carer = update->as.carer;
-    uint8_t reference[8];
-    put_be64(reference, carer->home.national_reference);
-    struct octets value = {reference, sizeof reference};
-    key = key_of_reference(home->options.region, update->agency, update->as.carer.agency_reference);
-    if (!batch_put(batch, STORE_REFERENCES, &key, &value))
+    if (!put_reference(batch, &carer->home))
         return batch->failed;
     batch->carers++;
     return store_and_settle(batch, update, OUTCOME_CREATED, carer, true);
+}
+
+/* Whether all of b lies in a. */
+static bool cell_holds(const struct home_cell *a, const struct home_cell *b)
+{
+    if (strcmp(a->authority, b->authority) != 0)
+        return false;
+    return a->size_km == 0 || (b->size_km > 0 && b->square_e_km >= a->square_e_km && b->square_n_km >= a->square_n_km &&
+                               b->square_e_km + b->size_km <= a->square_e_km + a->size_km &&
+                               b->square_n_km + b->size_km <= a->square_n_km + a->size_km);
+}
+
+/* The agency says again what a restore has lost: the same carer, under the same national reference. */
+static enum err take_over(struct batch *batch, struct update *update, struct stored_carer *carer)
+{
+    struct home_carer *home = &carer->home;
+    struct carer *pushed = &update->as.carer;
+    if (!reference_forget(batch, home))
+        return batch->failed;
+    /* The home is taken to be where it was (design 4.9), unless it can't be. */
+    if (cell_holds(&home->carer.cell, &pushed->cell))
+        pushed->cell = home->carer.cell;
+    home->carer = *pushed;
+    home->lost = false;
+    /* An offer that tells all of its vacancy goes on; whatever the agency says of it next is newer. */
+    int64_t known_ms = home->vacancy.observed_at_ms - 1;
+    if (home->vacancy.state != VACANCY_VACANT && home->vacancy.state != VACANCY_RESERVED)
+        vacancy_clear(batch, home, 0);
+    else
+        vacancy_settle(&home->carer, &home->vacancy, batch->now_ms);
+    home->vacancy_observed_at_ms = known_ms > 0 ? known_ms : 0;
+    if (!put_reference(batch, home))
+        return batch->failed;
+    return store_and_settle(batch, update, OUTCOME_UPDATED, carer, true);
 }
 
 static enum err put_carer(struct batch *batch, struct update *update)
@@ -144,6 +205,8 @@ static enum err put_carer(struct batch *batch, struct update *update)
         return create_carer(batch, update, &stored);
     if (err != ERR_NONE)
         return err;
+    if (stored.home.lost)
+        return take_over(batch, update, &stored);
     struct carer *known = &stored.home.carer;
     bool ended = known->status == CARER_ENDED;
     int64_t known_ms = ended && known->ended_observed_at_ms > known->observed_at_ms ? known->ended_observed_at_ms
@@ -165,16 +228,6 @@ static enum err put_carer(struct batch *batch, struct update *update)
     return store_and_settle(batch, update, same ? OUTCOME_CONFIRMED : OUTCOME_UPDATED, &stored, !same);
 }
 
-static void clear_vacancy(struct batch *batch, struct home_carer *home, int64_t observed_at_ms)
-{
-    if (home->vacancy.vacancy_id != 0)
-        batch->vacancies--;
-    memset(&home->vacancy, 0, sizeof home->vacancy);
-    home->vacancy.from = home->vacancy.until = home->vacancy.reserved_until = DATE_NONE;
-    if (observed_at_ms > home->vacancy_observed_at_ms)
-        home->vacancy_observed_at_ms = observed_at_ms;
-}
-
 static enum err end_carer(struct batch *batch, struct update *update)
 {
     static const char field[] = "observed_at_ms";
@@ -184,6 +237,8 @@ static enum err end_carer(struct batch *batch, struct update *update)
         err = find_carer(batch, update, update->agency_reference, &stored);
     if (err != ERR_NONE)
         return err == ERR_NOT_FOUND ? refuse_carer(update, "agency_reference") : err;
+    if (stored.home.lost)
+        return refuse_lost(update, "agency_reference");
     struct carer *carer = &stored.home.carer;
     bool same = carer->status == CARER_ENDED && carer->approval_ends_on == update->as.end.ends_on &&
                 strcmp(carer->end_reason, update->as.end.reason) == 0;
@@ -203,7 +258,7 @@ static enum err end_carer(struct batch *batch, struct update *update)
     carer->approval_ends_on = update->as.end.ends_on;
     memcpy(carer->end_reason, update->as.end.reason, sizeof carer->end_reason);
     carer->ended_observed_at_ms = update->observed_at_ms;
-    clear_vacancy(batch, &stored.home, update->observed_at_ms);
+    vacancy_clear(batch, &stored.home, update->observed_at_ms);
     return store_and_settle(batch, update, OUTCOME_ENDED, &stored, true);
 }
 
@@ -220,6 +275,8 @@ static enum err put_vacancy(struct batch *batch, struct update *update)
         err = find_carer(batch, update, update->agency_reference, &stored);
     if (err != ERR_NONE)
         return err == ERR_NOT_FOUND ? refuse_carer(update, "vacancy.agency_reference") : err;
+    if (stored.home.lost)
+        return refuse_lost(update, "vacancy.agency_reference");
     struct vacancy *known = &stored.home.vacancy;
     int64_t known_ms = stored.home.vacancy_observed_at_ms;
     bool live = known->vacancy_id != 0, same = live && vacancy_same_content(known, &pushed);
@@ -267,7 +324,7 @@ static enum err withdraw(struct batch *batch, struct update *update)
         return ERR_NONE;
     }
     uint64_t ended_id = stored.home.vacancy.vacancy_id;
-    clear_vacancy(batch, &stored.home, update->observed_at_ms);
+    vacancy_clear(batch, &stored.home, update->observed_at_ms);
     err = store_and_settle(batch, update, OUTCOME_ENDED, &stored, false);
     update->result.vacancy_id = ended_id;
     return err;
@@ -302,7 +359,7 @@ static enum err confirm_named(struct batch *batch, struct update *update)
     uint32_t live_count = 0;
     for (uint32_t i = 0; i < count; i++) {
         enum err err = find_carer(batch, update, update->as.confirm.references[i], &stored);
-        if (err == ERR_NOT_FOUND || (err == ERR_NONE && stored.home.vacancy.vacancy_id == 0)) {
+        if (err == ERR_NOT_FOUND || (err == ERR_NONE && (stored.home.vacancy.vacancy_id == 0 || stored.home.lost))) {
             result->not_found[result->not_found_count++] = i;
             continue;
         }
@@ -374,6 +431,20 @@ static enum err confirm(struct batch *batch, struct update *update)
     return err;
 }
 
+/* --- erasure ----------------------------------------------------------------------------------------------------- */
+
+static enum err erase(struct batch *batch, struct update *update)
+{
+    struct stored_carer stored;
+    enum err err = find_carer(batch, update, update->agency_reference, &stored);
+    if (err != ERR_NONE)
+        return err == ERR_NOT_FOUND ? refuse_carer(update, "agency_reference") : err;
+    if (!carer_erase(batch, &stored))
+        return batch->failed;
+    settle_result(batch, update, OUTCOME_ENDED, NULL);
+    return ERR_NONE;
+}
+
 /* --- operators --------------------------------------------------------------------------------------------------- */
 
 static struct octets copy_octets(struct batch *batch, const void *data, size_t size)
@@ -443,7 +514,11 @@ static const struct {
     [UPDATE_WITHDRAW] = {withdraw, .agencys = true, .may_reserve = true},
     [UPDATE_PUT_AGENCY] = {put_agency},
     [UPDATE_SET_PRINCIPAL] = {set_principal, .may_reserve = true},
+    [UPDATE_ERASE_CARER] = {erase, .agencys = true, .may_reserve = true},
     [UPDATE_DECIDE] = {standing_decide, .may_reserve = true, .any_standing = true},
+    [UPDATE_PROMOTE] = {standing_promote, .may_reserve = true, .any_standing = true},
+    [UPDATE_REPLAY] = {replay_apply, .may_reserve = true, .any_standing = true},
+    [UPDATE_SUPERSEDED] = {standing_supersede, .may_reserve = true, .any_standing = true},
 };
 
 enum err update_admit(struct batch *batch, struct update *update)

@@ -76,6 +76,14 @@ struct table_key key_of_reference(const char *region, const char *agency, const 
     return key;
 }
 
+struct table_key key_of_orphan(const char *region, const char *agency, const uint8_t hash[DIGEST_BYTES])
+{
+    struct table_key key = key_of_region(region);
+    append(&key, agency, strlen(agency) + 1);
+    append(&key, hash, DIGEST_BYTES);
+    return key;
+}
+
 struct table_key key_of_request(const char *region, const uint8_t request_id[REQUEST_ID_BYTES], const char *principal)
 {
     struct table_key key = key_of_region(region);

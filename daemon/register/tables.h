@@ -9,6 +9,8 @@
  *     META         no region: "schema"                 version, region, public signing key      home_open
  *                  no region: "position"               epoch, ends of log and audit, horizon    batch
  *                  no region: "state-0", "state-1"     records (8), half an LtHash16 (1024)     batch
+ *                  no region: "restoring"              1: a backup was unpacked here            restore, replay
+ *                  no region: "superseded"             the checkpoint that superseded us        home_apply
  *     CARERS       national reference (8)              HomeCarer (home.proto)                   home_apply
  *     REFERENCES   agency, 0, agency reference         national reference (8)                   home_apply
  *     AGENCIES     agency id                           AgencyRow (shared.proto)                 home_apply
@@ -17,6 +19,7 @@
  *     AUDIT        sequence (8)                        AuditRecord (hub_service.proto)          batch
  *     REQUESTS     UUIDv7 (16), SHA-256(principal)/16  content hash, outcome (home_requests.c)  home_apply
  *     CHECKPOINTS  sequence (8)                        signed checkpoint (checkpoint.h)         batch
+ *     ORPHANS      agency, 0, hash of reference (32)   national reference (8)                   home_apply
  *
  * All are read by home_open (home_check.c); CARERS, AGENCIES and PRINCIPALS by observers, CARERS, AGENCIES, LOG and
  * CHECKPOINTS by log_reader. Of CHECKPOINTS the last of each block of 256 sequences is kept, and the newest.
@@ -65,6 +68,8 @@ struct table_key key_of_region(const char *region);
 struct table_key key_of_id(const char *region, uint64_t id);
 struct table_key key_of_text(const char *region, const char *text);
 struct table_key key_of_reference(const char *region, const char *agency, const char *agency_reference);
+/* Of a carer that is lost since a restore, under the keyed hash of its reference. */
+struct table_key key_of_orphan(const char *region, const char *agency, const uint8_t hash[DIGEST_BYTES]);
 struct table_key key_of_request(const char *region, const uint8_t request_id[REQUEST_ID_BYTES], const char *principal);
 /* The replica's. */
 struct table_key key_of_generation(const char *region, uint32_t generation);
