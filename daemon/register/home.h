@@ -231,10 +231,6 @@ enum err home_checkpoint(struct home *home, struct signed_checkpoint *out);
 bool home_heartbeat(struct home *home, int64_t *next_ms);
 struct log_reader home_log_reader(struct home *home);
 enum home_standing home_standing_now(const struct home *home);
-/* For a store into which a backup was unpacked, before home_open: begins in RESTORING. *last_entry_ms: time of the
- * backup's last log entry, from which its age is told. */
-enum err home_mark_restored(struct store *store, int64_t *last_entry_ms, struct problem *problem)
-    __attribute__((warn_unused_result));
 /* Any thread. */
 void home_set_roster_version(struct home *home, uint64_t version);
 /* Recomputes the digest of the shared state from disk and compares it with the checkpoint stored in the same

@@ -190,6 +190,8 @@ enum err home_open(const struct home_options *options, struct store *store, stru
     arena_init(&home->arena, BATCH_ARENA_BYTES);
     pthread_mutex_init(&home->lock, NULL);
     enum err err = open_or_create(home, problem);
+    if (err == ERR_NONE && options->restored)
+        err = standing_restored(home, problem);
     if (err == ERR_NONE && home->standing == STANDING_RESTORING && !options->has_peers)
         err = decide_alone(home, problem);
     if (err != ERR_NONE) {

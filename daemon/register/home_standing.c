@@ -202,28 +202,19 @@ enum home_standing home_standing_now(const struct home *home)
     return standing;
 }
 
-enum err home_mark_restored(struct store *store, int64_t *last_entry_ms, struct problem *problem)
+enum err standing_restored(struct home *home, struct problem *problem)
 {
-    struct home home = {.store = store};
-    struct home_position position;
-    struct arena arena;
-    struct store_txn *txn;
-    struct octets key = key_octets(&meta_restoring);
-    enum err err = store->ops->begin(store, true, &txn);
-    if (err != ERR_NONE)
-        return problem_set(problem, err, "", "the store can't be written: %s", err_name(err));
-    arena_init(&arena, 1 << 16);
-    err = position_read(&home, txn, &position, problem);
+    struct batch batch;
+    if (home->standing == STANDING_SUPERSEDED || home->standing == STANDING_RESTORING)
+        return ERR_NONE;
+    enum err err = batch_begin(home, true, &batch);
     if (err == ERR_NONE) {
-        *last_entry_ms = position.time_ms;
-        err = tables_put(store, txn, &arena, STORE_META, &key, &yes);
+        if (standing_restoring(&batch)) {
+            err = batch_commit(&batch);
+        } else {
+            batch_abort(&batch);
+            err = batch.failed;
+        }
     }
-    if (err == ERR_NONE)
-        err = store->ops->commit(txn);
-    else
-        store->ops->abort(txn);
-    arena_finish(&arena);
-    if (err != ERR_NONE && problem->code != err)
-        (void)problem_set(problem, err, "", "the store can't be written: %s", err_name(err));
-    return err;
+    return err == ERR_NONE ? err : problem_set(problem, err, "", "the store can't be written: %s", err_name(err));
 }

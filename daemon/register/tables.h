@@ -9,8 +9,8 @@
  *     META         no region: "schema"                 version, region, public signing key      home_open
  *                  no region: "position"               epoch, ends of log and audit, horizon    batch
  *                  no region: "state-0", "state-1"     records (8), half an LtHash16 (1024)     batch
- *                  no region: "restoring"              1: a backup was unpacked here            restore, replay
- *                  no region: "superseded"             the checkpoint that superseded us        home_apply
+ *                  no region: "restoring"              1: after a restore, until it decides     home_standing
+ *                  no region: "superseded"             the checkpoint that superseded us        home_standing
  *     CARERS       national reference (8)              HomeCarer (home.proto)                   home_apply
  *     REFERENCES   agency, 0, agency reference         national reference (8)                   home_apply
  *     AGENCIES     agency id                           AgencyRow (shared.proto)                 home_apply
