@@ -226,8 +226,9 @@ size_t home_lapse(struct home *home, size_t max, int64_t *next_due_ms);
 /* Each commit has a signed checkpoint; at rest the newest is signed again every HEARTBEAT_MS. Any thread. ERR_NOT_FOUND
  * before the first epoch. */
 enum err home_checkpoint(struct home *home, struct signed_checkpoint *out);
-/* The writer's thread: signs again what is due, moves the horizon, drops payloads behind it in slices. True when there
- * is a newer signature; *next_ms (may be NULL): how long until it wants to be called again. */
+/* The writer's thread: decides after a restore where there is no peer, signs again what is due, moves the horizon,
+ * drops payloads behind it in slices. True when there is a newer signature; *next_ms (may be NULL): how long until it
+ * wants to be called again. */
 bool home_heartbeat(struct home *home, int64_t *next_ms);
 struct log_reader home_log_reader(struct home *home);
 enum home_standing home_standing_now(const struct home *home);

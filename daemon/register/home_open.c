@@ -7,7 +7,6 @@
 #include "daemon/record/bytes.h"
 #include "daemon/register/home_parts.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,22 +121,6 @@ static enum err open_register(struct home *home, const struct octets *schema, st
     return err == ERR_NONE ? register_check(home, txn, problem) : err;
 }
 
-/* Where there is nobody to ask, nothing is waited for: what a restore has found is all there is. */
-static enum err decide_alone(struct home *home, struct problem *problem)
-{
-    struct update *decide = update_create(UPDATE_DECIDE);
-    if (decide == NULL)
-        return problem_set(problem, ERR_LIMIT, "", "no memory for the register");
-    decide->method = "start";
-    snprintf(decide->principal, sizeof decide->principal, "hub");
-    home_apply(home, &decide, 1);
-    if (decide->result.problem.code != ERR_NONE)
-        *problem = decide->result.problem;
-    enum err err = decide->result.problem.code;
-    update_destroy(decide);
-    return err;
-}
-
 /* No schema: a new store must be empty in every table. */
 static enum err is_empty(struct home *home, struct store_txn *txn, bool *empty)
 {
@@ -192,8 +175,6 @@ enum err home_open(const struct home_options *options, struct store *store, stru
     enum err err = open_or_create(home, problem);
     if (err == ERR_NONE && options->restored)
         err = standing_restored(home, problem);
-    if (err == ERR_NONE && home->standing == STANDING_RESTORING && !options->has_peers)
-        err = decide_alone(home, problem);
     if (err != ERR_NONE) {
         home_close(home);
         return err;

@@ -189,6 +189,8 @@ enum err standing_supersede(struct batch *batch, struct update *update);
 bool standing_restoring(struct batch *batch); /* from here on, also after a restart */
 /* In what standing a register begins. */
 enum err standing_read(struct home *home, struct store_txn *txn, struct problem *problem);
+/* Restored, and nobody to ask: what was restored is all there is. */
+void standing_decide_alone(struct home *home);
 /* The store is a backup's: restoring, durably. */
 enum err standing_restored(struct home *home, struct problem *problem);
 /* Begins the next epoch with its entry. */

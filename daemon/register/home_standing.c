@@ -7,6 +7,7 @@
 #include "daemon/record/bytes.h"
 #include "daemon/register/home_parts.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const struct table_key meta_restoring = {"restoring", 9};
@@ -167,6 +168,21 @@ bool standing_restoring(struct batch *batch)
         return true;
     move(batch, STANDING_RESTORING);
     return batch_put(batch, STORE_META, &meta_restoring, &yes);
+}
+
+void standing_decide_alone(struct home *home)
+{
+    if (home->standing != STANDING_RESTORING || home->options.has_peers || home->read_only)
+        return;
+    struct update *decide = update_create(UPDATE_DECIDE);
+    if (decide == NULL)
+        return;
+    decide->method = "restore";
+    snprintf(decide->principal, sizeof decide->principal, "hub");
+    home_apply(home, &decide, 1);
+    if (decide->result.problem.code != ERR_NONE)
+        log_error("register", "after the restore no epoch can be opened: %s", decide->result.problem.text);
+    update_destroy(decide);
 }
 
 /* --- from outside the writer's turns ------------------------------------------------------------------------------ */

@@ -153,6 +153,7 @@ bool home_heartbeat(struct home *home, int64_t *next_ms)
 {
     int64_t now_ms = clock_boot_ms(home->options.clock);
     bool fresh = false, more = false;
+    standing_decide_alone(home);
     /* A hub that does not decide does not know where its region stands. */
     if (home->standing == STANDING_DECIDING && home->position.epoch != 0) {
         fresh = horizon_move(home);

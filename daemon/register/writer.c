@@ -118,7 +118,7 @@ static void *run(void *arg)
     struct writer *writer = arg;
     struct update *updates[APPLY_BATCH_MAX], *left;
     size_t count;
-    int timeout_ms = 0;
+    int timeout_ms = idle(writer);
     bool stop = false;
     while (!stop) {
         stop = take(writer, timeout_ms, updates, &count);
