@@ -145,6 +145,8 @@ static enum err open_home(struct hub *hub, struct home_options *home, struct pro
     if (err == ERR_NONE)
         err = backup_restore_look(&restore, problem);
     home->restored = restore.found;
+    home->restored_epoch = restore.note.epoch;
+    home->restored_sequence = restore.note.sequence;
     if (err == ERR_NONE)
         err = store_lmdb_open(&store, &hub->store, problem);
     if (err == ERR_NONE)

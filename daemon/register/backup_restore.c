@@ -119,11 +119,6 @@ enum err backup_restore_settle(const struct restore *restore, const struct home 
     if (!restore->found)
         return ERR_NONE;
     home_position(home, &epoch, &sequence);
-    if (epoch < restore->note.epoch || sequence < restore->note.sequence)
-        return problem_set(problem, ERR_STORE_DAMAGED, "",
-                           "the register ends at %llu, but the backup's note is of %llu: they are not of one backup; "
-                           "unpack one into an empty folder",
-                           (unsigned long long)sequence, (unsigned long long)restore->note.sequence);
     int code = remove_note(restore->folder);
     if (code != 0)
         return problem_set(problem, ERR_FORBIDDEN, "", "%.120s/%s can't be removed: %s", restore->folder,

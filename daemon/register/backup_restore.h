@@ -25,7 +25,7 @@ struct restore {
 
 /* Looks for the note. ERR_PRECONDITION, ERR_UNAUTHENTICATED, ERR_INVALID: this backup is not taken, and why. */
 enum err backup_restore_look(struct restore *restore, struct problem *problem) __attribute__((warn_unused_result));
-/* Once the register is open, and restoring: is it the note's? Then the note is removed. ERR_STORE_DAMAGED. */
+/* Once the register is open, and restoring (home_open has checked that it is the note's): the note is removed. */
 enum err backup_restore_settle(const struct restore *restore, const struct home *home, struct problem *problem)
     __attribute__((warn_unused_result));
 

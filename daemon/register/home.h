@@ -178,7 +178,8 @@ struct home_options {
     const struct randomness *randomness;
     const struct signer *signer; /* the region's; borrowed */
     uint8_t reference_secret[32];
-    bool restored;           /* the store is a backup's, found at this start: STANDING_RESTORING, durably */
+    bool restored; /* the store is a backup's, found at this start: STANDING_RESTORING, durably */
+    uint64_t restored_epoch, restored_sequence; /* with it: where the backup's note says that the register stood */
     bool has_peers;          /* decides only when told to (UPDATE_DECIDE, UPDATE_PROMOTE); else at once */
     uint64_t roster_version; /* at start; for checkpoints */
     int64_t payload_kept_ms; /* payloads of entries older than this are dropped (horizon); 0: kept for ever */

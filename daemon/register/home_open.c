@@ -157,6 +157,18 @@ static enum err open_or_create(struct home *home, struct problem *problem)
     return empty && err == ERR_NONE ? create_register(home, problem) : err;
 }
 
+/* A note of another moment than the register's would let old data pass for young; nothing is written then. */
+static enum err begin_restored(struct home *home, struct problem *problem)
+{
+    const struct home_options *options = &home->options;
+    if (home->position.epoch < options->restored_epoch || home->position.sequence < options->restored_sequence)
+        return problem_set(problem, ERR_STORE_DAMAGED, "",
+                           "the register ends at %llu, but the backup's note is of %llu: they are not of one backup; "
+                           "unpack one into an empty folder",
+                           (unsigned long long)home->position.sequence, (unsigned long long)options->restored_sequence);
+    return standing_restored(home, problem);
+}
+
 enum err home_open(const struct home_options *options, struct store *store, struct home **out, struct problem *problem)
 {
     struct home *home = calloc(1, sizeof *home);
@@ -174,7 +186,7 @@ enum err home_open(const struct home_options *options, struct store *store, stru
     pthread_mutex_init(&home->lock, NULL);
     enum err err = open_or_create(home, problem);
     if (err == ERR_NONE && options->restored)
-        err = standing_restored(home, problem);
+        err = begin_restored(home, problem);
     if (err != ERR_NONE) {
         home_close(home);
         return err;
