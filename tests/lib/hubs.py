@@ -174,6 +174,11 @@ class Hubs:
 
         return stubs.load()
 
+    def verify(self, region):
+        """{region: VerifyResponse}: what that hub's disk adds up to, region by region."""
+        with self.hubs[region].client(OPERATOR) as operator:
+            return {each.region: each for each in operator.call("HubService/Verify", timeout=60)}
+
     def digests(self, *regions):
         """{region: {(epoch, sequence, records, digest) at each of the hubs}}: one each if they are equal."""
         seen = {}

@@ -118,7 +118,11 @@ def test_a_killed_hub_comes_back_equal(hubs, messages):
         wait_found(hubs[WEST], messages, last, NORTH)
     hubs.wait_deciding()
     push(hubs[WEST], messages, "H-after")
-    hubs.wait_equal()
+    equal = hubs.wait_equal()
+    for here in many.REGIONS:
+        for there, row in hubs.verify(here).items():
+            assert row.equal and not row.problem, f"{there} at {here}: {row.problem}"
+            assert {(row.sequence, row.records, row.state_digest)} == {each[1:] for each in equal[there]}
 
 
 def test_a_cut_off_hub_and_the_others_answer_and_say_how_old(hubs, messages):
