@@ -152,6 +152,7 @@ enum err replica_open(const struct replica_options *options, struct store *store
     replica->clock = options->clock;
     replica->store = store;
     arena_init(&replica->arena, APPLY_ARENA_BYTES);
+    arena_init(&replica->put_arena, 1 << 20);
     arena_init(&replica->undo_arena, APPLY_ARENA_BYTES);
     pthread_mutex_init(&replica->lock, NULL);
     enum err err = replica_read_back(replica, problem);
@@ -177,6 +178,7 @@ void replica_close(struct replica *replica)
     free(replica->regions);
     roster_unref(replica->roster);
     arena_finish(&replica->arena);
+    arena_finish(&replica->put_arena);
     arena_finish(&replica->undo_arena);
     pthread_mutex_destroy(&replica->lock);
     free(replica);

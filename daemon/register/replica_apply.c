@@ -57,9 +57,10 @@ bool apply_put(struct apply *apply, enum store_table table, const struct table_k
 {
     struct store_txn *txn = apply_txn(apply);
     struct octets k = key_octets(key);
+    struct arena *arena = &apply->replica->put_arena;
     apply->dirty = true;
-    return txn != NULL &&
-           apply_fail(apply, tables_put(apply->replica->store, txn, &apply->replica->arena, table, &k, value));
+    arena_reset(arena);
+    return txn != NULL && apply_fail(apply, tables_put(apply->replica->store, txn, arena, table, &k, value));
 }
 
 bool apply_del(struct apply *apply, enum store_table table, const struct table_key *key)
@@ -111,26 +112,30 @@ void draft_seen(struct apply *apply, struct draft *draft, const struct signed_ch
     draft->changed = true;
 }
 
-/* Writes the drafts' rows. */
-static bool write_drafts(struct apply *apply)
+/* The draft's rows, as far as they changed. */
+static bool write_draft(struct apply *apply, const struct draft *draft)
 {
     uint8_t octets[ROW_BYTES];
-    bool good = true;
-    for (size_t i = 0; i < apply->draft_count && good; i++) {
-        const struct draft *draft = apply->drafts[i];
-        struct table_key row_key = key_of_region(draft->region->code);
-        struct table_key staging_key = key_of_staging(draft->region->code);
-        if (draft->row_changed) {
-            struct octets value = {octets, region_row_encode(&draft->row, octets)};
-            good = apply_put(apply, STORE_REGIONS, &row_key, &value);
-        }
-        if (draft->staging_changed && draft->staging.state.generation != 0) {
-            struct octets value = {octets, staging_row_encode(&draft->staging, octets)};
-            good = good && apply_put(apply, STORE_REGIONS, &staging_key, &value);
-        } else if (draft->staging_changed) {
-            good = good && apply_del(apply, STORE_REGIONS, &staging_key);
-        }
+    struct table_key row_key = key_of_region(draft->region->code);
+    struct table_key staging_key = key_of_staging(draft->region->code);
+    if (draft->row_changed) {
+        size_t bytes = region_row_encode(&draft->row, octets);
+        if (!apply_put(apply, STORE_REGIONS, &row_key, &(struct octets){octets, bytes}))
+            return false;
     }
+    if (!draft->staging_changed)
+        return true;
+    if (draft->staging.state.generation == 0)
+        return apply_del(apply, STORE_REGIONS, &staging_key);
+    size_t bytes = staging_row_encode(&draft->staging, octets);
+    return apply_put(apply, STORE_REGIONS, &staging_key, &(struct octets){octets, bytes});
+}
+
+static bool write_drafts(struct apply *apply)
+{
+    bool good = true;
+    for (size_t i = 0; i < apply->draft_count && good; i++)
+        good = write_draft(apply, apply->drafts[i]);
     return good && apply->failed == ERR_NONE;
 }
 
@@ -304,9 +309,9 @@ static bool write_entry(struct apply *apply, const char *region, uint32_t genera
 {
     struct table_key key = key_of_entry(region, generation, sequence);
     size_t bytes = row->header.size + row->salt.size + row->payload.size;
-    uint8_t *entry = arena_alloc(&apply->replica->arena, bytes);
-    if (entry == NULL)
-        return apply_fail(apply, ERR_LIMIT);
+    uint8_t *entry = apply->replica->entry;
+    if (bytes > sizeof apply->replica->entry)
+        log_fatal("register", "an entry of %zu octets", bytes);
     memcpy(entry, row->header.data, row->header.size);
     memcpy(entry + row->header.size, row->salt.data, row->salt.size);
     memcpy(entry + row->header.size + row->salt.size, row->payload.data, row->payload.size);
@@ -320,7 +325,8 @@ static bool write_checkpoint(struct apply *apply, const char *region, uint32_t g
     uint8_t octets[CHECKPOINT_STORED_BYTES];
     uint64_t sequence = checkpoint->checkpoint.sequence;
     struct table_key key = key_of_entry(region, generation, sequence), old = key_of_entry(region, generation, before);
-    struct octets value = {octets, checkpoint_encode(checkpoint, octets)};
+    struct octets value = {octets, 0};
+    value.size = checkpoint_encode(checkpoint, octets);
     if (before != 0 && before != sequence && before / CHECKPOINT_BLOCK == sequence / CHECKPOINT_BLOCK &&
         !apply_del(apply, STORE_REPLICA_CHECKPOINTS, &old))
         return false;

@@ -94,9 +94,9 @@ static bool thaw(struct replica *replica, struct region *region)
     snapshot_drop(draft);
     draft->changed = draft->row_changed = true;
     enum err err = apply_end(&apply);
-    if (err != ERR_NONE)
+    if (err != ERR_NONE && !replica->thaw_due) /* said once */
         log_error("register", "region %s can't be thawed: %s; it is tried again", region->code, err_name(err));
-    else if (was_frozen)
+    if (err == ERR_NONE && was_frozen)
         log_info("register", "region %s is thawed: the roster names its epoch %llu", region->code,
                  (number)row->thaw_epoch);
     return err == ERR_NONE;
@@ -111,7 +111,7 @@ bool replica_thaw(struct replica *replica)
             continue;
         if (region->rostered.thaw_epoch >= region->row.proven.epoch)
             done = thaw(replica, region) && done;
-        else
+        else if (!replica->thaw_due)
             log_warn("register", "region %s: the roster's thaw names epoch %llu, but what is here is of epoch %llu",
                      region->code, (number)region->rostered.thaw_epoch, (number)region->row.proven.epoch);
     }

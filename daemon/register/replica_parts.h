@@ -21,11 +21,13 @@
 #include <pthread.h>
 
 #define REPLICA_SCHEMA_VERSION 1
-#define APPLY_ARENA_BYTES      (768ULL << 20) /* what a group copies and sorts: a few times REPLICA_COMMIT_MAX_BYTES */
+#define APPLY_ARENA_BYTES      (256ULL << 20) /* lists over the works of a group; their octets are not copied */
 #define GROUP_BYTES            (32ULL << 20)  /* works of one transaction, unless one alone is larger */
 #define CHECKPOINT_BLOCK       256            /* of sequences: its last checkpoint is kept */
 #define FEED_SLICE             512            /* changes in one part of a commit */
 #define SHARED_KEY_MAX_BYTES   (AGENCY_ID_BYTES - 1)
+#define STAGED_SURPLUS         65536 /* records more than twice those that begin's checkpoint counts */
+#define ENTRY_MAX_BYTES        (LOG_HEADER_BYTES + LOG_SALT_BYTES + LOG_PAYLOAD_MAX_BYTES)
 #define FROZEN_WHY_BYTES       sizeof((struct replica_status *)0)->frozen_why
 
 /* How far a generation of a region's log and records has come. */
@@ -70,7 +72,7 @@ struct region {
     struct region_row row;         /* as on disk, but for a newest that was only signed again */
     struct staging_row staging;
     int64_t first_seen_boot_ms;
-    bool tidy_due;
+    bool tidy_due, tidy_failed;
 };
 
 struct hash_pool;
@@ -95,7 +97,9 @@ struct replica {
     struct store *store;
     struct commit_observer observers[HOME_OBSERVERS_MAX];
     int observer_count;
-    struct arena arena;      /* of the group under way */
+    struct arena arena;     /* of the group under way */
+    struct arena put_arena; /* of one put: the store copies */
+    uint8_t entry[ENTRY_MAX_BYTES];
     struct arena undo_arena; /* of what is in `undos` */
     struct undo *undos;      /* not yet told: the store could not be read; nothing is applied until it was */
     struct hash_pool *pool;

@@ -203,6 +203,8 @@ static enum replica_verdict stage_record(struct apply *apply, struct draft *draf
         return give_up(draft, work, VERDICT_LIE, "a record can't be read");
     if (!is_after(staging, record))
         return give_up(draft, work, VERDICT_LIE, "the records are not in order");
+    if (staging->state.records / 2 > staging->begin.checkpoint.records + STAGED_SURPLUS / 2)
+        return give_up(draft, work, VERDICT_TOO_LARGE, "far more records than were signed");
     struct table_key key = key_of_record(draft->region->code, staging->state.generation, record->table, &record->key);
     if (!apply_get(apply, STORE_RECORDS, &key, &old, &err))
         return VERDICT_STORE;

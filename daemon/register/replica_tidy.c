@@ -68,7 +68,7 @@ static bool drop_payloads(struct apply *apply, struct draft *draft, int *budget)
     return true;
 }
 
-/* True when there is more to do. */
+/* True when there is more to do at once. */
 static bool tidy_region(struct replica *replica, struct region *region)
 {
     static const enum store_table tables[] = {STORE_RECORDS, STORE_REPLICA_LOG, STORE_REPLICA_CHECKPOINTS};
@@ -81,14 +81,12 @@ static bool tidy_region(struct replica *replica, struct region *region)
         good = drop_slice(&apply, draft, tables[i], &budget);
     good = good && drop_payloads(&apply, draft, &budget);
     enum err err = apply_end(&apply);
-    if (!good || err != ERR_NONE) {
-        log_warn("register", "region %s can't be tidied: %s; it is tried again with its next change", region->code,
-                 err_name(err));
-        region->tidy_due = false;
-        return false;
-    }
-    region->tidy_due = budget == 0;
-    return region->tidy_due;
+    bool failed = !good || err != ERR_NONE;
+    if (failed && !region->tidy_failed)
+        log_warn("register", "region %s can't be tidied: %s; it is tried again", region->code, err_name(err));
+    region->tidy_failed = failed;
+    region->tidy_due = failed || budget == 0;
+    return !failed && budget == 0;
 }
 
 bool replica_tidy(struct replica *replica)
@@ -98,12 +96,7 @@ bool replica_tidy(struct replica *replica)
     if (replica->thaw_due)
         (void)replica_thaw(replica);
     for (size_t i = 0; i < replica->region_count; i++)
-        if (replica->regions[i]->tidy_due) {
-            (void)tidy_region(replica, replica->regions[i]);
-            break;
-        }
-    for (size_t i = 0; i < replica->region_count; i++)
-        if (replica->regions[i]->tidy_due)
+        if (replica->regions[i]->tidy_due && tidy_region(replica, replica->regions[i]))
             return true;
     return false;
 }

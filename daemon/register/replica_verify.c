@@ -68,8 +68,8 @@ static bool committed_to(const struct log_header *header, const struct log_row *
 
 enum replica_verdict verify_chain(const char *region, struct replica_work *work)
 {
-    struct log_header previous, header;
-    uint8_t hash[DIGEST_BYTES];
+    struct log_header previous = {0}, header;
+    uint8_t hash[DIGEST_BYTES] = {0};
     const struct checkpoint *end = &work->checkpoint.checkpoint;
     enum replica_verdict verdict = verify_size(work);
     for (size_t i = 0; i < work->entry_count && verdict == VERDICT_NONE; i++) {
@@ -231,7 +231,7 @@ enum replica_verdict verify_entries(const struct replica_state *state, struct re
     if (items == NULL || plan->changes == NULL)
         return refuse(work, VERDICT_TOO_LARGE, ERR_LIMIT, "%zu entries up to one checkpoint", count);
     for (size_t i = first_new; i < work->entry_count; i++) {
-        struct log_payload payload;
+        struct log_payload payload = {0};
         enum replica_verdict verdict = verify_entry(work, &work->entries[i], &plan->after, &payload);
         if (verdict != VERDICT_NONE)
             return verdict;

@@ -279,6 +279,22 @@ static void test_thaw_and_go_on(void **state)
     assert_replica_is(fork->rig, fork->a);
 }
 
+/* A thaw that finds no room is tried again. */
+static void test_thaw_without_room_D3(void **state)
+{
+    struct fork *fork = *state;
+    struct store_memory_plan plan = {.calls_until_crash = -1, .calls_until_full = 0};
+    freeze_by_epochs(fork);
+    store_memory_set_plan(fork->rig->store, &plan);
+    set_thaw(fork, 2, 2, 0x2a);
+    assert_false(replica_tidy(fork->rig->replica));
+    assert_int_equal(rig_status(fork->rig, REGION_A).frozen, FROZEN_FORK);
+    plan.calls_until_full = -1;
+    store_memory_set_plan(fork->rig->store, &plan);
+    rig_tidy(fork->rig);
+    assert_int_equal(rig_status(fork->rig, REGION_A).frozen, FROZEN_NOT);
+}
+
 /* A hub that is new after a thaw takes a snapshot of the epoch that survived, never the log of an earlier one. */
 static void test_new_after_a_thaw(void **state)
 {
@@ -398,6 +414,7 @@ int main(void)
         ONE(test_thaw_for_theirs),
         ONE(test_thaw_by_a_later_epoch),
         ONE(test_thaw_and_go_on),
+        ONE(test_thaw_without_room_D3),
         ONE(test_new_after_a_thaw),
         ONE(test_epoch_that_began_before_our_position),
         ONE(test_mismatch_then_batch),

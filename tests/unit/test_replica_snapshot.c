@@ -250,8 +250,54 @@ static void test_claimed_reading(void **state)
     assert_replica_is(source->rig, a);
 }
 
-/* --- going on
- * --------------------------------------------------------------------------------------------------------- */
+/* Nor fill the disk with records that nobody signed. */
+static void test_far_too_many_records(void **state)
+{
+    struct source *source = *state;
+    struct rig *rig = source->rig;
+    uint64_t end = source->a->sequence, key = 1;
+    struct octets value = origin_value(source->a, LOG_TABLE_CARER);
+    enum replica_verdict verdict = VERDICT_STAGED;
+    stage_headers(rig, source->a, end);
+    while (verdict == VERDICT_STAGED && key < 200000) {
+        struct replica_work *work = replica_work_create(WORK_SNAPSHOT_RECORDS, REGION_A);
+        work->records = arena_alloc(&work->arena, 1000 * sizeof *work->records);
+        for (; work->record_count < 1000; key++) {
+            uint8_t *octets = arena_alloc(&work->arena, 8);
+            put_be64(octets, key);
+            work->records[work->record_count++] = (struct shared_record){LOG_TABLE_CARER, {octets, 8}, value};
+        }
+        verdict = rig_give(rig, work);
+    }
+    assert_int_equal(verdict, VERDICT_TOO_LARGE);
+    assert_true(key < 2 * source->a->records + 70000);
+    rig_tidy(rig);
+    struct store_usage usage;
+    assert_int_equal(rig->store->ops->usage(rig->store, &usage), ERR_NONE);
+    assert_int_equal(usage.entries[STORE_RECORDS], 0);
+}
+
+/* The proof must be of the epoch that the log is in. */
+static void test_proof_of_another_epoch(void **state)
+{
+    struct source *source = *state;
+    struct origin *a = source->a;
+    uint64_t end = a->sequence;
+    struct signed_checkpoint other;
+    struct checkpoint stated = origin_states(a);
+    stated.epoch = 2;
+    checkpoint_sign(&stated, a->signer, &other);
+    stage_headers(source->rig, a, end);
+    assert_verdict(source->rig, records_of(a, 0, 1000), VERDICT_STAGED);
+    assert_verdict(source->rig, work_of(WORK_SNAPSHOT_LOG, a, 1, 0, &other), VERDICT_LIE);
+    stated.epoch = 1;
+    stated.epoch_id[3] ^= 1;
+    checkpoint_sign(&stated, a->signer, &other);
+    assert_verdict(source->rig, work_of(WORK_SNAPSHOT_LOG, a, 1, 0, &other), VERDICT_FROZEN);
+    assert_nothing_shown(source->rig);
+}
+
+/* --- going on ---------------------------------------------------------------------------------------------------- */
 
 /* What replica_status says is where to go on: after a restart at any point, and from another source. */
 static void test_resumed_anywhere(void **state)
@@ -414,9 +460,18 @@ int main(void)
     seed = seed_from_environment(23);
 #define ONE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        ONE(test_fuzzy_R19),       ONE(test_fuzzy_with_deletions), ONE(test_lacks_or_adds_one), ONE(test_out_of_order),
-        ONE(test_claimed_reading), ONE(test_resumed_anywhere),     ONE(test_crash_anywhere),    ONE(test_difference),
-        ONE(test_overtaken),       ONE(test_hash_threads),
+        ONE(test_fuzzy_R19),
+        ONE(test_fuzzy_with_deletions),
+        ONE(test_lacks_or_adds_one),
+        ONE(test_out_of_order),
+        ONE(test_claimed_reading),
+        ONE(test_far_too_many_records),
+        ONE(test_proof_of_another_epoch),
+        ONE(test_resumed_anywhere),
+        ONE(test_crash_anywhere),
+        ONE(test_difference),
+        ONE(test_overtaken),
+        ONE(test_hash_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
