@@ -62,7 +62,7 @@ struct service_context {
     struct access *access;
     struct disclosures *disclosures;
     struct federation_port federation;
-    struct verifier *verifier; /* NULL: Verify is not served */
+    struct verifier *verifier;                                 /* NULL: Verify is not served */
     struct backups *backups;                                   /* NULL: none can be made */
     void (*counters)(void *ctx, struct service_counters *out); /* NULL: zeros */
     void *counters_ctx;
