@@ -291,8 +291,8 @@ Nine hubs are running. At that of {REGIONS[HERE]}, try:
     . build/demo/auditor.env
     build/vacancy audit verify --state build/demo/audit-seen
 
-and at any other, as `. build/demo/E12000009/team.env`. Kill one (its process id is in build/demo/REGION/vacancyd.pid),
-search at the others, start it again with `build/vacancyd --config build/demo/REGION/vacancyd.conf`.
+and at any other, as `. build/demo/E12000009/team.env`. Kill one (`pkill -9 -f build/demo/E12000009/`), search at the
+others, start it again with `build/vacancyd --config build/demo/E12000009/vacancyd.conf`.
 `make demo-down` stops them.""")
 
 

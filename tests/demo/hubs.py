@@ -15,7 +15,7 @@ import subprocess
 import time
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-DEMO = os.path.join(ROOT, "build", "demo")
+DEMO = os.path.realpath(os.path.join(ROOT, "build", "demo"))
 NATION = os.path.join(DEMO, "nation")
 CA = os.path.join(DEMO, "ca")
 VACANCYD = os.path.join(ROOT, "build", "vacancyd")
@@ -68,7 +68,6 @@ class Hub:
         self.folder = os.path.join(DEMO, region)
         self.log = os.path.join(self.folder, "vacancyd.log")
         self.configuration = os.path.join(self.folder, "vacancyd.conf")
-        self.pid_file = os.path.join(self.folder, "vacancyd.pid")
         self.port, self.process = None, None
 
     def choose_people(self):
@@ -152,8 +151,6 @@ allow-sector = yes
         with open(self.log, "w", encoding="utf-8") as handle:
             self.process = subprocess.Popen([VACANCYD, "--config", self.configuration], stderr=handle, stdout=handle,
                                             stdin=subprocess.DEVNULL, start_new_session=True)
-        with open(self.pid_file, "w", encoding="ascii") as handle:
-            handle.write(str(self.process.pid))
 
     def wait_ready(self, until):
         while time.monotonic() < until:
@@ -167,18 +164,11 @@ allow-sector = yes
         raise Failure(f"the hub of {self.region} was not ready after {START_BOUND_S} seconds:\n{text}")
 
     def pid(self):
-        """Of the running daemon, whoever started it; None: it does not run."""
-        try:
-            with open(self.pid_file, encoding="ascii") as handle:
-                pid = int(handle.read())
-            # Only a process that is this demo's own daemon counts.
-            with open(f"/proc/{pid}/cmdline", "rb") as handle:
-                return pid if self.configuration.encode() in handle.read().split(b"\0") else None
-        except (OSError, ValueError):
-            return None
+        """Of the daemon that runs with this hub's configuration, whoever started it; None: it does not run."""
+        return daemons().get(self.configuration)
 
     def gone(self):
-        return self.process.poll() is not None if self.process else self.pid() is None
+        return (self.process is None or self.process.poll() is not None) and self.pid() is None
 
     # --- as people use it ---------------------------------------------------------------------------------------------
     def vacancy(self, principal, *arguments):
@@ -187,6 +177,21 @@ allow-sector = yes
         env.update(self.environment(self.principals.get(principal, principal)))
         env.setdefault("XDG_STATE_HOME", os.path.join(DEMO, "state"))
         return subprocess.run([VACANCY, *arguments], env=env, capture_output=True, text=True, check=False)
+
+
+def daemons():
+    """{path of its configuration: process id} of every vacancyd that runs."""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", encoding="utf-8") as handle:
+                words = handle.read().split("\0")
+            if os.path.basename(words[0]) == "vacancyd" and "--config" in words[:-1]:
+                path = words[words.index("--config") + 1]
+                found[os.path.realpath(os.path.join(os.readlink(f"/proc/{pid}/cwd"), path))] = int(pid)
+        except (OSError, UnicodeDecodeError):
+            continue  # it has ended, or is somebody else's
+    return found
 
 
 def free_ports(count):
@@ -236,24 +241,23 @@ class Federation:
             raise
 
     def running(self):
-        return [hub for hub in self if hub.pid()]
+        found = daemons()
+        return [hub for hub in self if hub.configuration in found]
 
     def stop(self):
         """Ends the hubs as systemd would, and waits until they are gone. Gives those that did not end well."""
-        running, bad = self.running(), []
-        for hub in running:
-            os.kill(hub.pid(), signal.SIGTERM)
+        found, late = daemons(), set()
+        pids = {hub: found[hub.configuration] for hub in self if hub.configuration in found}
+        for pid in pids.values():
+            os.kill(pid, signal.SIGTERM)
         until = time.monotonic() + STOP_BOUND_S
-        for hub in running:
+        for hub, pid in pids.items():
             while not hub.gone() and time.monotonic() < until:
                 time.sleep(0.02)
             if not hub.gone():
-                os.kill(hub.pid(), signal.SIGKILL)
-                bad.append(hub.region)
-            elif hub.process and hub.process.wait() != 0:
-                bad.append(hub.region)
-            os.unlink(hub.pid_file)
-        return bad
+                os.kill(pid, signal.SIGKILL)
+                late.add(hub)
+        return [hub.region for hub in self if hub in late or (hub.process and hub.process.wait() != 0)]
 
     def clear(self):
         if self.running():
