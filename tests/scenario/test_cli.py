@@ -4,6 +4,7 @@ import os
 import re
 import socket
 import subprocess
+import tarfile
 
 import pytest
 
@@ -204,6 +205,26 @@ def test_the_auditor_remembers(agencies, tmp_path):
     records = json.loads(hub.run_vacancy(AUDITOR, "audit", "read", "--chain", "writes", "--json").stdout)
     assert [each["number"] for each in records] == list(range(1, len(records) + 1))
     assert records[-1]["method"].endswith("/PutVacancy") or records[-1]["method"].endswith("/Submit")
+
+
+def test_a_hub_by_itself_decides_verifies_and_is_backed_up(agencies, tmp_path):
+    """The real hub's side of what test_cli_hubs.py asks a made-up one."""
+    push(agencies, HEADER + GOOD)
+    regions = json.loads(agencies.run_vacancy(OPERATOR, "hub", "regions", "--json").stdout)["regions"]
+    assert [(each["region"], each["home"], each["standing"]) for each in regions] == [(agencies.region, True, "DECIDING")]
+    verified = json.loads(agencies.run_vacancy(AUDITOR, "hub", "verify", "--json").stdout)
+    assert [(each["equal"], each["state_digest"]) for each in verified] == [(True, regions[0]["state_digest"])]
+    path = tmp_path / "hub.tar"
+    done = agencies.run_vacancy(OPERATOR, "hub", "backup", str(path))
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(path) as archive:
+        assert "home/data.mdb" in archive.getnames() and not any(name.endswith(".key") for name in archive.getnames())
+    before = agencies.run_vacancy(OPERATOR, "hub", "promote", "--yes", "--json")
+    after = agencies.run_vacancy(OPERATOR, "hub", "promote", "--yes", "--new-epoch", "--json")
+    assert json.loads(before.stdout)["epoch"] == 1 and json.loads(after.stdout)["epoch"] == 2
+    for who in (LEEDS, AUDITOR):
+        assert agencies.run_vacancy(who, "hub", "promote", "--yes").returncode == 3
+    assert agencies.run_vacancy(LEEDS, "hub", "backup", str(path)).returncode == 3
 
 
 def test_unreachable_is_4_and_a_wrong_command_2(hub, tmp_path):
