@@ -128,6 +128,7 @@ class Hubs:
             try:
                 each.stop()
             except AssertionError as problem:
+                each.kill()
                 problems.append(str(problem))
         for relay in self.relays.values():
             relay.close()

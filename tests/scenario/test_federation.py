@@ -24,12 +24,14 @@ def three(federation, tmp_path_factory):
     federation.principal("hub", STRANGER)  # before the hubs read the revocation lists
     trio = many.Hubs(federation, tmp_path_factory.mktemp("three"), options={
         ("federation", "stale-after"): f"{STALE_AFTER_S}s"})
-    trio.start()
-    trio.wait_deciding()
-    for each in trio:
-        homes.register_agencies(each)
-    yield trio
-    trio.stop()
+    try:
+        trio.start()
+        trio.wait_deciding()
+        for each in trio:
+            homes.register_agencies(each)
+        yield trio
+    finally:
+        trio.stop()
 
 
 @pytest.fixture
@@ -283,10 +285,13 @@ def test_a_reload_takes_no_roster_but_a_better_one(hubs, messages, tmp_path):
 
 
 def test_a_roster_without_peers_decides_at_once(federation, tmp_path, messages):
-    alone = many.Hubs(federation, tmp_path, regions=[NORTH]).start()
-    homes.register_agencies(alone[NORTH])
-    assert push(alone[NORTH], messages, "H-1").vacancy_id in found(alone[NORTH], messages)
-    alone.stop()
+    alone = many.Hubs(federation, tmp_path, regions=[NORTH])
+    try:
+        alone.start()
+        homes.register_agencies(alone[NORTH])
+        assert push(alone[NORTH], messages, "H-1").vacancy_id in found(alone[NORTH], messages)
+    finally:
+        alone.stop()
 
 
 def test_a_hub_whose_peers_are_all_away_waits_for_one_or_for_the_operator(federation, tmp_path, messages):
