@@ -24,7 +24,7 @@
 #define SEGMENT_DIGITS 8
 #define HEADS_BYTES    ((size_t)256 * 1024) /* more than a file of signed heads ever has */
 #define HEADS_TRIES    100
-#define PIECE_BYTES    ((size_t)256 * 1024)
+#define BUFFER_BYTES   (3 * HEADS_BYTES)
 
 static const char *const heads[2] = {"disclosure-heads-a", "disclosure-heads-b"};
 
@@ -32,7 +32,7 @@ struct copying {
     const struct backups_options *source;
     struct backup *backup;
     struct problem *problem;
-    uint8_t *buffer; /* HEADS_BYTES, and at least PIECE_BYTES */
+    uint8_t *buffer; /* BUFFER_BYTES */
 };
 
 static enum err failed(struct copying *copying, int code, const char *what)
@@ -111,7 +111,7 @@ static enum err make_file(struct copying *copying, const char *name, const uint8
 static int copy_octets(struct copying *copying, int from, int to)
 {
     for (;;) {
-        ssize_t got = read(from, copying->buffer, PIECE_BYTES);
+        ssize_t got = read(from, copying->buffer, BUFFER_BYTES);
         if (got < 0 && errno == EINTR)
             continue;
         int code = got < 0 ? errno : write_all(to, copying->buffer, (size_t)got);
@@ -149,10 +149,8 @@ static enum err read_heads(struct copying *copying, const char *name, uint8_t *o
  */
 static enum err copy_heads(struct copying *copying)
 {
-    uint8_t *first = copying->buffer, *second = malloc(2 * HEADS_BYTES), *again = second + HEADS_BYTES;
+    uint8_t *first = copying->buffer, *second = first + HEADS_BYTES, *again = second + HEADS_BYTES;
     size_t first_bytes = 0, second_bytes = 0, again_bytes = 0;
-    if (second == NULL)
-        return problem_set(copying->problem, ERR_LIMIT, "", "this hub is short of memory; try again");
     bool same = false;
     enum err err = ERR_NONE;
     for (int tries = 0; err == ERR_NONE && !same && tries < HEADS_TRIES; tries++) {
@@ -169,7 +167,6 @@ static enum err copy_heads(struct copying *copying)
         err = make_file(copying, heads[0], first, first_bytes);
     if (err == ERR_NONE)
         err = make_file(copying, heads[1], second, second_bytes);
-    free(second);
     return err;
 }
 
@@ -265,10 +262,10 @@ static enum err copy_all(struct copying *copying)
 
 enum err backup_copy(const struct backups_options *source, struct backup *backup, struct problem *problem)
 {
-    struct copying copying = {.source = source, .backup = backup, .problem = problem, .buffer = malloc(HEADS_BYTES)};
+    struct copying copying = {.source = source, .backup = backup, .problem = problem, .buffer = malloc(BUFFER_BYTES)};
+    if (copying.buffer == NULL)
+        return problem_set(problem, ERR_LIMIT, "", "this hub is short of memory; try again");
     enum err err = check_room(&copying);
-    if (err == ERR_NONE && copying.buffer == NULL)
-        err = problem_set(problem, ERR_LIMIT, "", "this hub is short of memory; try again");
     if (err == ERR_NONE && (!backup_folder_remove(backup->folder) || mkdir(backup->folder, 0700) != 0))
         err = failed(&copying, errno, backup->folder);
     if (err == ERR_NONE)

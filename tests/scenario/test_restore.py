@@ -1,0 +1,217 @@
+"""Restores in a federation of three hubs with real daemons (issue 3, point 5; design.md section 9, Restore; row D12): what the
+restored hub had signed since its backup comes back from its peers, under a new epoch; what only the agency knows of it is told
+to the agency; nothing is decided before every peer was asked, or the operator accepted the loss."""
+import os
+import shutil
+import subprocess
+
+import grpc
+import pytest
+
+import homes
+import hub as library
+import hubs as federations
+
+pytestmark = pytest.mark.check
+
+Code = grpc.StatusCode
+NORTH, WEST, YORKSHIRE = federations.NORTH, federations.WEST, federations.YORKSHIRE
+BOUND_S = 30
+
+
+@pytest.fixture
+def three(federation, tmp_path, request):
+    """Three hubs that decide, with Leeds's carers at Yorkshire's."""
+    all_hubs = federations.Hubs(federation, tmp_path)
+    request.node.hubs = list(all_hubs)
+    try:
+        all_hubs.start()
+        all_hubs.wait_deciding()
+        homes.register_agencies(all_hubs[YORKSHIRE])
+        yield all_hubs
+        all_hubs.stop()
+    finally:
+        for each in all_hubs:
+            each.kill()
+
+
+def references(prefix, count):
+    return [f"{prefix}-{n}" for n in range(count)]
+
+
+def push(hubs, messages, names, **changes):
+    """Carer and vacancy of each; the last receipt."""
+    with hubs[YORKSHIRE].client(homes.LEEDS) as leeds:
+        homes.submit_all(leeds, [("put_carer", {"carer": homes.carer(messages, each, **changes)}) for each in names])
+        return homes.submit_all(leeds, [("put_vacancy", {"vacancy": homes.vacancy(messages, each)})
+                                        for each in names])[-1].receipt
+
+
+def carers(hubs):
+    """What Leeds reads back: ({agency reference: national reference}, [national references of lost ones])."""
+    with hubs[YORKSHIRE].client(homes.LEEDS) as leeds:
+        views = [each.carer for each in leeds.call("AgencyService/ListCarers", timeout=30)]
+    return ({each.carer.agency_reference: each.national_reference for each in views if not each.lost_in_restore},
+            sorted(each.national_reference for each in views if each.lost_in_restore))
+
+
+def back_up(hubs, path):
+    done = hubs[YORKSHIRE].run_vacancy(homes.OPERATOR, "hub", "backup", str(path))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def lose_and_unpack(hubs, path):
+    """The machine is gone: killed, its data folder destroyed, the backup unpacked where that was."""
+    yorkshire = hubs[YORKSHIRE]
+    yorkshire.kill()
+    shutil.rmtree(yorkshire.data)
+    os.mkdir(yorkshire.data, 0o700)
+    subprocess.run(["tar", "-xf", str(path), "-C", yorkshire.data], check=True)
+
+
+def own_row(hubs, here=YORKSHIRE):
+    return hubs.list_regions(here)[YORKSHIRE]
+
+
+def standing(hubs, name):
+    return own_row(hubs).standing == hubs.federation_messages().enum("Standing")[name]
+
+
+def audit_verifies(hubs):
+    verified = hubs[YORKSHIRE].run_vacancy(homes.AUDITOR, "audit", "verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def refused_write(hubs, messages):
+    with hubs[YORKSHIRE].client(homes.LEEDS) as leeds:
+        return leeds.outcome("AgencyService/PutCarer", carer=homes.carer(messages, "refused"))
+
+
+def test_later_entries_come_back_from_peers(three, messages, tmp_path):
+    early, late = references("early", 12), references("late", 8)
+    path = tmp_path / "backup.tar"
+    push(three, messages, early)
+    back_up(three, path)
+    push(three, messages, late)
+    # One that was in the backup is said anew: what is shared of it comes back newer than what was private.
+    push(three, messages, early[:1], places=4)
+    before = three.wait_equal()
+    known, lost = carers(three)
+    assert sorted(known) == sorted(early + late) and not lost
+    last = own_row(three)
+
+    lose_and_unpack(three, path)
+    three.start(YORKSHIRE)
+    assert not os.path.exists(os.path.join(three[YORKSHIRE].data, "restored"))
+    three.wait_deciding(YORKSHIRE, bound_s=BOUND_S)
+    after = three.wait_equal(bound_s=BOUND_S)
+    now = own_row(three)
+    assert now.epoch == last.epoch + 1 and now.sequence > last.sequence
+    # What the nation sees is what it saw.
+    assert (now.records, now.state_digest) == (last.records, last.state_digest)
+    assert {region: seen for region, seen in after.items() if region != YORKSHIRE} == \
+        {region: seen for region, seen in before.items() if region != YORKSHIRE}
+
+    again, lost = carers(three)
+    assert {each: known[each] for each in again} == again, "a national reference has changed"
+    assert lost == sorted(known[each] for each in known if each not in again)
+    assert set(late).isdisjoint(again) and set(early[1:]) <= set(again)
+    receipt = push(three, messages, early[1:2])
+    assert receipt.lost_in_restore == len(lost)
+    listed = three[YORKSHIRE].run_vacancy(homes.LEEDS, "list")
+    assert listed.returncode == 0, listed.stdout + listed.stderr
+
+    # Pushed again they are known by the hash of their references: no duplicates, the same national references.
+    receipt = push(three, messages, late + early[:1])
+    assert receipt.lost_in_restore == 0
+    assert carers(three) == (known, [])
+    audit_verifies(three)
+    three.wait_equal(bound_s=BOUND_S)
+    assert own_row(three).records == last.records
+
+    # A second time, onto the epoch that the first restore opened.
+    back_up(three, path)
+    push(three, messages, references("second", 2))
+    three.wait_equal(bound_s=BOUND_S)
+    lose_and_unpack(three, path)
+    three.start(YORKSHIRE)
+    three.wait_deciding(YORKSHIRE, bound_s=BOUND_S)
+    three.wait_equal(bound_s=BOUND_S)
+    assert own_row(three).epoch == last.epoch + 2
+    known_now, lost = carers(three)
+    assert known_now == known and len(lost) == 2
+
+
+def test_a_peer_is_down(three, messages, tmp_path):
+    """It had a longer history than anybody who could be asked: that part is lost, by the operator's word, and when the peer is
+    back it drops it and becomes equal."""
+    path = tmp_path / "backup.tar"
+    both, only_west = references("both", 5), references("west", 5)
+    push(three, messages, references("early", 5))
+    back_up(three, path)
+    push(three, messages, both)
+    three.wait_equal()
+    shared = own_row(three)
+    three.cut(YORKSHIRE, NORTH)
+    three.cut(WEST, NORTH)
+    push(three, messages, only_west)
+    longest = own_row(three)
+    library.wait_until(lambda: own_row(three, WEST).sequence == longest.sequence, BOUND_S, "West to have all of it")
+    assert own_row(three, NORTH).sequence == shared.sequence
+    three[WEST].stop()
+    lose_and_unpack(three, path)
+    three.heal()
+    three.start(YORKSHIRE)
+
+    # North's part is taken back; but nothing is decided without West.
+    library.wait_until(lambda: own_row(three).sequence == shared.sequence, BOUND_S, "what North has to be replayed")
+    assert standing(three, "STANDING_RESTORING")
+    refused = refused_write(three, messages)
+    assert refused.code == Code.UNAVAILABLE and "vacancy hub promote --accept-loss" in refused.message
+    # That is so after a restart as well, the note being gone.
+    three[YORKSHIRE].kill()
+    three.start(YORKSHIRE)
+    library.wait_until(lambda: own_row(three, NORTH).linked, BOUND_S, "a link to North")
+    assert standing(three, "STANDING_RESTORING")
+    assert refused_write(three, messages).code == Code.UNAVAILABLE
+    with three[YORKSHIRE].client(homes.OPERATOR) as operator:
+        plain = operator.outcome("HubService/Promote")
+        assert plain.code == Code.FAILED_PRECONDITION and plain.field == "accept_loss"
+        answer = operator.call("HubService/Promote", accept_loss=True)
+    assert list(answer.not_asked) == [WEST] and answer.epoch == shared.epoch + 1
+    assert answer.sequence == shared.sequence + 1 < longest.sequence
+    push(three, messages, references("after", 2))
+    three.wait_equal(NORTH, YORKSHIRE, bound_s=BOUND_S)
+
+    three.start(WEST)
+    three.wait_deciding(WEST, bound_s=BOUND_S)
+    three.wait_equal(bound_s=BOUND_S)
+    row = own_row(three, WEST)
+    assert row.epoch == answer.epoch and not row.frozen and standing(three, "STANDING_DECIDING")
+    # What only West had is registered anew, whole.
+    push(three, messages, only_west + both)
+    known, lost = carers(three)
+    assert not lost and len(known) == 5 + 5 + 5 + 2
+    three.wait_equal(bound_s=BOUND_S)
+    audit_verifies(three)
+    for each in three:
+        verified = each.run_vacancy(homes.OPERATOR, "hub", "verify")
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_nothing_lost_where_nothing_came_later(three, messages, tmp_path):
+    """The backup is the newest there is: a new epoch nevertheless, since it can't know that, and nobody is asked for anything."""
+    path = tmp_path / "backup.tar"
+    push(three, messages, references("early", 5))
+    three.wait_equal()
+    last = own_row(three)
+    back_up(three, path)
+    lose_and_unpack(three, path)
+    three.start(YORKSHIRE)
+    three.wait_deciding(YORKSHIRE, bound_s=BOUND_S)
+    three.wait_equal(bound_s=BOUND_S)
+    now = own_row(three)
+    assert (now.epoch, now.sequence, now.state_digest) == (last.epoch + 1, last.sequence + 1, last.state_digest)
+    receipt = push(three, messages, references("early", 5))
+    assert receipt.epoch == last.epoch + 1 and receipt.lost_in_restore == 0
+    audit_verifies(three)
