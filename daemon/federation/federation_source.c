@@ -363,6 +363,14 @@ void source_refused(struct federation *f, uint32_t peer, const Vacancy__V1__Refu
             return;
         }
         break;
+    case VACANCY__V1__REFUSAL__REASON__REASON_AHEAD:
+        /* Its epoch is later, and began before where we are: what we have beyond was lost in a restore. */
+        if (!region->ours && region->have && pair_of(f, peer, number)->claim.have && order > 0) {
+            region->snapshot_needed = true;
+            source_end(f, number, false, "ahead of its epoch");
+            return;
+        }
+        break;
     case VACANCY__V1__REFUSAL__REASON__REASON_BEHIND_HORIZON:
         if (!region->ours && pair_of(f, peer, number)->claim.have) {
             region->snapshot_needed = true;

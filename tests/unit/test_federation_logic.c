@@ -597,6 +597,21 @@ static void another_history_needs_a_snapshot(void **state)
     assert_int_equal(peer, A);
 }
 
+/* A later epoch began before where we are, after a restore: what we have beyond it is nobody's any more. */
+static void ahead_of_a_later_epoch_needs_a_snapshot(void **state)
+{
+    (void)state;
+    uint32_t peer = NO_PEER;
+    have(A, (struct at){.sequence = 40});
+    federation_destroy(world.federation);
+    create_federation();
+    link_having(A, A, (struct at){.sequence = 35, .epoch = 2, .id = 2});
+    say_refusal(A, A, LOG_AHEAD, &(struct at){.sequence = 35, .epoch = 2, .id = 2});
+    tick();
+    assert_non_null(last_fetch(&peer));
+    assert_int_equal(peer, A);
+}
+
 static void who_refuses_is_left(void **state)
 {
     (void)state;
@@ -1072,6 +1087,8 @@ int main(void)
         TEST(a_short_log_needs_no_snapshot),
         TEST(behind_the_horizon_a_snapshot_is_needed),
         TEST(another_history_needs_a_snapshot),
+        TEST(ahead_of_a_later_epoch_needs_a_snapshot),
+        TEST(ahead_of_a_later_epoch_needs_a_snapshot),
         TEST(who_refuses_is_left),
         TEST(two_snapshots_at_a_time),
         TEST(a_broken_snapshot_goes_on_elsewhere),
