@@ -58,27 +58,51 @@ struct listing {
     bool (*wanted)(const struct listing *listing, const struct home_carer *home);
     bool (*send)(struct call *call, struct listing *listing, const struct home_carer *home, bool *more);
     bool include_ended;
-    int64_t lapsing_before_ms; /* INT64_MAX: all */
+    bool with_lost; /* after those with a reference, those that are lost in a restore */
+    bool in_lost, has_hash;
+    uint8_t after_hash[DIGEST_BYTES]; /* of the last lost one */
+    int64_t lapsing_before_ms;        /* INT64_MAX: all */
     bool last_page;
     size_t count, next;
     struct arena arena; /* one message */
     struct home_carer page[PAGE_CARERS];
 };
 
+/* Lost ones have no reference to be listed by. */
+static enum err read_page(struct home *home, struct listing *listing, size_t *got)
+{
+    const struct home_carer *last;
+    enum err err;
+    if (listing->in_lost)
+        err = home_list_lost(home, listing->who.id, listing->has_hash ? listing->after_hash : NULL, listing->page,
+                             PAGE_CARERS, got);
+    else
+        err = home_list_carers(home, listing->who.id, listing->after, listing->page, PAGE_CARERS, got);
+    if (err != ERR_NONE)
+        return err;
+    last = *got > 0 ? &listing->page[*got - 1] : NULL;
+    if (last != NULL && listing->in_lost) {
+        memcpy(listing->after_hash, last->reference_hash, DIGEST_BYTES);
+        listing->has_hash = true;
+    } else if (last != NULL) {
+        memcpy(listing->after, last->carer.agency_reference, sizeof listing->after);
+    }
+    bool end = *got < PAGE_CARERS;
+    listing->last_page = end && (listing->in_lost || !listing->with_lost);
+    listing->in_lost |= end;
+    return ERR_NONE;
+}
+
 /* Reads the next page, keeps what is wanted, and records it. False: the call was ended. */
 static bool load_page(struct call *call, struct listing *listing)
 {
     size_t got = 0;
     uint64_t subjects[PAGE_CARERS];
-    enum err err =
-        home_list_carers(call_context(call)->home, listing->who.id, listing->after, listing->page, PAGE_CARERS, &got);
+    enum err err = read_page(call_context(call)->home, listing, &got);
     if (err != ERR_NONE) {
         call_fail(call, err, "", "the register could not be read");
         return false;
     }
-    if (got > 0)
-        memcpy(listing->after, listing->page[got - 1].carer.agency_reference, sizeof listing->after);
-    listing->last_page = got < PAGE_CARERS;
     listing->next = listing->count = 0;
     for (size_t i = 0; i < got; i++) {
         if (!listing->wanted(listing, &listing->page[i]))
@@ -143,6 +167,7 @@ static struct listing *list_begin(struct call *call, const char *after_reference
     listing->who = who;
     memcpy(listing->after, after, sizeof after);
     listing->include_ended = true;
+    listing->with_lost = listing->in_lost = listing->has_hash = false;
     listing->lapsing_before_ms = INT64_MAX;
     listing->last_page = false;
     listing->count = listing->next = 0;
@@ -183,6 +208,7 @@ static void list_carers(struct call *call, const ProtobufCMessage *message)
     listing->wanted = carer_wanted;
     listing->send = carer_send;
     listing->include_ended = in->include_ended;
+    listing->with_lost = true;
     list_turn(call);
 }
 

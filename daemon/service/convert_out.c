@@ -120,8 +120,12 @@ Vacancy__V1__CarerView *carer_view(const struct home_carer *home, struct arena *
     out->home_authority = (char *)home->carer.cell.authority;
     out->area = (char *)home->carer.cell.area;
     out->end_reason = (char *)home->carer.end_reason;
-    if ((out->national_reference = view_id(arena, home->national_reference)) == NULL ||
-        (out->carer = pushed_carer(&home->carer, arena)) == NULL)
+    out->lost_in_restore = home->lost;
+    if ((out->national_reference = view_id(arena, home->national_reference)) == NULL)
+        return NULL;
+    if (home->lost)
+        return out;
+    if ((out->carer = pushed_carer(&home->carer, arena)) == NULL)
         return NULL;
     if (home->vacancy.vacancy_id != 0 && (out->vacancy = vacancy_view(home, arena)) == NULL)
         return NULL;
