@@ -154,7 +154,7 @@ def test_only_operators_and_it_is_on_the_trail(hub):
 
 
 def test_one_at_a_time_and_gone_when_the_client_goes(hub, messages):
-    push(hub, messages, 400)
+    push(hub, messages, 1500)
     with hub.client(OPERATOR, options=NARROW) as operator, hub.client(OPERATOR) as other:
         first = begin(operator)
         assert copies_left(hub)
@@ -168,10 +168,11 @@ def test_one_at_a_time_and_gone_when_the_client_goes(hub, messages):
 
 
 def test_what_a_killed_hub_left_is_removed(hub, messages):
-    push(hub, messages, 400)
+    push(hub, messages, 1500)
     with hub.client(OPERATOR, options=NARROW) as operator:
-        begin(operator)
+        under_way = begin(operator)
         hub.kill()
+        del under_way
     assert copies_left(hub)
     hub.start()
     assert not copies_left(hub)

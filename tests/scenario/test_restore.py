@@ -176,7 +176,7 @@ def test_a_peer_is_down(three, messages, tmp_path):
     assert refused_write(three, messages).code == Code.UNAVAILABLE
     with three[YORKSHIRE].client(homes.OPERATOR) as operator:
         plain = operator.outcome("HubService/Promote")
-        assert plain.code == Code.FAILED_PRECONDITION and plain.field == "accept_loss"
+        assert plain.code == Code.FAILED_PRECONDITION and plain.fields == ["accept_loss"]
         answer = operator.call("HubService/Promote", accept_loss=True)
     assert list(answer.not_asked) == [WEST] and answer.epoch == shared.epoch + 1
     assert answer.sequence == shared.sequence + 1 < longest.sequence

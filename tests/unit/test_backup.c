@@ -295,14 +295,31 @@ static void restore(struct site *site, const char *archive, uint64_t writes, uin
     to.clock = from->clock;
     to.signer = from->signer;
     to.source = from->source;
-    if (backup_restore_look(&look, &problem) != ERR_NONE || !look.found || world_try_open(&to, &problem) != ERR_NONE ||
+    if (backup_restore_look(&look, &problem) != ERR_NONE || !look.found)
+        fail_msg("%s", problem.text);
+    const struct store_lmdb_options disk = world_disk_options(&to);
+    struct home_options options = world_options(&to);
+    options.restored = true;
+    options.restored_epoch = look.note.epoch;
+    options.restored_sequence = look.note.sequence;
+    if (store_lmdb_open(&disk, &to.store, &problem) != ERR_NONE ||
+        home_open(&options, to.store, &to.home, &problem) != ERR_NONE ||
         backup_restore_settle(&look, to.home, &problem) != ERR_NONE ||
         disclosures_open(to.store, to.home, WORLD_REGION, &to.clock, to.signer, &trail, &problem) != ERR_NONE)
         fail_msg("%s", problem.text);
     assert_int_equal(disclosures_last_head(trail, &head), ERR_NONE);
     assert_true(head.head.writes.sequence >= writes && head.head.disclosures.sequence >= disclosures);
+    uint64_t epoch, sequence;
+    home_position(to.home, &epoch, &sequence);
+    assert_true(epoch == 1 && sequence >= look.note.sequence);
+    assert_int_equal(home_standing_now(to.home), STANDING_RESTORING);
     assert_log_chain(&to);
     assert_audit_chain(&to);
+    /* Nobody to ask: decides as soon as the writer runs, in the next epoch. */
+    (void)home_heartbeat(to.home, NULL);
+    home_position(to.home, &epoch, &sequence);
+    assert_int_equal(epoch, 2);
+    assert_int_equal(home_standing_now(to.home), STANDING_DECIDING);
     /* The note is gone: the next start is one like any other. */
     assert_int_equal(backup_restore_look(&look, &problem), ERR_NONE);
     assert_false(look.found);
