@@ -61,6 +61,7 @@ static void free_tables(struct federation *f)
     for (uint32_t i = 0; i < f->count; i++)
         arena_finish(&f->regions[i].gathering.arena);
     drop_held(f);
+    standing_whole_end(f);
     free(f->peers);
     free(f->regions);
     free(f->pairs);

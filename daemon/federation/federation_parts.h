@@ -1,6 +1,6 @@
 /*
  * federation_parts.h - what the files of the federation's logic share. Private to daemon/federation/federation*.c and
- * standing.c.
+ * standing*.c.
  *
  * Owns: the state. Peers and regions are numbered alike: by place in the roster, each region having one hub; our own
  * region's place as a peer stays unused. For each (peer, region) there is a pair: what that peer says it has, what it
@@ -12,6 +12,7 @@
  *     federation_source.c    whose log of a region is taken; batches; what a verdict means
  *     federation_snapshot.c  a region taken whole
  *     standing.c             our own region: may this hub decide
+ *     standing_whole.c       our own region, taken whole
  *
  * Thread: as federation.h. Invariant: a region's works come from one source at a time; the next source is chosen only
  * when all works of the last one have come back, so that its cursor is what is on disk.
@@ -128,12 +129,15 @@ struct region {
     char logged_source[GSS_BYTES];
 };
 
+struct whole;
+
 struct standing {
     bool restoring;  /* a peer had more of our log: every peer is to be asked before we decide */
     bool update_out; /* DECIDE or SUPERSEDED is under way */
     bool have_superseding;
     struct signed_checkpoint superseding;
     struct signed_checkpoint ahead; /* the last of our own that we don't reach */
+    struct whole *whole;            /* our own region as a snapshot, arriving */
     struct backoff again;
     bool said_ahead;
     int64_t said_missing_ms;
@@ -233,6 +237,8 @@ void source_freeze(struct federation *f, uint32_t region, const struct problem *
 void source_store_refuses(struct federation *f, uint32_t region, const struct problem *why);
 /* Sends the take of our cursor. */
 void source_take(struct federation *f, uint32_t region, uint32_t peer);
+/* False: the sizes of its parts are wrong, the link was ended. */
+bool batch_entries_are_sound(struct federation *f, uint32_t region, const Vacancy__V1__Batch *batch);
 /* Adds a batch's entries to what is gathered. False: refused, the source or the link was ended. */
 bool gather(struct federation *f, uint32_t region, const Vacancy__V1__Batch *batch);
 void gathering_end(struct federation *f, uint32_t region);
@@ -260,7 +266,18 @@ void standing_updated(struct federation *f, struct update *update);
 bool standing_replays(const struct federation *f);
 /* What was gathered of our own log goes to the home writer. */
 void standing_replay(struct federation *f, const struct signed_checkpoint *checkpoint);
+/* Takes the update; `bytes` count against its source until it comes back. */
+void standing_submit_replay(struct federation *f, struct update *update, size_t bytes);
 /* The peer's log of our region does not go on where ours ends. */
 void standing_other_history(struct federation *f, uint32_t peer);
+
+/* standing_whole.c: parts whose sizes were checked. Each may end the source. */
+void standing_whole_begin(struct federation *f);
+void standing_whole_headers(struct federation *f, const Vacancy__V1__SnapshotHeaders *headers);
+void standing_whole_records(struct federation *f, const Vacancy__V1__SnapshotRecords *records);
+/* checkpoint NULL: a part of a batch. */
+void standing_whole_log(struct federation *f, const Vacancy__V1__Batch *batch,
+                        const struct signed_checkpoint *checkpoint);
+void standing_whole_end(struct federation *f);
 
 #endif

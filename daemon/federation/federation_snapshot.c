@@ -18,8 +18,8 @@ bool snapshot_wanted(const struct federation *f, uint32_t number, const struct c
     uint64_t sequence = stands ? region->mine.checkpoint.sequence : 0;
     if (region->snapshot_needed || sequence < claim->horizon)
         return true;
-    /* Only faster than the log: not to be tried for ever. */
-    return claim->sequence > sequence && claim->sequence - sequence > SNAPSHOT_GAP_ENTRIES &&
+    /* Only faster than the log: not to be tried for ever, and not for our own, of which the log tells more. */
+    return !region->ours && claim->sequence > sequence && claim->sequence - sequence > SNAPSHOT_GAP_ENTRIES &&
            region->snapshot_failures < SNAPSHOT_TRIES;
 }
 
@@ -34,9 +34,12 @@ static bool may_start(const struct federation *f, uint32_t peer)
 bool snapshot_start(struct federation *f, uint32_t number, uint32_t peer)
 {
     struct region *region = &f->regions[number];
-    struct replica_status status;
-    if (!may_start(f, peer) || replica_status(f->options.replica, region_name(f, number), &status) != ERR_NONE)
+    struct replica_status status = {0};
+    if (!may_start(f, peer) ||
+        (!region->ours && replica_status(f->options.replica, region_name(f, number), &status) != ERR_NONE))
         return false;
+    if (region->ours)
+        standing_whole_begin(f);
     Vacancy__V1__FetchSnapshotRequest request = VACANCY__V1__FETCH_SNAPSHOT_REQUEST__INIT;
     request.region = (char *)region_name(f, number);
     region->resumed = status.staging && !region->no_resume;
@@ -89,8 +92,10 @@ static void begin_heard(struct federation *f, uint32_t number, const Vacancy__V1
         peer_broke(f, region->source, "begin.checkpoint is none of %s", region_name(f, number));
         return;
     }
+    if (!enter_phase(f, region, FETCH_BEGIN) || region->ours)
+        return;
     struct replica_work *work = work_new(f, number, WORK_SNAPSHOT_BEGIN);
-    if (work == NULL || !enter_phase(f, region, FETCH_BEGIN))
+    if (work == NULL)
         return;
     work->has_checkpoint = true;
     work->checkpoint = checkpoint;
@@ -118,6 +123,10 @@ static void headers_heard(struct federation *f, uint32_t number, const Vacancy__
     }
     if (!enter_phase(f, region, FETCH_HEADERS))
         return;
+    if (region->ours) {
+        standing_whole_headers(f, headers);
+        return;
+    }
     struct replica_work *work = work_new(f, number, WORK_SNAPSHOT_HEADERS);
     if (work == NULL)
         return;
@@ -169,6 +178,10 @@ static void records_heard(struct federation *f, uint32_t number, const Vacancy__
     }
     if (!enter_phase(f, region, FETCH_RECORDS))
         return;
+    if (region->ours) {
+        standing_whole_records(f, records);
+        return;
+    }
     struct replica_work *work = work_new(f, number, WORK_SNAPSHOT_RECORDS);
     if (work == NULL)
         return;
@@ -190,7 +203,14 @@ static void log_heard(struct federation *f, uint32_t number, const Vacancy__V1__
         peer_broke(f, region->source, "a snapshot's batch is none of %s", region_name(f, number));
         return;
     }
-    if (!enter_phase(f, region, FETCH_LOG) || !gather(f, number, batch) || batch->checkpoint == NULL)
+    if (!enter_phase(f, region, FETCH_LOG))
+        return;
+    if (region->ours) {
+        if (region->works_out == 0 && batch_entries_are_sound(f, number, batch))
+            standing_whole_log(f, batch, batch->checkpoint != NULL ? &checkpoint : NULL);
+        return;
+    }
+    if (!gather(f, number, batch) || batch->checkpoint == NULL)
         return;
     struct replica_work *work = work_new(f, number, WORK_SNAPSHOT_LOG);
     if (work == NULL)

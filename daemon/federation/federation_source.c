@@ -97,6 +97,8 @@ void gathering_end(struct federation *f, uint32_t number)
     arena_finish(&gathering->arena);
     *gathering = (struct gathering){0};
     arena_init(&gathering->arena, REPLICA_COMMIT_MAX_BYTES);
+    if (region->ours)
+        standing_whole_end(f);
 }
 
 void gathering_to_work(struct federation *f, uint32_t number, struct replica_work *work)
@@ -166,17 +168,26 @@ static const char *wrong_with_entry(const Vacancy__V1__Entry *entry)
     return NULL;
 }
 
+bool batch_entries_are_sound(struct federation *f, uint32_t number, const Vacancy__V1__Batch *batch)
+{
+    for (size_t i = 0; i < batch->n_entries; i++) {
+        const char *wrong = wrong_with_entry(batch->entries[i]);
+        if (wrong == NULL)
+            continue;
+        peer_broke(f, f->regions[number].source, "batch of %s: entries[%zu].%s", region_name(f, number), i, wrong);
+        return false;
+    }
+    return true;
+}
+
 bool gather(struct federation *f, uint32_t number, const Vacancy__V1__Batch *batch)
 {
     struct region *region = &f->regions[number];
     struct gathering *gathering = &region->gathering;
     struct peer *peer = &f->peers[region->source];
+    if (!batch_entries_are_sound(f, number, batch))
+        return false;
     for (size_t i = 0; i < batch->n_entries; i++) {
-        const char *wrong = wrong_with_entry(batch->entries[i]);
-        if (wrong != NULL) {
-            peer_broke(f, region->source, "batch of %s: entries[%zu].%s", region_name(f, number), i, wrong);
-            return false;
-        }
         size_t before = gathering->arena.used_bytes;
         bool fits = gather_entry(gathering, batch->entries[i]);
         peer->gathered_bytes += gathering->arena.used_bytes - before;
@@ -372,7 +383,7 @@ void source_refused(struct federation *f, uint32_t peer, const Vacancy__V1__Refu
         }
         break;
     case VACANCY__V1__REFUSAL__REASON__REASON_BEHIND_HORIZON:
-        if (!region->ours && pair_of(f, peer, number)->claim.have) {
+        if (pair_of(f, peer, number)->claim.have) {
             region->snapshot_needed = true;
             source_end(f, number, false, "behind the horizon");
             return;
@@ -596,7 +607,7 @@ static void find_source(struct federation *f, uint32_t number)
         peer = choose(f, number, false);
     if (peer == NO_PEER)
         return;
-    if (!region->ours && snapshot_wanted(f, number, &pair_of(f, peer, number)->claim))
+    if (snapshot_wanted(f, number, &pair_of(f, peer, number)->claim))
         snapshot_start(f, number, peer);
     else
         source_take(f, number, peer);

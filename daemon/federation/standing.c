@@ -185,14 +185,30 @@ static bool submit(struct federation *f, struct update *update)
     return false;
 }
 
+void standing_submit_replay(struct federation *f, struct update *update, size_t bytes)
+{
+    struct region *region = &f->regions[f->home];
+    struct peer *peer = &f->peers[region->source];
+    update->method = "federation";
+    update->tag = (uint64_t)bytes << 32 | region->source << 24 | region->serial;
+    if (!submit(f, update)) {
+        backoff_more(f, &region->rest, AGAIN_MS);
+        source_end(f, f->home, false, "the home writer has no room");
+        return;
+    }
+    region->works_out++;
+    peer->works_out++;
+    peer->bytes_out += bytes;
+    peer_flow(f, region->source);
+}
+
 void standing_replay(struct federation *f, const struct signed_checkpoint *checkpoint)
 {
     struct region *region = &f->regions[f->home];
     struct gathering *gathering = &region->gathering;
-    struct peer *peer = &f->peers[region->source];
     if (gathering->count == 0)
         return; /* signed again at rest */
-    struct update *update = update_of(UPDATE_REPLAY);
+    struct update *update = update_create(UPDATE_REPLAY);
     struct arena *arena = malloc(sizeof *arena);
     if (update == NULL || arena == NULL) {
         free(arena);
@@ -206,19 +222,10 @@ void standing_replay(struct federation *f, const struct signed_checkpoint *check
     update->as.replay.rows = gathering->rows;
     update->as.replay.count = gathering->count;
     update->as.replay.checkpoint = *checkpoint;
-    update->tag = (uint64_t)bytes << 32 | region->source << 24 | region->serial;
     *gathering = (struct gathering){0};
     arena_init(&gathering->arena, REPLICA_COMMIT_MAX_BYTES);
-    peer->gathered_bytes -= bytes;
-    if (!submit(f, update)) {
-        backoff_more(f, &region->rest, AGAIN_MS);
-        source_end(f, f->home, false, "the home writer has no room");
-        return;
-    }
-    region->works_out++;
-    peer->works_out++;
-    peer->bytes_out += bytes;
-    peer_flow(f, region->source);
+    f->peers[region->source].gathered_bytes -= bytes;
+    standing_submit_replay(f, update, bytes);
 }
 
 static void replayed(struct federation *f, const struct update *update)
@@ -227,16 +234,21 @@ static void replayed(struct federation *f, const struct update *update)
     if (source_is_of_old_roster(f, serial) || f->home == NO_PEER || peer >= f->count)
         return;
     struct region *region = &f->regions[f->home];
+    bool whole = update->as.replay.whole, done = update->result.problem.code == ERR_NONE;
+    bool ours = serial == region->serial && region->source == peer;
     region->works_out--;
     f->peers[peer].works_out--;
     f->peers[peer].bytes_out -= update->tag >> 32;
     region->look_ms = 0;
-    if (update->result.problem.code == ERR_NONE) {
+    if (done) {
         region_refresh(f, f->home);
         region->progress_ms = f->now_ms;
-    } else if (serial == region->serial && region->source == peer) {
-        source_end(f, f->home, true, "replaying it failed: %s", update->result.problem.text);
+        region->snapshot_needed &= !whole;
     }
+    if (ours && !done)
+        source_end(f, f->home, true, "replaying it failed: %s", update->result.problem.text);
+    else if (ours && whole)
+        source_end(f, f->home, false, "replayed");
     peer_flow(f, peer);
 }
 

@@ -523,9 +523,13 @@ static void say_log(uint32_t peer, uint32_t region, uint64_t first, uint64_t las
 {
     static struct batch_room room;
     Vacancy__V1__FetchSnapshotResponse message = VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__INIT;
+    const struct at at = {.sequence = last};
     message.item_case = VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__ITEM_BATCH;
-    message.batch = make_batch(&room, region, first, last, &(struct at){.sequence = last});
-    say_snapshot(peer, &message);
+    for (; first <= last; first += 64) {
+        bool whole = first + 63 >= last;
+        message.batch = make_batch(&room, region, first, whole ? last : first + 63, whole ? &at : NULL);
+        say_snapshot(peer, &message);
+    }
 }
 
 static void a_snapshot_is_staged_and_proven(void **state)
@@ -986,6 +990,53 @@ static void a_replay_that_is_refused_is_taken_from_another(void **state)
     assert_int_equal(peer, B);
 }
 
+/* From a backup so old that the peers dropped payloads of what followed: our own region as a snapshot. */
+static void behind_the_horizon_our_own_region_comes_whole(void **state)
+{
+    (void)state;
+    uint32_t peer = NO_PEER;
+    home_has((struct at){.sequence = 2});
+    starts_as(STANDING_RESTORING);
+    link_having(A, OURS, (struct at){.sequence = 10, .horizon = 5});
+    const Vacancy__V1__FetchSnapshotRequest *request = last_fetch(&peer);
+    assert_non_null(request);
+    assert_int_equal(peer, A);
+    assert_string_equal(request->region, region_code(OURS));
+    assert_int_equal(request->from_sequence, 0);
+    say_begin(A, OURS, (struct at){.sequence = 10, .horizon = 5});
+    say_headers(A, 10 * LOG_HEADER_BYTES);
+    say_records(A, LOG_TABLE_CARER, 17);
+    say_records(A, LOG_TABLE_OFFER, 17);
+    say_log(A, OURS, 11, 29999);
+    assert_int_equal(world.update_count, 0); /* not yet at the newest slice of records */
+    say_log(A, OURS, 30000, 30002);
+    assert_int_equal(world.work_count, 0);
+    assert_int_equal(world.update_count, 1);
+    const struct update *update = world.updates[0];
+    assert_true(update->as.replay.whole);
+    assert_int_equal(update->as.replay.record_count, 2);
+    assert_int_equal(update->as.replay.count, 30000); /* from 3 on */
+    assert_int_equal(update->as.replay.rows[7].payload.size, 0);
+    assert_int_equal(update->as.replay.rows[8].payload.size, 10);
+    assert_int_equal(update->as.replay.checkpoint.checkpoint.sequence, 30002);
+    home_has((struct at){.sequence = 30002});
+    update_returns(UPDATE_REPLAY, ERR_NONE);
+    assert_int_equal(count_said(SAID_STOP_FETCH, A), 1);
+    assert_int_equal(world.federation->regions[OURS].state, REGION_IDLE);
+    assert_null(world.federation->standing.whole);
+}
+
+static void our_own_region_with_a_gap_is_not_replayed(void **state)
+{
+    (void)state;
+    starts_as(STANDING_RESTORING);
+    link_having(A, OURS, (struct at){.sequence = 200, .horizon = 150});
+    say_begin(A, OURS, (struct at){.sequence = 200, .horizon = 150});
+    say_log(A, OURS, 201, 202); /* and 101 to 200? */
+    assert_int_equal(world.update_count, 0);
+    assert_int_equal(world.federation->regions[OURS].state, REGION_IDLE);
+}
+
 /* (c) */
 static void a_later_epoch_supersedes(void **state)
 {
@@ -1103,6 +1154,8 @@ int main(void)
         TEST(an_answer_counts_in_either_direction),
         TEST(lost_entries_are_taken_back),
         TEST(a_replay_that_is_refused_is_taken_from_another),
+        TEST(behind_the_horizon_our_own_region_comes_whole),
+        TEST(our_own_region_with_a_gap_is_not_replayed),
         TEST(a_later_epoch_supersedes),
         TEST(a_restore_follows_its_log_into_later_epochs),
         TEST(replicated_is_told),
