@@ -67,6 +67,7 @@ static enum err seam_commit(struct store_txn *txn)
     struct seam *seam = txn->seam;
     bool fatal = !seam->dead && dies_now(seam, CALL_COMMIT);
     if ((seam->dead && !fatal) || (fatal && seam->how != DEATH_AFTER) || (txn->write && seam->commit_fails)) {
+        seam->commit_failed = seam->commit_failed || (txn->write && seam->commit_fails);
         seam->commit_fails = seam->commit_fails && !txn->write;
         seam_abort(txn);
         return ERR_STORE_IO;
@@ -269,7 +270,7 @@ void seam_revive(struct seam *seam, bool power_cut)
         }
     }
     seam->dead = false;
-    seam->commit_fails = false;
+    seam->commit_fails = seam->commit_failed = false;
     seam->calls_until_death = -1;
 }
 
@@ -327,8 +328,6 @@ struct seam_image *seam_empty(void)
 struct seam_image *seam_copy(struct seam *seam)
 {
     struct seam_image *image = seam_empty();
-    struct store_memory_plan plan = {.calls_until_crash = -1, .calls_until_full = -1};
-    store_memory_set_plan(seam->under, &plan);
     copy_tables(seam->under, image->store);
     for (size_t i = 0; i < SEAM_SEGMENTS && seam->segments[i].name[0] != '\0'; i++) {
         copy_segment(seam->under, image->store, &seam->segments[i]);

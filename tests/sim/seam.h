@@ -34,7 +34,8 @@ struct seam {
     enum seam_call counted;    /* which calls */
     enum seam_death how;
     bool dead, writing;
-    bool commit_fails; /* the next commit of a write answers ERR_STORE_IO, and the disk lives on (D5) */
+    bool commit_fails;  /* the next commit of a write answers ERR_STORE_IO, and the disk lives on (D5) */
+    bool commit_failed; /* one did, in this life */
     /* What others do while a segment is being synced, which holds nobody up; run in the middle of the next sync. */
     void (*beside_sync)(void *ctx);
     void *beside_sync_ctx;

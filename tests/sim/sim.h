@@ -128,13 +128,15 @@ _Noreturn void sim_fail(struct sim *sim, const char *format, ...) __attribute__(
     X(LIE_IN_CONTENT)                                                                                                  \
     X(INBOUND_GIVEN_UP)                                                                                                \
     X(NONSENSE_HEARD)                                                                                                  \
-    X(READING_STOPPED)                                                                                                 \
-    X(SEND_REFUSED)                                                                                                    \
     X(SNAPSHOT_RESUMED)                                                                                                \
     X(SNAPSHOT_ASKED)                                                                                                  \
     X(FORK_MADE)                                                                                                       \
     X(HISTORY_LEFT)                                                                                                    \
     X(REPLICATED)                                                                                                      \
+    X(RESTORED)                                                                                                        \
+    X(REPLICA_LOST)                                                                                                    \
+    X(CLAIMED_TWICE)                                                                                                   \
+    X(THAWED)                                                                                                          \
     X(PROMISE_RELEASED)
 
 enum sim_covered {

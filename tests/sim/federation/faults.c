@@ -15,8 +15,6 @@
 #define MINUTE_US (60 * SECOND_US)
 #define HOUR_US   (60 * MINUTE_US)
 
-#define BACKUPS 4
-
 enum trouble {
     TROUBLE_CUTS,
     TROUBLE_RESETS,
@@ -32,7 +30,8 @@ enum trouble {
     TROUBLE_ROSTERS,
     TROUBLE_RESTORES,
     TROUBLE_CLONES,
-    TROUBLE_PROMOTE,
+    TROUBLE_PROMOTES,
+    TROUBLE_LOST_REPLICAS,
     TROUBLES,
 };
 
@@ -41,11 +40,7 @@ struct faults {
     int64_t start_at_us[WORLD_HUBS_MAX];
     uint32_t liar;
     bool cloned;
-    struct backup {
-        struct seam_image *image;
-        uint32_t region, entry;
-        int64_t taken_us;
-    } backups[BACKUPS];
+    struct seam_image *backups[WORLD_REGIONS_MAX]; /* of the region's hub */
 };
 
 static struct fed_hub *some_hub(struct world *world)
@@ -106,7 +101,7 @@ static void start_who_is_due(struct world *world)
     struct faults *faults = world->faults;
     for (uint32_t i = 0; i < world->hub_count; i++) {
         struct fed_hub *hub = world->hubs[i];
-        if (hub->up && hub->ailing && once_in(&world->sim, 4)) /* D5: its operator is called */
+        if (hub->up && fed_hub_ails(hub) && once_in(&world->sim, 4)) /* D5: its operator is called */
             fed_hub_kill(hub, once_in(&world->sim, 2));
         if (hub->up || hub->gone) {
             faults->start_at_us[i] = -1;
@@ -184,6 +179,15 @@ static void slow(struct world *world)
     int64_t most_us = between(sim, 50, spans_us[below(sim, 6)]);
     network_set_delay(world, from, to, most_us);
     sim_note(sim, "hub %u to %u takes up to %" PRId64 " us", from, to, most_us);
+}
+
+/* A machine whose disk is slow: works pile up. */
+static void slow_writers(struct world *world)
+{
+    struct fed_hub *hub = some_hub(world);
+    hub->writers_slow_us = hub->writers_slow_us > 0 ? 0 : between(&world->sim, SECOND_US, 20 * SECOND_US);
+    sim_note(&world->sim, "hub %u: its writers take up to %" PRId64 " ms for a turn", hub->index,
+             hub->writers_slow_us / MS_US);
 }
 
 static void kill_one(struct world *world)
@@ -266,16 +270,101 @@ static void new_roster(struct world *world)
         fed_hub_set_roster(hub, world->roster);
 }
 
+/* A backup first, then some time, then its restore: with the replica that the hub had, or on a new machine. */
+static void back_up_or_restore(struct world *world)
+{
+    struct sim *sim = &world->sim;
+    uint32_t region = below(sim, world->region_count);
+    struct fed_hub *hub = world->hubs[region];
+    struct seam_image **backup = &world->faults->backups[region];
+    if (*backup == NULL && hub->up && !hub->home_disk->dead) {
+        *backup = seam_copy(hub->home_disk);
+        sim_note(sim, "hub %u: a backup is made", hub->index);
+    } else if (*backup != NULL && !world->claimed_twice[region] && !hub->gone) {
+        bool lost = once_in(sim, 3);
+        sim_note(sim, "hub %u: its backup is restored%s", hub->index, lost ? ", and its replica is lost" : "");
+        sim_cover(COVERED_RESTORED);
+        fed_hub_restore(hub, *backup, lost);
+        *backup = NULL;
+    }
+}
+
+static void lose_replica(struct world *world)
+{
+    struct fed_hub *hub = some_hub(world);
+    if (hub->gone)
+        return;
+    sim_note(&world->sim, "hub %u: its replica is deleted", hub->index);
+    sim_cover(COVERED_REPLICA_LOST);
+    fed_hub_lose_replica(hub);
+}
+
+/* Somebody starts a copy of a hub's machine beside it. */
+static void claim_twice(struct world *world)
+{
+    uint32_t region = below(&world->sim, world->region_count);
+    struct fed_hub *hub = world->hubs[region];
+    if (world->faults->cloned || !hub->up || hub->restored)
+        return;
+    world->faults->cloned = world->claimed_twice[region] = true;
+    struct fed_hub *clone = fed_hub_clone(hub);
+    world->faults->start_at_us[clone->index] = -1;
+    sim_note(&world->sim, "hub %u is a copy of hub %u", clone->index, hub->index);
+    sim_cover(COVERED_CLAIMED_TWICE);
+    start(clone, false);
+}
+
+struct fed_hub *faults_settle_claims(struct world *world, uint32_t region)
+{
+    struct fed_hub *keeps = NULL;
+    for (uint32_t i = 0; i < world->hub_count; i++) {
+        struct fed_hub *hub = world->hubs[i];
+        if (hub->region != region || hub->gone)
+            continue;
+        bool better = keeps == NULL || (hub->up && !keeps->up) || once_in(&world->sim, 2);
+        struct fed_hub *goes = better ? keeps : hub;
+        keeps = better ? hub : keeps;
+        if (goes == NULL)
+            continue;
+        sim_note(&world->sim, "hub %u goes for good, hub %u keeps %s", goes->index, keeps->index, world_region(region));
+        if (goes->up)
+            fed_hub_kill(goes, once_in(&world->sim, 2));
+        goes->gone = true;
+    }
+    return keeps;
+}
+
+/* An operator decides, rightly or in a hurry. */
+static void promote(struct world *world)
+{
+    struct fed_hub *hub = some_hub(world);
+    if (hub->up)
+        fed_hub_promote(hub, once_in(&world->sim, 2), once_in(&world->sim, 2));
+}
+
 static const struct {
     void (*run)(struct world *world);
     int trouble; /* -1: always */
     uint32_t weight;
 } actions[] = {
-    {write_somewhere, -1, 60},        {search, -1, 6},          {cut_or_isolate, TROUBLE_CUTS, 10},
-    {reset, TROUBLE_RESETS, 8},       {slow, TROUBLE_SLOW, 6},  {kill_one, TROUBLE_KILLS, 5},
-    {let_die, TROUBLE_DEATHS, 8},     {fill, TROUBLE_FULL, 6},  {fail_commit, TROUBLE_COMMITS, 4},
-    {step_clock, TROUBLE_CLOCKS, 5},  {jump, TROUBLE_JUMPS, 3}, {lie, TROUBLE_LIAR, 6},
+    {write_somewhere, -1, 60},
+    {search, -1, 6},
+    {cut_or_isolate, TROUBLE_CUTS, 10},
+    {reset, TROUBLE_RESETS, 8},
+    {slow, TROUBLE_SLOW, 6},
+    {slow_writers, TROUBLE_SLOW, 3},
+    {kill_one, TROUBLE_KILLS, 5},
+    {let_die, TROUBLE_DEATHS, 8},
+    {fill, TROUBLE_FULL, 6},
+    {fail_commit, TROUBLE_COMMITS, 4},
+    {step_clock, TROUBLE_CLOCKS, 5},
+    {jump, TROUBLE_JUMPS, 3},
+    {lie, TROUBLE_LIAR, 6},
     {new_roster, TROUBLE_ROSTERS, 4},
+    {back_up_or_restore, TROUBLE_RESTORES, 5},
+    {lose_replica, TROUBLE_LOST_REPLICAS, 2},
+    {claim_twice, TROUBLE_CLONES, 2},
+    {promote, TROUBLE_PROMOTES, 2},
 };
 
 static void pass_time(struct world *world)
@@ -317,7 +406,11 @@ struct faults *faults_create(struct world *world)
     faults->troubles = (uint32_t)seeded_random_next(&world->sim.chance) & ((1u << TROUBLES) - 1);
     if (once_in(&world->sim, 2)) /* few kinds at a time find other things than all at once */
         faults->troubles &= (uint32_t)seeded_random_next(&world->sim.chance);
+    if (!once_in(&world->sim, 3)) /* what no promise of a region survives would hide too much in every seed */
+        faults->troubles &= ~(1u << TROUBLE_CLONES | 1u << TROUBLE_PROMOTES | 1u << TROUBLE_LOST_REPLICAS);
     for (uint32_t i = 0; i < world->region_count; i++) {
+        if (faults->troubles & 1u << TROUBLE_RESTORES) /* XXX until a restoring hub takes its own region's snapshot */
+            world->hubs[i]->payload_kept_ms = 0;
         faults->start_at_us[i] = -1;
         start(world->hubs[i], false);
     }
@@ -326,8 +419,8 @@ struct faults *faults_create(struct world *world)
 
 void faults_destroy(struct faults *faults)
 {
-    for (int i = 0; i < BACKUPS; i++)
-        seam_image_destroy(faults->backups[i].image);
+    for (int region = 0; region < WORLD_REGIONS_MAX; region++)
+        seam_image_destroy(faults->backups[region]);
     free(faults);
 }
 
@@ -341,9 +434,10 @@ void faults_end_all(struct world *world)
             network_cut(world, i, k, false);
         }
         fed_hub_room(hub);
+        hub->writers_slow_us = 0;
         hub->home_disk->calls_until_death = hub->replica_disk->calls_until_death = -1;
         hub->home_disk->commit_fails = hub->replica_disk->commit_fails = false;
-        if (hub->up && hub->ailing)
+        if (hub->up && fed_hub_ails(hub))
             fed_hub_kill(hub, false);
         if (!hub->up && !hub->gone)
             start(hub, false);

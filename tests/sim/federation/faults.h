@@ -16,6 +16,8 @@ struct faults *faults_create(struct world *world);
 void faults_destroy(struct faults *faults);
 /* Some time passes, then something happens. */
 void faults_step(struct world *world);
+/* Of two hubs that claim the region, one goes for good; the other one is given. */
+struct fed_hub *faults_settle_claims(struct world *world, uint32_t region);
 /* Nothing goes wrong any more: paths, disks, the liar. Hubs are up afterwards, but for those that are gone. */
 void faults_end_all(struct world *world);
 

@@ -14,6 +14,8 @@
 #define MS_US         INT64_C(1000)
 #define SECOND_US     (1000 * MS_US)
 #define LOOK_US       (100 * MS_US)
+#define SETTLED_US    (10 * SECOND_US)
+#define PROMOTED_US   (3 * SECOND_US)
 #define HEALED_MAX_US (120 * SECOND_US) /* back-offs end within 10 s; a snapshot may have to be begun again */
 
 /* The hub that decides about a region, or is to. */
@@ -77,6 +79,66 @@ static void until_equal(struct world *world, int64_t most_us)
     }
 }
 
+/* --- forks ----------------------------------------------------------------------------------------------------------
+ */
+
+static bool is_frozen(struct world *world, uint32_t region)
+{
+    struct replica_status status;
+    for (uint32_t i = 0; i < world->hub_count; i++)
+        if (world->hubs[i]->up && world->hubs[i]->region != region &&
+            replica_status(world->hubs[i]->replica, world_region(region), &status) == ERR_NONE &&
+            status.frozen != FROZEN_NOT)
+            return true;
+    return false;
+}
+
+/* Two hubs claim it, or did; or two restores opened an epoch of one number; or somebody else was to decide. */
+static bool needs_an_operator(struct world *world, uint32_t region)
+{
+    return world->claimed_twice[region] || world->truth->histories[region].forked || is_frozen(world, region) ||
+           home_standing_now(survivor(world, region)->home) == STANDING_SUPERSEDED;
+}
+
+static bool decides(const struct fed_hub *hub)
+{
+    return home_standing_now(hub->home) == STANDING_DECIDING;
+}
+
+/* Opens the next epoch; once more where peers then show that there has been a later one. */
+static void open_epoch(struct world *world, struct fed_hub *hub)
+{
+    uint64_t before, epoch, sequence;
+    home_position(hub->home, &before, &sequence);
+    for (int attempt = 0; attempt < 4; attempt++) {
+        fed_hub_promote(hub, true, true);
+        world_run_until(world, world->now_us + PROMOTED_US);
+        home_position(hub->home, &epoch, &sequence);
+        if (decides(hub) && epoch > before)
+            return;
+    }
+    sim_fail(&world->sim, "hub %u was promoted and does not decide (standing %d)", hub->index,
+             (int)home_standing_now(hub->home));
+}
+
+/* The documented procedure: one hub stays, opens the next epoch, and the next roster names it. */
+static void end_fork(struct world *world, uint32_t region)
+{
+    struct fed_hub *hub = faults_settle_claims(world, region);
+    struct signed_checkpoint at;
+    open_epoch(world, hub);
+    sim_require(&world->sim, home_checkpoint(hub->home, &at) == ERR_NONE, "hub %u has no checkpoint", hub->index);
+    world->claimed_twice[region] = false;
+    truth_release_promises(world, region, hub->head);
+    world->thaws[region].thawed = true;
+    world->thaws[region].epoch = at.checkpoint.epoch;
+    world->thaws[region].opened = truth_entry(world, region, hub->head)->opened;
+    memcpy(world->thaws[region].epoch_id, at.checkpoint.epoch_id, EPOCH_ID_BYTES);
+    sim_note(&world->sim, "%s is thawed in epoch %" PRIu64, world_region(region), at.checkpoint.epoch);
+    sim_cover(COVERED_THAWED);
+    world_new_roster(world);
+}
+
 /* --- digests --------------------------------------------------------------------------------------------------------
  */
 
@@ -128,6 +190,10 @@ void heal(struct world *world)
 {
     sim_note(&world->sim, "all is well from here on");
     faults_end_all(world);
+    world_run_until(world, world->now_us + SETTLED_US);
+    for (uint32_t region = 0; region < world->region_count; region++)
+        if (needs_an_operator(world, region))
+            end_fork(world, region);
     until_equal(world, HEALED_MAX_US);
     for (uint32_t region = 0; region < world->region_count; region++)
         clients_write(world->clients, survivor(world, region));

@@ -43,13 +43,19 @@ static int64_t boot_ms(void *ctx)
 static void home_turn(struct world *world, const struct event *event);
 static void updated(struct world *world, const struct event *event);
 
+static int64_t turn_after_us(struct fed_hub *hub, int64_t usually_us)
+{
+    struct sim *sim = &hub->world->sim;
+    int64_t most_us = hub->writers_slow_us > 0 ? hub->writers_slow_us : once_in(sim, 20) ? SECOND_US : usually_us;
+    return between(sim, 20, most_us);
+}
+
 static void home_soon(struct fed_hub *hub)
 {
     if (hub->home_booked)
         return;
     hub->home_booked = true;
-    world_book(hub->world, between(&hub->world->sim, 20, once_in(&hub->world->sim, 20) ? SECOND_US : 5000), hub->index,
-               home_turn, 0);
+    world_book(hub->world, turn_after_us(hub, 5000), hub->index, home_turn, 0);
 }
 
 enum err fed_hub_submit(void *ctx, struct update *update)
@@ -87,6 +93,8 @@ static void answer(struct fed_hub *hub, struct update *update)
         return;
     }
     if (update->kind == UPDATE_PROMOTE) { /* an operator's, not the logic's */
+        if (update->result.problem.code == ERR_NONE && update->as.promote.accept_loss)
+            world->loss_accepted[hub->region] = true;
         sim_note(&world->sim, "hub %u: promote: %s %s", hub->index, err_name(update->result.problem.code),
                  update->result.problem.text);
         update_destroy(update);
@@ -128,7 +136,6 @@ static void note_updates(struct fed_hub *hub, struct update *const *updates, uin
         enum err code = updates[i]->result.problem.code;
         sim_note(&hub->world->sim, "hub %u: update of kind %d: %s %s entry %" PRIu64, hub->index, (int)updates[i]->kind,
                  err_name(code), code != ERR_NONE ? updates[i]->result.problem.text : "", updates[i]->result.sequence);
-        hub->ailing = hub->ailing || code == ERR_STORE_IO;
     }
 }
 
@@ -186,12 +193,12 @@ static void home_idle(struct world *world, const struct event *event)
 static void replica_turn(struct world *world, const struct event *event);
 static void worked(struct world *world, const struct event *event);
 
-static void replica_soon(struct fed_hub *hub, int64_t most_us)
+static void replica_soon(struct fed_hub *hub)
 {
     if (hub->replica_booked)
         return;
     hub->replica_booked = true;
-    world_book(hub->world, between(&hub->world->sim, 20, most_us), hub->index, replica_turn, 0);
+    world_book(hub->world, turn_after_us(hub, 5000), hub->index, replica_turn, 0);
 }
 
 static enum err port_work(void *ctx, struct replica_work *work)
@@ -200,7 +207,7 @@ static enum err port_work(void *ctx, struct replica_work *work)
     if (hub->work_count == REPLICA_WORKS_MAX || once_in(&hub->world->sim, 50))
         return ERR_LIMIT;
     hub->works[hub->work_count++] = work;
-    replica_soon(hub, once_in(&hub->world->sim, 20) ? SECOND_US : 5000);
+    replica_soon(hub);
     return ERR_NONE;
 }
 
@@ -227,7 +234,6 @@ static void cover_work(struct fed_hub *hub, const struct replica_work *work)
         sim_cover(verdicts[work->verdict]);
     if (work->kind == WORK_SNAPSHOT_LOG && work->verdict == VERDICT_APPLIED)
         sim_cover(COVERED_SNAPSHOT_PUBLISHED);
-    hub->ailing = hub->ailing || (work->verdict == VERDICT_STORE && work->problem.code == ERR_STORE_IO);
 }
 
 static void replica_turn(struct world *world, const struct event *event)
@@ -260,7 +266,7 @@ static void replica_turn(struct world *world, const struct event *event)
     if (hub->replica_disk->commits != commits)
         changed(hub);
     if (hub->work_count > 0 || more)
-        replica_soon(hub, 5000);
+        replica_soon(hub);
 }
 
 static void worked(struct world *world, const struct event *event)
@@ -279,7 +285,7 @@ static void worked(struct world *world, const struct event *event)
 /* A little time passes for the replica writer too: it tidies when nothing waits. */
 static void replica_idle(struct world *world, const struct event *event)
 {
-    replica_soon(world->hubs[event->hub], 5000);
+    replica_soon(world->hubs[event->hub]);
     world_book(world, 5 * SECOND_US, event->hub, replica_idle, 0);
 }
 
@@ -309,7 +315,7 @@ static void port_roster(void *ctx, const struct roster *roster)
     roster_ref(roster);
     roster_unref(hub->replica_roster);
     hub->replica_roster = roster;
-    replica_soon(hub, 5000);
+    replica_soon(hub);
 }
 
 static void tick(struct world *world, const struct event *event)
@@ -433,6 +439,7 @@ static enum err open_registers(struct fed_hub *hub, struct problem *problem)
         .randomness = &hub->randomness,
         .signer = hub->signer,
         .reference_secret = {(uint8_t)hub->region, 2, 3},
+        .restored = hub->restored,
         .has_peers = true,
         .roster_version = hub->roster->version,
         .payload_kept_ms = hub->payload_kept_ms,
@@ -562,8 +569,9 @@ void fed_hub_start(struct fed_hub *hub)
     }
     wire(hub);
     hub->up = true;
+    hub->restored = false;
     hub->head = NO_ENTRY;
-    hub->ailing = hub->decides = false;
+    hub->decides = false;
     hub->peers_epoch = hub->peers_sequence = 0;
     book_timers(hub);
     sim_note(&world->sim, "hub %u (%s) is up", hub->index, world_region(hub->region));
@@ -611,6 +619,35 @@ void fed_hub_kill(struct fed_hub *hub, bool silently)
     truth_forget_shown(world, hub->index);
     seam_revive(hub->home_disk, silently);
     seam_revive(hub->replica_disk, silently);
+}
+
+void fed_hub_lose_replica(struct fed_hub *hub)
+{
+    struct world *world = hub->world;
+    if (hub->up)
+        fed_hub_kill(hub, true);
+    seam_replace(hub->replica_disk, seam_empty());
+    world->disks_lost = true;
+    for (uint32_t region = 0; region < world->region_count; region++) {
+        struct shown *shown = &world->truth->shown[hub->index][region];
+        shown->lost = shown->durable != NO_ENTRY ? shown->durable : shown->lost;
+        shown->durable = NO_ENTRY;
+        truth_release_unheld(world, region, world->hubs[region]->head);
+    }
+}
+
+void fed_hub_restore(struct fed_hub *hub, struct seam_image *backup, bool replica_lost)
+{
+    struct world *world = hub->world;
+    if (hub->up)
+        fed_hub_kill(hub, once_in(&world->sim, 2));
+    seam_replace(hub->home_disk, backup);
+    hub->restored = true;
+    hub->head = NO_ENTRY;
+    if (world->disks_lost)
+        truth_release_unheld(world, hub->region, NO_ENTRY);
+    if (replica_lost)
+        fed_hub_lose_replica(hub);
 }
 
 void fed_hub_room(struct fed_hub *hub)

@@ -59,10 +59,12 @@ struct fed_hub {
 
     uint32_t head; /* of its own log, in truth */
     bool decides;  /* at the last look */
-    uint64_t learned_commits;
+    uint64_t learned_commits, frozen_commits;
     uint8_t seed[32]; /* of its key */
     int64_t payload_kept_ms;
-    bool ailing; /* a commit failed: this process writes no more (D5) */
+    int64_t writers_slow_us; /* how long a turn of its writers may be in coming; 0: as ever */
+    bool restored;           /* its home disk was made of a backup, which no start has yet noticed */
+    bool ailing;             /* a commit failed: this process writes no more (D5) */
 };
 
 struct fed_hub *fed_hub_create(struct world *world, uint32_t region);
@@ -70,12 +72,20 @@ struct fed_hub *fed_hub_create(struct world *world, uint32_t region);
 struct fed_hub *fed_hub_clone(struct fed_hub *hub);
 void fed_hub_destroy(struct fed_hub *hub);
 void fed_hub_start(struct fed_hub *hub);
+/* A commit failed: this process writes no more (D5). */
+static inline bool fed_hub_ails(const struct fed_hub *hub)
+{
+    return hub->home_disk->commit_failed || hub->replica_disk->commit_failed;
+}
 /* silently: nobody's connection is told. */
 void fed_hub_kill(struct fed_hub *hub, bool silently);
 /* After each event: a hub whose disk died is gone; what changed is checked and told. */
 void fed_hub_after(struct fed_hub *hub);
 /* A new roster comes into force there. */
 void fed_hub_set_roster(struct fed_hub *hub, const struct roster *roster);
+/* Its home disk becomes what `backup` has (it is taken over), its replica disk empty if it was lost as well. Down. */
+void fed_hub_restore(struct fed_hub *hub, struct seam_image *backup, bool replica_lost);
+void fed_hub_lose_replica(struct fed_hub *hub);
 /* An operator's word. */
 void fed_hub_promote(struct fed_hub *hub, bool accept_loss, bool new_epoch);
 /* The logic has heard something: it comes to its next tick. */

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UP_MAX_BYTES       65536
 #define CONNECT_TIMEOUT_US (10 * SECOND_US)
 #define INBOUND_DEAD_US    (2 * SECOND_US)
 #define SECOND_US          INT64_C(1000000)
@@ -71,7 +70,8 @@ struct connection {
 struct network {
     struct connection *first;
     uint64_t serials;
-    size_t room; /* octets that a stream takes before its sender has to wait */
+    size_t room;    /* octets that a stream takes before its sender has to wait */
+    size_t room_up; /* and before a dialer finds that its peer takes nothing */
     bool cut[WORLD_HUBS_MAX][WORLD_HUBS_MAX];
     int64_t delay_us[WORLD_HUBS_MAX][WORLD_HUBS_MAX];
     uint32_t liar;
@@ -517,10 +517,8 @@ static void deliver(struct world *world, uint64_t serial, enum pipe_name name)
         world->network->cut[connection->acceptor][connection->dialer])
         return;
     bool content = pipe->first->kind == FOLLOW || pipe->first->kind == SNAPSHOT;
-    if (!connection->reading && content) {
-        sim_cover(COVERED_READING_STOPPED);
+    if (!connection->reading && content)
         return;
-    }
     bool was_full = pipe->bytes >= world->network->room;
     struct message *message = pipe_take(pipe);
     hear_down(world, connection, message);
@@ -606,8 +604,7 @@ static bool port_send(void *ctx, uint32_t peer, const Vacancy__V1__FollowRequest
     struct connection *connection = to_peer(hub, peer);
     if (connection == NULL || !connection->linked)
         return false;
-    if (connection->pipes[PIPE_UP].bytes >= UP_MAX_BYTES) {
-        sim_cover(COVERED_SEND_REFUSED);
+    if (connection->pipes[PIPE_UP].bytes >= hub->world->network->room_up) {
         dialer_lost(hub->world, connection);
         return false;
     }
@@ -780,6 +777,7 @@ struct network *network_create(struct world *world)
         abort();
     network->liar = UINT32_MAX;
     network->room = rooms[below(&world->sim, 4)];
+    network->room_up = once_in(&world->sim, 4) ? 4000 : 65536;
     for (uint32_t from = 0; from < WORLD_HUBS_MAX; from++)
         for (uint32_t to = 0; to < WORLD_HUBS_MAX; to++)
             network->delay_us[from][to] = between(&world->sim, 50, 20000);

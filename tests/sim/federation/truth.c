@@ -334,7 +334,8 @@ static void check_one_history(struct world *world, struct fed_hub *hub, uint32_t
     if (before == NO_ENTRY || now == NO_ENTRY || truth_leads_to(world, region, before, now))
         return;
     const struct entry *old = truth_entry(world, region, before), *new = truth_entry(world, region, now);
-    bool later = new->epoch > old->epoch;
+    bool later = new->epoch > old->epoch || (world->thaws[region].thawed &&
+                                             truth_leads_to(world, region, world->thaws[region].opened, now));
     if (later)
         sim_cover(COVERED_HISTORY_LEFT);
     sim_require(&world->sim, later,
@@ -355,11 +356,13 @@ static void check_frozen(struct world *world, struct fed_hub *hub, uint32_t regi
 
 void truth_check_shown(struct world *world, struct fed_hub *hub)
 {
+    bool stored = hub->frozen_commits != hub->replica_disk->commits; /* who freezes keeps the evidence */
+    hub->frozen_commits = hub->replica_disk->commits;
     for (uint32_t region = 0; region < world->region_count; region++) {
         struct shown *shown = &world->truth->shown[hub->index][region];
         sim_require(&world->sim, !shown->in_parts, "hub %u was told a part of a change of %s only", hub->index,
                     world_region(region));
-        if (region != hub->region)
+        if (region != hub->region && stored)
             check_frozen(world, hub, region);
         if (!shown->changed)
             continue;
@@ -381,11 +384,21 @@ void truth_check_shown(struct world *world, struct fed_hub *hub)
 
 /* --- promises ---------------------------------------------------------------------------------------------------- */
 
-static bool held_elsewhere(const struct world *world, uint32_t region, uint32_t entry)
+enum holder {
+    HOLDER_ANY_EVER, /* also who has lost it meanwhile, or is one of two hubs with the same name */
+    HOLDER_TO_ASK,   /* whoever asks all peers of the roster asks it */
+};
+
+static bool held_elsewhere(const struct world *world, uint32_t region, uint32_t entry, enum holder which)
 {
     for (uint32_t i = 0; i < world->hub_count; i++) {
-        uint32_t durable = world->truth->shown[i][region].durable;
-        if (world->hubs[i]->region != region && durable != NO_ENTRY && truth_leads_to(world, region, entry, durable))
+        const struct fed_hub *hub = world->hubs[i];
+        uint32_t durable = world->truth->shown[i][region].durable, lost = world->truth->shown[i][region].lost;
+        bool or_was = which == HOLDER_ANY_EVER;
+        if (hub->region == region || (!or_was && (hub->gone || world->claimed_twice[hub->region])))
+            continue;
+        if ((durable != NO_ENTRY && truth_leads_to(world, region, entry, durable)) ||
+            (or_was && lost != NO_ENTRY && truth_leads_to(world, region, entry, lost)))
             return true;
     }
     return false;
@@ -399,11 +412,13 @@ void truth_promised(struct world *world, struct fed_hub *hub, uint64_t epoch, ui
         entry = truth_entry(world, hub->region, entry)->parent;
     sim_require(&world->sim, entry != NO_ENTRY && truth_entry(world, hub->region, entry)->epoch >= epoch,
                 "hub %u promised entry %" PRIu64 ", which it doesn't have", hub->index, sequence);
-    sim_require(&world->sim, held_elsewhere(world, hub->region, entry),
+    sim_require(&world->sim, held_elsewhere(world, hub->region, entry, HOLDER_ANY_EVER),
                 "hub %u called entry %" PRIu64 " replicated, but no other hub's disk has it", hub->index, sequence);
+    sim_cover(COVERED_REPLICATED);
+    if (!held_elsewhere(world, hub->region, entry, HOLDER_TO_ASK))
+        return;
     truth->promises = grown(truth->promises, truth->promise_count, &truth->promise_capacity, sizeof *truth->promises);
     truth->promises[truth->promise_count++] = (struct promise){hub->region, entry, hub->index};
-    sim_cover(COVERED_REPLICATED);
 }
 
 void truth_check_promises(struct world *world, struct fed_hub *hub)
@@ -423,7 +438,7 @@ static void release_promises(struct world *world, uint32_t region, uint32_t entr
     for (uint32_t i = 0; i < truth->promise_count; i++) {
         const struct promise *promise = &truth->promises[i];
         if (promise->region == region && !truth_leads_to(world, region, promise->entry, entry) &&
-            (!unheld_only || !held_elsewhere(world, region, promise->entry)))
+            (!unheld_only || !held_elsewhere(world, region, promise->entry, HOLDER_TO_ASK)))
             sim_cover(COVERED_PROMISE_RELEASED);
         else
             truth->promises[kept++] = *promise;
@@ -450,7 +465,8 @@ struct truth *truth_create(void)
         abort();
     for (uint32_t hub = 0; hub < WORLD_HUBS_MAX; hub++)
         for (uint32_t region = 0; region < WORLD_REGIONS_MAX; region++)
-            truth->shown[hub][region].entry = truth->shown[hub][region].durable = NO_ENTRY;
+            truth->shown[hub][region].entry = truth->shown[hub][region].durable = truth->shown[hub][region].lost =
+                NO_ENTRY;
     return truth;
 }
 

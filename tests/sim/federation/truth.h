@@ -56,6 +56,7 @@ struct shown {
     bool any, in_parts, changed;
     uint32_t entry;   /* where it stands, after the last check; NO_ENTRY: nothing */
     uint32_t durable; /* the furthest that its disk was known to have */
+    uint32_t lost;    /* that a disk had which was lost: it may have been told before */
 };
 
 struct promise {

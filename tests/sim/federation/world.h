@@ -50,6 +50,7 @@ struct world {
         bool thawed;
         uint64_t epoch;
         uint8_t epoch_id[EPOCH_ID_BYTES];
+        uint32_t opened; /* the entry that opened it, in truth */
     } thaws[WORLD_REGIONS_MAX];
 
     struct network *network;
@@ -58,6 +59,7 @@ struct world {
     struct faults *faults;
     /* An operator took a loss in this region, or two hubs claim it: promises are what the survivor keeps. */
     bool loss_accepted[WORLD_REGIONS_MAX], claimed_twice[WORLD_REGIONS_MAX];
+    bool disks_lost; /* some replica: with a second disk, a region's own, promises may go */
 };
 
 static inline struct world *world_of(struct sim *sim)
