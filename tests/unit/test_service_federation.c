@@ -923,6 +923,60 @@ static void regions_are_verified_one_call_at_a_time(void **state)
     verifier_destroy(hub.context.verifier);
 }
 
+/* The operator's word opens the next epoch; who was not asked, and its id, are told; nobody else has that word. */
+static void an_operator_promotes(void **state)
+{
+    (void)state;
+    Vacancy__V1__PromoteRequest request = VACANCY__V1__PROMOTE_REQUEST__INIT;
+    struct signed_checkpoint newest;
+    char id[2 * EPOCH_ID_BYTES + 1];
+    uint64_t before = fake_hub_log(&hub);
+    request.new_epoch = true;
+    static const char *const others[] = {FAKE_LEEDS, FAKE_ANN, FAKE_TEAM, NORTH};
+    for (size_t i = 0; i < 4; i++) {
+        struct fake_call *call = fake_hub_ask(&hub, others[i], HUB "Promote", &request.base);
+        assert_int_equal(call->problem.code, ERR_FORBIDDEN);
+        fake_call_destroy(call);
+    }
+    assert_int_equal(fake_hub_log(&hub), before);
+    struct fake_call *call = fake_hub_ask(&hub, FAKE_OLIVE, HUB "Promote", &request.base);
+    const Vacancy__V1__PromoteResponse *answer = fake_hub_answer(call);
+    assert_int_equal(answer->epoch, 2);
+    assert_int_equal(answer->sequence, before + 1);
+    assert_int_equal(home_checkpoint(hub.home, &newest), ERR_NONE);
+    assert_int_equal(newest.checkpoint.epoch, 2);
+    hex_encode(newest.checkpoint.epoch_id, EPOCH_ID_BYTES, id);
+    assert_string_equal(answer->epoch_id, id);
+    fake_call_destroy(call);
+}
+
+/* A wake is one mail for each that is armed; who is disarmed first gets none. */
+static void wakes_are_given_once(void **state)
+{
+    (void)state;
+    struct wakes *wakes = wakes_create();
+    struct mailbox *mailbox = mailbox_create(200);
+    struct reply_address address = {.mailbox = mailbox, .kind = 3};
+    struct mail mails[200];
+    for (address.to = 0; address.to < 100; address.to++) {
+        assert_int_equal(mailbox_reserve(mailbox), ERR_NONE);
+        wakes_arm(wakes, &address);
+    }
+    address.to = 40;
+    assert_true(wakes_disarm(wakes, &address));
+    assert_false(wakes_disarm(wakes, &address));
+    mailbox_unreserve(mailbox);
+    wakes_all(wakes);
+    wakes_all(wakes);
+    assert_int_equal(mailbox_take(mailbox, mails, 200), 99);
+    for (int i = 0; i < 99; i++)
+        assert_true(mails[i].kind == 3 && mails[i].to != 40);
+    address.to = 41;
+    assert_false(wakes_disarm(wakes, &address)); /* its mail is on the way */
+    mailbox_destroy(mailbox);
+    wakes_destroy(wakes);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -948,6 +1002,8 @@ int main(void)
         TEST(two_snapshots_a_hub),
         TEST(regions_are_listed),
         TEST(regions_are_verified_one_call_at_a_time),
+        TEST(an_operator_promotes),
+        TEST(wakes_are_given_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
