@@ -267,7 +267,9 @@ static enum err replay_row(struct batch *batch, const struct log_row *row, bool 
         position->horizon = header.sequence;
     }
     position->sequence = header.sequence;
-    position->time_ms = header.time_ms > position->time_ms ? header.time_ms : position->time_ms;
+    if (header.time_ms > batch->time_ms)
+        batch->time_ms = header.time_ms; /* what follows in this batch is no earlier */
+    position->time_ms = batch->time_ms;
     log_header_hash(row->header.data, position->head);
     *tail = (struct tail){header, true};
     return ERR_NONE;

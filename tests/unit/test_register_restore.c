@@ -1,0 +1,834 @@
+/* tier: check */
+/*
+ * test_register_restore.c - whether a hub decides: at start, on the operator's word, after a restore, superseded; its
+ * own entries replayed from its peers; carers of which they tell only the shared part (design section 9: Epoch,
+ * Restore). Shows: LOST_IN_RESTORE, no duplicates after a restore, R10 (older than what peers have), R6 and R7 for
+ * replays.
+ */
+#include "tests/unit/register_world.h"
+
+#include "daemon/record/lthash.h"
+#include "daemon/register/tables.h"
+
+#define AGENCY "leeds-fostering"
+#define OTHER  "good-homes"
+#define CARERS 40
+
+static uint64_t seed;
+static struct world original, restored;
+
+static void open_asking(struct world *world, uint64_t from_seed)
+{
+    world_init(world, from_seed, false);
+    world->has_peers = true;
+    world_open(world);
+}
+
+static enum err apply(struct world *world, enum update_kind kind)
+{
+    return world_apply(world, world_update(world, kind, NULL, NULL)).problem.code;
+}
+
+static void reopen(struct world *world)
+{
+    world_close(world);
+    world_open(world);
+}
+
+static struct signed_checkpoint newest(struct world *world)
+{
+    struct signed_checkpoint out;
+    assert_int_equal(home_checkpoint(world->home, &out), ERR_NONE);
+    return out;
+}
+
+static void assert_standing(struct world *world, enum home_standing standing)
+{
+    assert_int_equal(home_standing_now(world->home), standing);
+}
+
+static void assert_verifies(struct world *world)
+{
+    uint64_t records;
+    uint8_t state[DIGEST_BYTES];
+    struct problem problem = {0};
+    if (home_verify(world->home, NULL, &records, state, &problem) != ERR_NONE)
+        fail_msg("verify: %s", problem.text);
+}
+
+/* --- deciding ---------------------------------------------------------------------------------------------------- */
+
+static void assert_no_write(struct world *world, const char *says)
+{
+    struct update_result refused = world_apply(world, world_put_agency(world, "refused"));
+    struct agency agency;
+    assert_int_equal(refused.problem.code, ERR_UNAVAILABLE);
+    if (strstr(refused.problem.text, says) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", refused.problem.text, says);
+    assert_int_equal(home_get_agency(world->home, "refused", &agency), ERR_NOT_FOUND);
+}
+
+static void test_asks_before_it_decides(void **state)
+{
+    (void)state;
+    struct world *world = &original;
+    struct signed_checkpoint none;
+    uint64_t epoch, sequence;
+    open_asking(world, seed);
+    assert_standing(world, STANDING_ASKING);
+    home_position(world->home, &epoch, &sequence);
+    assert_int_equal(epoch + sequence, 0); /* opens no epoch of its own */
+    assert_int_equal(home_checkpoint(world->home, &none), ERR_NOT_FOUND);
+    assert_no_write(world, "vacancy hub promote");
+    assert_false(home_heartbeat(world->home, NULL));
+    reopen(world);
+
+    assert_int_equal(apply(world, UPDATE_DECIDE), ERR_NONE);
+    assert_standing(world, STANDING_DECIDING);
+    home_position(world->home, &epoch, &sequence);
+    assert_int_equal(epoch, 1);
+    assert_int_equal(sequence, 1);
+    assert_int_equal(world_apply(world, world_put_agency(world, AGENCY)).problem.code, ERR_NONE);
+    assert_int_equal(world_apply(world, world_put_carer(world, AGENCY, "H-1")).problem.code, ERR_NONE);
+    struct update_result vacancy = world_apply(world, world_put_vacancy(world, AGENCY, "H-1"));
+    assert_int_equal(vacancy.problem.code, ERR_NONE);
+
+    /* Asks again at each start; no new epoch for that. Nothing lapses and nothing is signed meanwhile. */
+    reopen(world);
+    assert_standing(world, STANDING_ASKING);
+    world->wall_ms = vacancy.valid_until_ms + 1;
+    world->boot_ms += HEARTBEAT_MS;
+    assert_int_equal(home_lapse(world->home, 10, NULL), 0);
+    assert_false(home_heartbeat(world->home, NULL));
+    assert_int_equal(apply(world, UPDATE_DECIDE), ERR_NONE);
+    assert_int_equal(newest(world).checkpoint.epoch, 1);
+    assert_int_equal(home_lapse(world->home, 10, NULL), 1);
+    assert_true(home_heartbeat(world->home, NULL) || newest(world).checkpoint.time_ms == world->wall_ms);
+    assert_register_true(world);
+    world_finish(world);
+}
+
+static struct update *promote(struct world *world, bool accept_loss, bool new_epoch)
+{
+    struct update *update = world_update(world, UPDATE_PROMOTE, NULL, NULL);
+    update->as.promote.accept_loss = accept_loss;
+    update->as.promote.new_epoch = new_epoch;
+    return update;
+}
+
+static void test_the_operators_word(void **state)
+{
+    (void)state;
+    struct world *world = &original;
+    open_asking(world, seed);
+    struct update_result decided = world_apply(world, promote(world, false, false));
+    assert_int_equal(decided.problem.code, ERR_NONE);
+    assert_int_equal(decided.epoch, 1);
+    assert_standing(world, STANDING_DECIDING);
+    struct signed_checkpoint before = newest(world);
+    decided = world_apply(world, promote(world, false, false)); /* nothing to do */
+    assert_int_equal(decided.epoch, 1);
+    assert_string_equal(newest(world).text, before.text);
+    decided = world_apply(world, promote(world, false, true));
+    assert_int_equal(decided.epoch, 2);
+    struct signed_checkpoint after = newest(world);
+    assert_int_equal(after.checkpoint.epoch, 2);
+    assert_int_equal(after.checkpoint.sequence, before.checkpoint.sequence + 1);
+    assert_memory_not_equal(after.checkpoint.epoch_id, before.checkpoint.epoch_id, EPOCH_ID_BYTES);
+    assert_int_equal(apply(world, UPDATE_DECIDE), ERR_NONE);
+    assert_int_equal(newest(world).checkpoint.epoch, 2);
+    reopen(world);
+    assert_int_equal(newest(world).checkpoint.epoch, 2);
+    assert_int_equal(apply(world, UPDATE_DECIDE), ERR_NONE);
+    assert_register_true(world);
+    world_finish(world);
+}
+
+/* --- superseded -------------------------------------------------------------------------------------------------- */
+
+static struct update *superseded(struct world *world, uint64_t epoch, uint8_t id, const struct signer *signer)
+{
+    struct update *update = world_update(world, UPDATE_SUPERSEDED, NULL, NULL);
+    struct checkpoint theirs = newest(world).checkpoint;
+    theirs.epoch = epoch;
+    if (id != 0)
+        memset(theirs.epoch_id, id, EPOCH_ID_BYTES);
+    checkpoint_sign(&theirs, signer, &update->as.superseded);
+    return update;
+}
+
+static void test_superseded_for_good(void **state)
+{
+    (void)state;
+    struct world *world = &original;
+    uint8_t other_seed[32] = {9};
+    struct signer *other = signer_from_seed(other_seed);
+    open_asking(world, seed);
+    /* A hub without any epoch has nothing that could be superseded: it replays. */
+    struct update *early = world_update(world, UPDATE_SUPERSEDED, NULL, NULL);
+    struct checkpoint theirs = {.region = WORLD_REGION, .epoch = 3, .epoch_id = {1}, .sequence = 9, .time_ms = 1};
+    checkpoint_sign(&theirs, world->signer, &early->as.superseded);
+    assert_int_equal(world_apply(world, early).problem.code, ERR_PRECONDITION);
+    assert_int_equal(apply(world, UPDATE_DECIDE), ERR_NONE);
+
+    assert_int_equal(world_apply(world, superseded(world, 2, 1, other)).problem.code, ERR_INVALID);
+    assert_int_equal(world_apply(world, superseded(world, 1, 0, world->signer)).problem.code, ERR_PRECONDITION);
+    assert_standing(world, STANDING_DECIDING);
+    struct update *good = superseded(world, 5, 1, world->signer);
+    good->as.superseded.text[40] ^= 1;
+    assert_int_equal(world_apply(world, good).problem.code, ERR_INVALID);
+    assert_int_equal(world_apply(world, superseded(world, 5, 1, world->signer)).problem.code, ERR_NONE);
+    assert_standing(world, STANDING_SUPERSEDED);
+    for (int restart = 0; restart < 2; restart++) {
+        assert_no_write(world, "another hub decides");
+        assert_int_equal(apply(world, UPDATE_DECIDE), ERR_UNAVAILABLE);
+        world->boot_ms += HEARTBEAT_MS;
+        assert_false(home_heartbeat(world->home, NULL));
+        struct update_result refused = world_apply(world, promote(world, false, true));
+        assert_int_equal(refused.problem.code, ERR_PRECONDITION);
+        assert_string_equal(refused.problem.field, "accept_loss");
+        refused = world_apply(world, promote(world, true, false));
+        assert_string_equal(refused.problem.field, "new_epoch");
+        reopen(world);
+        assert_standing(world, STANDING_SUPERSEDED);
+    }
+    /* The survivor of a fork, chosen by its operator: in an epoch later than both. */
+    struct update_result survivor = world_apply(world, promote(world, true, true));
+    assert_int_equal(survivor.problem.code, ERR_NONE);
+    assert_int_equal(survivor.epoch, 6);
+    reopen(world);
+    assert_standing(world, STANDING_ASKING);
+    assert_int_equal(apply(world, UPDATE_DECIDE), ERR_NONE);
+    assert_register_true(world);
+    signer_destroy(other);
+    world_finish(world);
+}
+
+/* The same number with another id: a fork, seen from inside. */
+static void test_superseded_by_another_id(void **state)
+{
+    (void)state;
+    struct world *world = &original;
+    open_asking(world, seed);
+    assert_int_equal(apply(world, UPDATE_DECIDE), ERR_NONE);
+    assert_int_equal(world_apply(world, superseded(world, 1, 7, world->signer)).problem.code, ERR_NONE);
+    assert_standing(world, STANDING_SUPERSEDED);
+    world_finish(world);
+}
+
+/* --- replay ------------------------------------------------------------------------------------------------------ */
+
+static void random_updates(struct world *world, int rounds)
+{
+    for (int round = 0; round < rounds; round++) {
+        struct update *batch[5];
+        size_t count = 1 + random_up_to(&world->random, 4);
+        for (size_t i = 0; i < count; i++) {
+            char reference[16];
+            const char *agency = random_up_to(&world->random, 4) ? AGENCY : OTHER;
+            snprintf(reference, sizeof reference, "H-%u", random_up_to(&world->random, CARERS - 1));
+            uint32_t what = random_up_to(&world->random, 19);
+            batch[i] = what < 6     ? world_put_carer(world, agency, reference)
+                       : what < 12  ? world_put_vacancy(world, agency, reference)
+                       : what < 14  ? world_update(world, UPDATE_WITHDRAW, agency, reference)
+                       : what == 14 ? world_put_agency(world, agency)
+                       : what == 15 ? world_update(world, UPDATE_END_CARER, agency, reference)
+                       : what == 16 ? world_update(world, UPDATE_ERASE_CARER, agency, reference)
+                                    : world_update(world, UPDATE_CONFIRM, agency, NULL);
+            if (what == 15) {
+                batch[i]->as.end.ends_on = 21000;
+                strcpy(batch[i]->as.end.reason, "AW0");
+            }
+            if (what > 16)
+                batch[i]->as.confirm.all = true;
+        }
+        home_apply(world->home, batch, count);
+        for (size_t i = 0; i < count; i++)
+            update_destroy(batch[i]);
+        world->wall_ms += random_up_to(&world->random, 7200) * 1000LL;
+        home_lapse(world->home, 100, NULL);
+    }
+}
+
+/* Both agencies, and some days of traffic; then a copy as a backup would have it. */
+static void begin(int before, int after)
+{
+    open_asking(&original, seed);
+    assert_int_equal(apply(&original, UPDATE_DECIDE), ERR_NONE);
+    assert_int_equal(world_apply(&original, world_put_agency(&original, AGENCY)).problem.code, ERR_NONE);
+    assert_int_equal(world_apply(&original, world_put_agency(&original, OTHER)).problem.code, ERR_NONE);
+    random_updates(&original, before);
+    world_init(&restored, seed + 1, false);
+    restored.store->ops->close(restored.store);
+    restored.store = store_memory_clone(original.store);
+    random_updates(&original, after);
+    restored.wall_ms = original.wall_ms;
+    restored.has_peers = restored.restored = true;
+    world_open(&restored);
+    restored.restored = false;
+}
+
+static void end(void)
+{
+    world_finish(&original);
+    world_finish(&restored);
+}
+
+/* The peer's log after our head, up to its next checkpoint; NULL when there is no more. */
+static struct update *next_replay(struct world *from, struct world *to)
+{
+    struct log_reader reader = home_log_reader(from->home);
+    struct update *update = world_update(to, UPDATE_REPLAY, NULL, NULL);
+    struct arena *arena = malloc(sizeof *arena);
+    struct log_slice slice;
+    struct signed_checkpoint ours;
+    struct log_cursor cursor = {.sequence = 0};
+    if (home_checkpoint(to->home, &ours) == ERR_NONE) {
+        cursor.sequence = ours.checkpoint.sequence;
+        memcpy(cursor.head, ours.checkpoint.head, DIGEST_BYTES);
+    }
+    arena_init(arena, 64 << 20);
+    update->as.replay.arena = arena;
+    update->as.replay.rows = arena_alloc(arena, 65536 * sizeof(struct log_row));
+    do {
+        assert_int_equal(reader.entries(reader.ctx, WORLD_REGION, &cursor, arena, &slice), ERR_NONE);
+        assert_int_equal(slice.refusal, LOG_SERVED);
+        if (slice.count == 0) {
+            update_destroy(update);
+            return NULL;
+        }
+        memcpy(update->as.replay.rows + update->as.replay.count, slice.rows, slice.count * sizeof *slice.rows);
+        update->as.replay.count += slice.count;
+        cursor.sequence += slice.count;
+        log_header_hash(slice.rows[slice.count - 1].header.data, cursor.head);
+    } while (!slice.has_checkpoint);
+    update->as.replay.checkpoint = slice.checkpoint;
+    return update;
+}
+
+static void replay_all(struct world *from, struct world *to)
+{
+    struct update *replay;
+    for (int i = 0; (replay = next_replay(from, to)) != NULL; i++) {
+        struct update_result result = world_apply(to, replay);
+        if (result.problem.code != ERR_NONE)
+            fail_msg("replay: %s", result.problem.text);
+        assert_standing(to, STANDING_RESTORING);
+        if (i == 1)
+            reopen(to); /* and goes on */
+    }
+}
+
+static size_t lost_of(struct world *world, const char *agency)
+{
+    static struct home_carer page[4];
+    uint8_t after[DIGEST_BYTES];
+    size_t count = 0, got;
+    do {
+        assert_int_equal(home_list_lost(world->home, agency, count ? after : NULL, page, 4, &got), ERR_NONE);
+        for (size_t i = 0; i < got; i++) {
+            assert_true(page[i].lost);
+            assert_string_equal(page[i].carer.agency, agency);
+            assert_string_equal(page[i].carer.agency_reference, "");
+        }
+        if (got > 0)
+            memcpy(after, page[got - 1].reference_hash, DIGEST_BYTES);
+        count += got;
+    } while (got > 0);
+    return count;
+}
+
+static void assert_same_position(struct world *a, struct world *b)
+{
+    assert_string_equal(newest(a).text, newest(b).text);
+    assert_same_view(a->view, b->view);
+}
+
+/* Every carer that the first register knows is pushed again; the national references stay. */
+static void push_everything_again(const char *agency)
+{
+    static struct home_carer page[CARERS + 1];
+    size_t got, lost = lost_of(&restored, agency);
+    restored.wall_ms = original.wall_ms > restored.wall_ms ? original.wall_ms : restored.wall_ms;
+    assert_int_equal(home_list_carers(original.home, agency, "", page, CARERS + 1, &got), ERR_NONE);
+    for (size_t i = 0; i < got; i++) {
+        struct home_carer known;
+        assert_int_equal(home_get_carer(restored.home, agency, page[i].carer.agency_reference, &known), ERR_NONE);
+        assert_true(known.national_reference == page[i].national_reference);
+        restored.wall_ms += 10;
+        struct update *push = world_update(&restored, UPDATE_PUT_CARER, agency, page[i].carer.agency_reference);
+        push->as.carer = page[i].carer;
+        struct update_result result = world_apply(&restored, push);
+        assert_int_equal(result.problem.code, ERR_NONE);
+        assert_true(result.national_reference == page[i].national_reference);
+        lost -= known.lost;
+        assert_int_equal(result.lost_in_restore, lost);
+        if (page[i].vacancy.vacancy_id == 0 || page[i].carer.status == CARER_ENDED)
+            continue;
+        push = world_update(&restored, UPDATE_PUT_VACANCY, agency, page[i].carer.agency_reference);
+        push->as.vacancy = page[i].vacancy;
+        result = world_apply(&restored, push);
+        assert_true(result.problem.code == ERR_NONE || result.problem.code == ERR_PRECONDITION);
+    }
+    assert_int_equal(lost_of(&restored, agency), 0);
+}
+
+static void test_replay_gives_the_same_register(void **state)
+{
+    (void)state;
+    for (int round = 0; round < scaled(6); round++) {
+        seed++;
+        begin(60, 10 + 30 * round);
+        assert_standing(&restored, STANDING_RESTORING);
+        assert_no_write(&restored, "vacancy hub promote --accept-loss");
+        replay_all(&original, &restored);
+        assert_same_position(&original, &restored);
+        assert_verifies(&restored);
+        reopen(&restored);
+        assert_same_position(&original, &restored);
+        assert_int_equal(apply(&restored, UPDATE_DECIDE), ERR_NONE);
+        assert_int_equal(newest(&restored).checkpoint.epoch, 2);
+        assert_int_equal(newest(&restored).checkpoint.sequence, newest(&original).checkpoint.sequence + 1);
+        assert_register_true(&restored);
+        push_everything_again(AGENCY);
+        push_everything_again(OTHER);
+        assert_register_true(&restored);
+        assert_verifies(&restored);
+        reopen(&restored);
+        assert_standing(&restored, STANDING_ASKING);
+        end();
+    }
+}
+
+/* What only confirms, lapses or withdraws is understood, and so is a new vacancy: nobody is lost by that. */
+static void test_what_the_offer_tells_is_not_lost(void **state)
+{
+    (void)state;
+    begin(0, 0);
+    world_finish(&restored);
+    static const char *const references[] = {"H-1", "H-2", "H-3", "H-4", "H-5"};
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(world_apply(&original, world_put_carer(&original, AGENCY, references[i])).problem.code,
+                         ERR_NONE);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(world_apply(&original, world_put_vacancy(&original, AGENCY, references[i])).problem.code,
+                         ERR_NONE);
+    world_init(&restored, seed + 1, false);
+    restored.store->ops->close(restored.store);
+    restored.store = store_memory_clone(original.store);
+    restored.has_peers = restored.restored = true;
+    world_open(&restored);
+    restored.restored = false;
+
+    original.wall_ms += 3600000;
+    assert_int_equal(world_apply(&original, world_update(&original, UPDATE_WITHDRAW, AGENCY, "H-1")).problem.code,
+                     ERR_NONE);
+    struct update *confirm = world_update(&original, UPDATE_CONFIRM, AGENCY, NULL);
+    confirm->as.confirm.all = true;
+    assert_int_equal(world_apply(&original, confirm).confirmed, 3);
+    struct update *stated = world_put_vacancy(&original, AGENCY, "H-3");
+    stated->observed_at_ms = original.wall_ms += 1000;
+    stated->as.vacancy.stated = stated->as.vacancy.state = VACANCY_RESERVED;
+    stated->as.vacancy.reserved_until = 20500;
+    assert_int_equal(world_apply(&original, stated).problem.code, ERR_NONE);
+    stated = world_put_vacancy(&original, AGENCY, "H-5");
+    struct update_result fifth = world_apply(&original, stated);
+    assert_int_equal(fifth.problem.code, ERR_NONE);
+    original.wall_ms += VACANCY_TTL_DEFAULT_MS - 500;
+    assert_int_equal(home_lapse(original.home, 10, NULL), 2); /* H-2, H-4: confirmed before the others */
+    restored.wall_ms = original.wall_ms;
+    replay_all(&original, &restored);
+    assert_same_position(&original, &restored);
+    assert_int_equal(lost_of(&restored, AGENCY), 0);
+    struct home_carer a, b;
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(home_get_carer(original.home, AGENCY, references[i], &a), ERR_NONE);
+        assert_int_equal(home_get_carer(restored.home, AGENCY, references[i], &b), ERR_NONE);
+        assert_true(a.vacancy.vacancy_id == b.vacancy.vacancy_id);
+        assert_int_equal(a.vacancy.state, b.vacancy.state);
+        assert_int_equal(a.vacancy.stated, b.vacancy.stated);
+        assert_int_equal(a.vacancy.valid_until_ms, b.vacancy.valid_until_ms);
+        assert_int_equal(a.carer.observed_at_ms, b.carer.observed_at_ms);
+    }
+    assert_int_equal(apply(&restored, UPDATE_DECIDE), ERR_NONE);
+    assert_register_true(&restored);
+    end();
+}
+
+/* --- a lost carer ------------------------------------------------------------------------------------------------ */
+
+/* One carer with an offer that the backup did not have. */
+static struct update_result begin_with_a_lost_one(void)
+{
+    begin(0, 0);
+    assert_int_equal(world_apply(&original, world_put_carer(&original, AGENCY, "H-1")).problem.code, ERR_NONE);
+    struct update_result vacancy = world_apply(&original, world_put_vacancy(&original, AGENCY, "H-1"));
+    assert_int_equal(vacancy.problem.code, ERR_NONE);
+    replay_all(&original, &restored);
+    assert_int_equal(apply(&restored, UPDATE_DECIDE), ERR_NONE);
+    assert_int_equal(lost_of(&restored, AGENCY), 1);
+    assert_same_view(original.view, restored.view); /* its offer is offered as it was */
+    return vacancy;
+}
+
+static bool is_offered(struct world *world)
+{
+    for (size_t i = 0; i < world->view->count; i++)
+        if (world->view->items[i].table == LOG_TABLE_OFFER)
+            return true;
+    return false;
+}
+
+static void test_a_lost_carer_must_be_pushed_first(void **state)
+{
+    (void)state;
+    struct update_result vacancy = begin_with_a_lost_one();
+    restored.wall_ms += 1000;
+    struct update_result refused = world_apply(&restored, world_put_vacancy(&restored, AGENCY, "H-1"));
+    assert_int_equal(refused.problem.code, ERR_PRECONDITION);
+    assert_string_equal(refused.problem.field, "vacancy.agency_reference");
+    assert_non_null(strstr(refused.problem.text, "LOST_IN_RESTORE"));
+    assert_int_equal(refused.lost_in_restore, 1);
+    struct update *update = world_update(&restored, UPDATE_END_CARER, AGENCY, "H-1");
+    update->as.end.ends_on = 21000;
+    strcpy(update->as.end.reason, "AW0");
+    assert_int_equal(world_apply(&restored, update).problem.code, ERR_PRECONDITION);
+    update = world_update(&restored, UPDATE_CONFIRM, AGENCY, NULL);
+    update->as.confirm.count = 1;
+    update->as.confirm.references = calloc(1, AGENCY_REFERENCE_BYTES);
+    strcpy(update->as.confirm.references[0], "H-1");
+    home_apply(restored.home, &update, 1);
+    assert_int_equal(update->result.confirmed, 0);
+    assert_int_equal(update->result.not_found_count, 1);
+    update_destroy(update);
+    /* Another agency's same reference is nothing of it (A7). */
+    assert_int_equal(world_apply(&restored, world_put_vacancy(&restored, OTHER, "H-1")).problem.code, ERR_FORBIDDEN);
+    assert_true(is_offered(&restored));
+    struct update *push = world_put_carer(&restored, AGENCY, "H-1");
+    struct home_carer known;
+    assert_int_equal(home_get_carer(original.home, AGENCY, "H-1", &known), ERR_NONE);
+    push->as.carer = known.carer;
+    struct update_result pushed = world_apply(&restored, push);
+    assert_int_equal(pushed.problem.code, ERR_NONE);
+    assert_int_equal(pushed.outcome, OUTCOME_UPDATED);
+    assert_int_equal(pushed.lost_in_restore, 0);
+    assert_true(pushed.national_reference == known.national_reference);
+    assert_true(pushed.vacancy_id == vacancy.vacancy_id); /* the vacancy goes on */
+    push = world_update(&restored, UPDATE_PUT_VACANCY, AGENCY, "H-1");
+    push->as.vacancy = known.vacancy;
+    push->observed_at_ms = known.vacancy.observed_at_ms; /* the same file again is no older than what is known */
+    pushed = world_apply(&restored, push);
+    assert_int_equal(pushed.problem.code, ERR_NONE);
+    assert_true(pushed.vacancy_id == vacancy.vacancy_id);
+    assert_register_true(&restored);
+    end();
+}
+
+static void test_a_lost_carers_offer_lapses(void **state)
+{
+    (void)state;
+    struct update_result vacancy = begin_with_a_lost_one();
+    int64_t next_ms;
+    reopen(&restored);
+    assert_int_equal(apply(&restored, UPDATE_DECIDE), ERR_NONE);
+    assert_int_equal(home_lapse(restored.home, 10, &next_ms), 0);
+    assert_int_equal(next_ms, vacancy.valid_until_ms);
+    restored.wall_ms = next_ms;
+    assert_int_equal(home_lapse(restored.home, 10, &next_ms), 1);
+    assert_true(next_ms == INT64_MAX);
+    assert_false(is_offered(&restored));
+    assert_int_equal(lost_of(&restored, AGENCY), 1);
+    assert_register_true(&restored);
+    end();
+}
+
+static void test_a_lost_carer_withdrawn_and_erased(void **state)
+{
+    (void)state;
+    (void)begin_with_a_lost_one();
+    restored.wall_ms += 1000;
+    assert_int_equal(world_apply(&restored, world_update(&restored, UPDATE_WITHDRAW, AGENCY, "H-1")).problem.code,
+                     ERR_NONE);
+    assert_false(is_offered(&restored));
+    assert_register_true(&restored);
+    struct update_result erased = world_apply(&restored, world_update(&restored, UPDATE_ERASE_CARER, AGENCY, "H-1"));
+    assert_int_equal(erased.problem.code, ERR_NONE);
+    assert_int_equal(erased.lost_in_restore, 0);
+    struct home_carer none;
+    assert_int_equal(home_get_carer(restored.home, AGENCY, "H-1", &none), ERR_NOT_FOUND);
+    assert_register_true(&restored);
+    end();
+}
+
+/* --- replays that are refused ------------------------------------------------------------------------------------ */
+
+static void assert_refused(struct update *replay, enum err code, const char *says)
+{
+    struct signed_checkpoint before = newest(&restored);
+    struct update_result result = world_apply(&restored, replay);
+    if (result.problem.code != code || strstr(result.problem.text, says) == NULL)
+        fail_msg("%s: \"%s\", not %s: \"%s\"", err_name(result.problem.code), result.problem.text, err_name(code),
+                 says);
+    assert_string_equal(newest(&restored).text, before.text);
+    assert_verifies(&restored);
+}
+
+static void sign_again(struct update *replay, struct signer *signer)
+{
+    struct checkpoint copy = replay->as.replay.checkpoint.checkpoint;
+    checkpoint_sign(&copy, signer, &replay->as.replay.checkpoint);
+}
+
+static void flip(struct octets *octets, size_t at)
+{
+    ((uint8_t *)octets->data)[at] ^= 1;
+}
+
+static void test_refused_replays(void **state)
+{
+    (void)state;
+    uint8_t other_seed[32] = {9};
+    struct signer *other = signer_from_seed(other_seed);
+    begin(30, 30);
+    struct update *replay = next_replay(&original, &restored);
+    sign_again(replay, other);
+    assert_refused(replay, ERR_INVALID, "key signed");
+    replay = next_replay(&original, &restored);
+    replay->as.replay.checkpoint.checkpoint.state[0] ^= 1;
+    sign_again(replay, restored.signer);
+    assert_refused(replay, ERR_INVALID, "do not add up");
+    replay = next_replay(&original, &restored);
+    flip(&replay->as.replay.rows[0].payload, replay->as.replay.rows[0].payload.size - 1);
+    assert_refused(replay, ERR_INVALID, "not what its header says");
+    replay = next_replay(&original, &restored);
+    flip(&replay->as.replay.rows[0].header, 40);
+    assert_refused(replay, ERR_STORE_DAMAGED, "predecessor");
+    replay = next_replay(&original, &restored);
+    replay->as.replay.rows[0].salt = replay->as.replay.rows[0].payload = (struct octets){0};
+    assert_refused(replay, ERR_INVALID, "without its payload");
+    replay = next_replay(&original, &restored);
+    replay->as.replay.checkpoint.checkpoint.head[3] ^= 1;
+    sign_again(replay, restored.signer);
+    assert_refused(replay, ERR_INVALID, "do not end where");
+    replay = next_replay(&original, &restored);
+    replay->as.replay.rows++;
+    replay->as.replay.count--;
+    assert_refused(replay, ERR_PRECONDITION, "do not follow");
+    /* In a batch with others it is refused alone. */
+    struct update *batch[3] = {world_put_agency(&restored, "x"), next_replay(&original, &restored),
+                               world_put_agency(&restored, "y")};
+    flip(&batch[1]->as.replay.rows[0].payload, 1);
+    home_apply(restored.home, batch, 3);
+    assert_int_equal(batch[0]->result.problem.code, ERR_UNAVAILABLE);
+    assert_int_equal(batch[1]->result.problem.code, ERR_INVALID);
+    assert_int_equal(batch[2]->result.problem.code, ERR_UNAVAILABLE);
+    for (int i = 0; i < 3; i++)
+        update_destroy(batch[i]);
+    /* Who decides has the log; nothing is replayed into it. */
+    replay = next_replay(&original, &restored);
+    assert_int_equal(world_apply(&restored, promote(&restored, false, false)).problem.code, ERR_PRECONDITION);
+    assert_int_equal(world_apply(&restored, promote(&restored, true, false)).problem.code, ERR_NONE);
+    assert_int_equal(newest(&restored).checkpoint.epoch, 2);
+    assert_refused(replay, ERR_PRECONDITION, "decides");
+    assert_register_true(&restored);
+    signer_destroy(other);
+    end();
+}
+
+/* A hub that was not told that it was restored finds out when a peer has more of its epoch (R10). */
+static void test_behind_while_asking(void **state)
+{
+    (void)state;
+    begin(20, 0);
+    world_finish(&restored);
+    world_init(&restored, seed + 1, false);
+    restored.store->ops->close(restored.store);
+    restored.store = store_memory_clone(original.store);
+    restored.has_peers = true;
+    random_updates(&original, 20);
+    restored.wall_ms = original.wall_ms;
+    world_open(&restored);
+    assert_standing(&restored, STANDING_ASKING);
+    assert_int_equal(world_apply(&restored, next_replay(&original, &restored)).problem.code, ERR_NONE);
+    assert_standing(&restored, STANDING_RESTORING);
+    reopen(&restored);
+    assert_standing(&restored, STANDING_RESTORING);
+    replay_all(&original, &restored);
+    assert_same_position(&original, &restored);
+    end();
+}
+
+/* With nothing left but the keys: all of the log comes back, every carer is lost and found again by its reference. */
+static void test_from_nothing(void **state)
+{
+    (void)state;
+    begin(80, 0);
+    world_finish(&restored);
+    open_asking(&restored, seed + 1);
+    restored.wall_ms = original.wall_ms;
+    replay_all(&original, &restored);
+    assert_same_position(&original, &restored);
+    struct home_counts counts;
+    assert_int_equal(home_counts(restored.home, &counts), ERR_NONE);
+    assert_int_equal(lost_of(&restored, AGENCY) + lost_of(&restored, OTHER), counts.carers);
+    assert_int_equal(apply(&restored, UPDATE_DECIDE), ERR_NONE);
+    push_everything_again(AGENCY);
+    push_everything_again(OTHER);
+    assert_register_true(&restored);
+    end();
+}
+
+/* A backup of before the last restore: the entries of the later epoch are its own. */
+static void test_replay_over_epochs(void **state)
+{
+    (void)state;
+    begin(20, 10);
+    assert_int_equal(world_apply(&original, promote(&original, false, true)).problem.code, ERR_NONE);
+    random_updates(&original, 10);
+    replay_all(&original, &restored);
+    assert_same_position(&original, &restored);
+    assert_int_equal(apply(&restored, UPDATE_DECIDE), ERR_NONE);
+    assert_int_equal(newest(&restored).checkpoint.epoch, 3);
+    assert_register_true(&restored);
+    end();
+}
+
+/* Nobody to ask: decides when its writer starts, in a new epoch all the same. */
+static void test_restored_without_peers(void **state)
+{
+    (void)state;
+    begin(10, 0);
+    world_close(&restored);
+    restored.has_peers = false;
+    world_open(&restored);
+    assert_standing(&restored, STANDING_RESTORING);
+    assert_true(home_heartbeat(restored.home, NULL) || true);
+    assert_standing(&restored, STANDING_DECIDING);
+    assert_int_equal(newest(&restored).checkpoint.epoch, 2);
+    assert_register_true(&restored);
+    end();
+}
+
+/* --- where payloads are gone: a whole state ----------------------------------------------------------------------- */
+
+/* A snapshot of the peer, taken while it changes: records, all headers after our head, and the log since it began. */
+static struct update *whole_replay(struct world *from, struct world *to, int changes)
+{
+    struct log_reader reader = home_log_reader(from->home);
+    struct update *update = world_update(to, UPDATE_REPLAY, NULL, NULL);
+    struct arena *arena = malloc(sizeof *arena);
+    struct signed_checkpoint start = newest(from), ours = newest(to);
+    struct octets headers, after = {0};
+    struct record_slice slice;
+    enum log_table table = LOG_TABLE_NONE;
+    arena_init(arena, 64 << 20);
+    update->as.replay.arena = arena;
+    update->as.replay.whole = true;
+    update->as.replay.checkpoint = start;
+    struct log_row *rows = update->as.replay.rows = arena_alloc(arena, 16384 * sizeof *rows);
+    struct shared_record *records = update->as.replay.records = arena_alloc(arena, 16384 * sizeof *records);
+    uint64_t first = ours.checkpoint.sequence + 1, last = start.checkpoint.sequence;
+    assert_int_equal(reader.headers(reader.ctx, WORLD_REGION, first, last, arena, &headers), ERR_NONE);
+    assert_int_equal(headers.size, (last - first + 1) * LOG_HEADER_BYTES);
+    for (size_t at = 0; at < headers.size; at += LOG_HEADER_BYTES)
+        rows[update->as.replay.count++] = (struct log_row){.header = {headers.data + at, LOG_HEADER_BYTES}};
+    do {
+        assert_int_equal(reader.records(reader.ctx, WORLD_REGION, table, &after, arena, &slice), ERR_NONE);
+        for (size_t i = 0; i < slice.count; i++)
+            records[update->as.replay.record_count++] = slice.records[i];
+        if (slice.count > 0) {
+            table = slice.records[slice.count - 1].table;
+            after = slice.records[slice.count - 1].key;
+        }
+        random_updates(from, changes);
+    } while (slice.count > 0);
+    struct log_cursor cursor = {.sequence = last};
+    memcpy(cursor.head, start.checkpoint.head, DIGEST_BYTES);
+    for (;;) {
+        struct log_slice entries;
+        assert_int_equal(reader.entries(reader.ctx, WORLD_REGION, &cursor, arena, &entries), ERR_NONE);
+        if (entries.count == 0)
+            break;
+        memcpy(rows + update->as.replay.count, entries.rows, entries.count * sizeof *rows);
+        update->as.replay.count += entries.count;
+        cursor.sequence += entries.count;
+        log_header_hash(entries.rows[entries.count - 1].header.data, cursor.head);
+        update->as.replay.checkpoint = entries.checkpoint;
+    }
+    return update;
+}
+
+/* A record that is missing, altered, too much or twice is found. */
+static void assert_wrong_states_are_refused(void)
+{
+    struct update *wrong = whole_replay(&original, &restored, 0);
+    wrong->as.replay.record_count--;
+    assert_refused(wrong, ERR_INVALID, "do not add up");
+    wrong = whole_replay(&original, &restored, 0);
+    struct shared_record *first = &wrong->as.replay.records[0], *last = first + wrong->as.replay.record_count - 1;
+    flip(&first->value, first->value.size - 1);
+    assert_refused(wrong, ERR_INVALID, "");
+    wrong = whole_replay(&original, &restored, 0);
+    last = &wrong->as.replay.records[wrong->as.replay.record_count++ - 1];
+    last[1] = *last;
+    assert_refused(wrong, ERR_INVALID, "out of order");
+    wrong = whole_replay(&original, &restored, 0);
+    last = &wrong->as.replay.records[wrong->as.replay.record_count++ - 1];
+    static const uint8_t beyond[8] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    last[1] = (struct shared_record){last->table, {beyond, 8}, last->value};
+    assert_refused(wrong, ERR_INVALID, "");
+    wrong = whole_replay(&original, &restored, 0);
+    wrong->as.replay.whole = false;
+    assert_refused(wrong, ERR_INVALID, "without its payload");
+}
+
+static void test_replay_of_a_whole_state(void **state)
+{
+    (void)state;
+    for (int round = 0; round < scaled(4); round++) {
+        seed++;
+        begin(50, 40);
+        restored.wall_ms = original.wall_ms;
+        assert_wrong_states_are_refused();
+        struct update *replay = whole_replay(&original, &restored, 3);
+        struct update_result result = world_apply(&restored, replay);
+        if (result.problem.code != ERR_NONE)
+            fail_msg("whole replay: %s", result.problem.text);
+        replay_all(&original, &restored); /* what came since */
+        struct signed_checkpoint a = newest(&original), b = newest(&restored);
+        assert_string_equal(a.text, b.text);
+        assert_same_view(original.view, restored.view);
+        assert_verifies(&restored);
+        reopen(&restored);
+        assert_int_equal(apply(&restored, UPDATE_DECIDE), ERR_NONE);
+        assert_true(newest(&restored).checkpoint.horizon > 0); /* whoever is behind what has no payload here is told */
+        assert_register_true(&restored);
+        push_everything_again(AGENCY);
+        push_everything_again(OTHER);
+        assert_register_true(&restored);
+        end();
+    }
+}
+
+int main(void)
+{
+    seed = seed_from_environment(20261124);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_asks_before_it_decides),
+        cmocka_unit_test(test_the_operators_word),
+        cmocka_unit_test(test_superseded_for_good),
+        cmocka_unit_test(test_superseded_by_another_id),
+        cmocka_unit_test(test_replay_gives_the_same_register),
+        cmocka_unit_test(test_what_the_offer_tells_is_not_lost),
+        cmocka_unit_test(test_a_lost_carer_must_be_pushed_first),
+        cmocka_unit_test(test_a_lost_carers_offer_lapses),
+        cmocka_unit_test(test_a_lost_carer_withdrawn_and_erased),
+        cmocka_unit_test(test_refused_replays),
+        cmocka_unit_test(test_behind_while_asking),
+        cmocka_unit_test(test_from_nothing),
+        cmocka_unit_test(test_replay_over_epochs),
+        cmocka_unit_test(test_restored_without_peers),
+        cmocka_unit_test(test_replay_of_a_whole_state),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
