@@ -1,0 +1,347 @@
+/* tier: check */
+/*
+ * test_register_horizon.c - forgetting: a person's data on request, old payloads by age; what is given to followers
+ * meanwhile; what a register with dropped payloads is when it opens. On both stores.
+ * Shows: design section 9 (Horizon), D6 (a payload that is missing where it must be there).
+ */
+#include "tests/unit/register_world.h"
+
+#include "daemon/record/bytes.h"
+#include "daemon/register/tables.h"
+
+#define AGENCY "leeds-fostering"
+#define SECRET "SECRET-REFERENCE-77"
+
+static uint64_t seed;
+
+static int open_world(void **state, bool on_disk)
+{
+    static struct world world;
+    world_init(&world, seed, on_disk);
+    world_open(&world);
+    *state = &world;
+    return world_apply(&world, world_put_agency(&world, AGENCY)).problem.code;
+}
+
+static int on_memory(void **state)
+{
+    return open_world(state, false);
+}
+
+static int on_disk(void **state)
+{
+    return open_world(state, true);
+}
+
+static int done(void **state)
+{
+    world_finish(*state);
+    return 0;
+}
+
+static void reopen(struct world *world)
+{
+    world_close(world);
+    world_open(world);
+}
+
+static struct signed_checkpoint newest(struct world *world)
+{
+    struct signed_checkpoint out;
+    assert_int_equal(home_checkpoint(world->home, &out), ERR_NONE);
+    return out;
+}
+
+static void pass(struct world *world, int64_t ms)
+{
+    world->boot_ms += ms;
+    world->wall_ms += ms;
+}
+
+/* Heartbeats until there is nothing left to drop; bounded by what one turn drops. */
+static void settle(struct world *world)
+{
+    int64_t next_ms = 0;
+    for (int turns = 0; next_ms == 0; turns++) {
+        assert_true(turns < 100);
+        (void)home_heartbeat(world->home, &next_ms);
+    }
+}
+
+static void put(struct world *world, const char *reference, struct update_result *vacancy)
+{
+    struct update *carer = world_put_carer(world, AGENCY, reference);
+    world_request_id(world, carer, world->wall_ms);
+    assert_int_equal(world_apply(world, carer).problem.code, ERR_NONE);
+    struct update *update = world_put_vacancy(world, AGENCY, reference);
+    world_request_id(world, update, world->wall_ms);
+    struct update_result result = world_apply(world, update);
+    assert_int_equal(result.problem.code, ERR_NONE);
+    if (vacancy != NULL)
+        *vacancy = result;
+}
+
+/* In how many records, beside the audit trail's, these octets are. */
+static int records_with(struct world *world, const void *octets, size_t size)
+{
+    struct store_txn *txn;
+    int found = 0;
+    assert_int_equal(world->store->ops->begin(world->store, false, &txn), ERR_NONE);
+    for (int table = 0; table < STORE_HOME_TABLES; table++) {
+        struct table_key from = {.size = 0};
+        struct octets key, value;
+        while (table != STORE_AUDIT &&
+               world->store->ops->seek(txn, (enum store_table)table, &(struct octets){from.data, from.size}, false,
+                                       &key, &value) == ERR_NONE) {
+            found += memmem(value.data, value.size, octets, size) != NULL ||
+                     memmem(key.data, key.size, octets, size) != NULL;
+            memcpy(from.data, key.data, key.size);
+            from.data[key.size] = 0;
+            from.size = key.size + 1;
+        }
+    }
+    world->store->ops->abort(txn);
+    return found;
+}
+
+static enum log_refusal refusal_at(struct world *world, uint64_t sequence)
+{
+    struct log_reader reader = home_log_reader(world->home);
+    struct log_cursor cursor = {.sequence = sequence};
+    struct arena arena;
+    struct octets header;
+    struct log_slice slice;
+    arena_init(&arena, 4 << 20);
+    if (sequence > 0) {
+        assert_int_equal(reader.headers(reader.ctx, WORLD_REGION, sequence, sequence, &arena, &header), ERR_NONE);
+        log_header_hash(header.data, cursor.head);
+    }
+    assert_int_equal(reader.entries(reader.ctx, WORLD_REGION, &cursor, &arena, &slice), ERR_NONE);
+    for (size_t i = 0; i < slice.count; i++)
+        assert_true(slice.rows[i].payload.size > 0);
+    arena_finish(&arena);
+    return slice.refusal;
+}
+
+/* --- erasure ----------------------------------------------------------------------------------------------------- */
+
+static void test_an_erased_carer_is_nowhere(void **state)
+{
+    struct world *world = *state;
+    struct update_result vacancy;
+    put(world, "H-1", NULL);
+    put(world, SECRET, &vacancy);
+    put(world, "H-3", NULL);
+    uint8_t national[8], hash[DIGEST_BYTES];
+    static const uint8_t secret[32] = {1, 2, 3};
+    put_be64(national, vacancy.national_reference);
+    agency_reference_hash(secret, AGENCY, SECRET, hash);
+    assert_true(records_with(world, national, 8) > 4);
+    assert_true(records_with(world, SECRET, strlen(SECRET)) >= 2);
+
+    pass(world, 1000);
+    struct update *erase = world_update(world, UPDATE_ERASE_CARER, AGENCY, SECRET);
+    world_request_id(world, erase, world->wall_ms);
+    struct update_result erased = world_apply(world, erase);
+    assert_int_equal(erased.problem.code, ERR_NONE);
+    assert_int_equal(erased.outcome, OUTCOME_ENDED);
+    struct home_carer none;
+    assert_int_equal(home_get_carer(world->home, AGENCY, SECRET, &none), ERR_NOT_FOUND);
+    assert_int_equal(world_apply(world, world_update(world, UPDATE_ERASE_CARER, AGENCY, SECRET)).problem.code,
+                     ERR_FORBIDDEN); /* as one that never was */
+    assert_int_equal(records_with(world, SECRET, strlen(SECRET)), 0);
+    assert_register_true(world);
+    put(world, "H-4", NULL);
+
+    /* Live followers pass it first. */
+    settle(world);
+    assert_int_equal(newest(world).checkpoint.horizon, 0);
+    assert_int_equal(refusal_at(world, 0), LOG_SERVED);
+    pass(world, 2 * HEARTBEAT_MS - 1);
+    settle(world);
+    assert_int_equal(newest(world).checkpoint.horizon, 0);
+    assert_true(records_with(world, national, 8) > 0);
+    pass(world, 1);
+    settle(world);
+    assert_int_equal(newest(world).checkpoint.horizon, erased.sequence);
+    assert_int_equal(records_with(world, national, 8), 0);
+    assert_int_equal(records_with(world, hash, DIGEST_BYTES), 0);
+    assert_register_true(world);
+
+    /* Whoever is behind it takes a snapshot; whoever stands at it goes on. */
+    assert_int_equal(refusal_at(world, 0), LOG_BEHIND_HORIZON);
+    assert_int_equal(refusal_at(world, erased.sequence - 1), LOG_BEHIND_HORIZON);
+    assert_int_equal(refusal_at(world, erased.sequence), LOG_SERVED);
+    reopen(world);
+    assert_int_equal(newest(world).checkpoint.horizon, erased.sequence);
+    assert_register_true(world);
+    /* The same reference again is another carer. */
+    put(world, SECRET, &vacancy);
+    uint8_t again[8];
+    put_be64(again, vacancy.national_reference);
+    assert_memory_not_equal(again, national, 8);
+    assert_register_true(world);
+}
+
+/* What is pending at a stop is done after the start. */
+static void test_an_erasure_outlives_a_restart(void **state)
+{
+    struct world *world = *state;
+    put(world, SECRET, NULL);
+    struct update_result erased = world_apply(world, world_update(world, UPDATE_ERASE_CARER, AGENCY, SECRET));
+    assert_int_equal(erased.problem.code, ERR_NONE);
+    pass(world, HEARTBEAT_MS);
+    reopen(world);
+    settle(world);
+    assert_int_equal(newest(world).checkpoint.horizon, 0);
+    pass(world, 2 * HEARTBEAT_MS);
+    settle(world);
+    assert_int_equal(newest(world).checkpoint.horizon, erased.sequence);
+    assert_register_true(world);
+}
+
+/* The horizon is durable and the payloads are not dropped yet: a register that stopped there goes on dropping. */
+static void test_dropping_goes_on_after_a_restart(void **state)
+{
+    struct world *world = *state;
+    for (int i = 0; i < 600; i++) {
+        char reference[16];
+        snprintf(reference, sizeof reference, "H-%d", i);
+        assert_int_equal(world_apply(world, world_put_carer(world, AGENCY, reference)).problem.code, ERR_NONE);
+    }
+    struct update_result erased = world_apply(world, world_update(world, UPDATE_ERASE_CARER, AGENCY, "H-0"));
+    assert_int_equal(erased.problem.code, ERR_NONE);
+    pass(world, 2 * HEARTBEAT_MS);
+    int64_t next_ms;
+    assert_true(home_heartbeat(world->home, &next_ms));
+    assert_int_equal(next_ms, 0); /* there is more */
+    reopen(world);
+    assert_register_true(world);
+    settle(world);
+    struct arena arena;
+    struct log_row rows[700];
+    size_t got;
+    arena_init(&arena, 4 << 20);
+    assert_int_equal(home_read_log(world->home, 1, &arena, rows, 700, &got), ERR_NONE);
+    for (size_t i = 0; i < got; i++)
+        assert_int_equal(rows[i].payload.size == 0, i < erased.sequence);
+    arena_finish(&arena);
+}
+
+static void test_who_may_erase(void **state)
+{
+    struct world *world = *state;
+    assert_int_equal(world_apply(world, world_put_agency(world, "other")).problem.code, ERR_NONE);
+    put(world, "H-1", NULL);
+    struct update_result foreign = world_apply(world, world_update(world, UPDATE_ERASE_CARER, "other", "H-1"));
+    struct update_result unknown = world_apply(world, world_update(world, UPDATE_ERASE_CARER, "other", "H-9"));
+    assert_int_equal(foreign.problem.code, ERR_FORBIDDEN);
+    assert_string_equal(foreign.problem.text, unknown.problem.text); /* A7 */
+    struct update *first = world_update(world, UPDATE_ERASE_CARER, AGENCY, "H-1");
+    world_request_id(world, first, world->wall_ms);
+    struct update *again = world_update(world, UPDATE_ERASE_CARER, AGENCY, "H-1");
+    again->has_request_id = true;
+    memcpy(again->request_id, first->request_id, REQUEST_ID_BYTES);
+    memcpy(again->content_hash, first->content_hash, DIGEST_BYTES);
+    assert_int_equal(world_apply(world, first).problem.code, ERR_NONE);
+    struct update_result repeated = world_apply(world, again);
+    assert_int_equal(repeated.problem.code, ERR_NONE);
+    assert_int_equal(repeated.outcome, OUTCOME_REPEATED);
+    assert_register_true(world);
+}
+
+/* --- age --------------------------------------------------------------------------------------------------------- */
+
+static void test_old_payloads_are_dropped(void **state)
+{
+    struct world *world = *state;
+    static const int64_t kept_ms = 3600LL * 1000;
+    world->payload_kept_ms = kept_ms;
+    reopen(world);
+    uint64_t horizon = 0;
+    for (int round = 0; round < scaled(60); round++) {
+        char reference[16];
+        snprintf(reference, sizeof reference, "H-%u", random_up_to(&world->random, 9));
+        struct update *update = random_up_to(&world->random, 1) ? world_put_carer(world, AGENCY, reference)
+                                                                : world_put_vacancy(world, AGENCY, reference);
+        (void)world_apply(world, update);
+        pass(world, 1 + random_up_to(&world->random, 1000) * 1000LL);
+        home_lapse(world->home, 10, NULL);
+        settle(world);
+        struct signed_checkpoint now = newest(world);
+        assert_true(now.checkpoint.horizon >= horizon && now.checkpoint.horizon <= now.checkpoint.sequence);
+        horizon = now.checkpoint.horizon;
+        /* Exactly what is older has no payload. */
+        struct arena arena;
+        struct log_row rows[256];
+        size_t got;
+        arena_init(&arena, 4 << 20);
+        assert_int_equal(home_read_log(world->home, 1, &arena, rows, 256, &got), ERR_NONE);
+        for (size_t i = 0; i < got; i++) {
+            struct log_header header;
+            assert_int_equal(log_header_decode(&rows[i].header, &header), ERR_NONE);
+            if (header.time_ms >= world->wall_ms - kept_ms)
+                assert_true(rows[i].payload.size > 0);
+            if (header.time_ms < world->wall_ms - kept_ms - 1001 * 1000LL)
+                assert_int_equal(rows[i].payload.size, 0);
+        }
+        arena_finish(&arena);
+        if (round % 20 == 19)
+            reopen(world); /* the epoch's own entry has no payload by now */
+    }
+    assert_true(horizon > 1);
+    assert_register_true(world);
+}
+
+/* --- damage ------------------------------------------------------------------------------------------------------ */
+
+static void drop_payload(struct world *world, uint64_t sequence)
+{
+    struct store_txn *txn;
+    struct arena arena;
+    struct table_key key = key_of_id(WORLD_REGION, sequence);
+    struct octets k = key_octets(&key), value;
+    uint8_t header[LOG_HEADER_BYTES];
+    arena_init(&arena, 1 << 16);
+    assert_int_equal(world->store->ops->begin(world->store, true, &txn), ERR_NONE);
+    assert_int_equal(tables_get(world->store, txn, STORE_LOG, &k, &value, NULL), ERR_NONE);
+    memcpy(header, value.data, sizeof header);
+    struct octets octets = {header, sizeof header};
+    assert_int_equal(tables_put(world->store, txn, &arena, STORE_LOG, &k, &octets), ERR_NONE);
+    assert_int_equal(world->store->ops->commit(txn), ERR_NONE);
+    arena_finish(&arena);
+}
+
+/* A payload may be missing up to the horizon, and only there. */
+static void test_a_payload_that_must_be_there(void **state)
+{
+    struct world *world = *state;
+    put(world, "H-1", NULL);
+    struct update_result erased = world_apply(world, world_update(world, UPDATE_ERASE_CARER, AGENCY, "H-1"));
+    put(world, "H-2", NULL);
+    pass(world, 2 * HEARTBEAT_MS);
+    settle(world);
+    reopen(world);
+    drop_payload(world, erased.sequence + 1);
+    struct problem problem = {0};
+    home_close(world->home);
+    view_free(world->view);
+    world->home = NULL;
+    world->view = NULL;
+    assert_int_equal(world_try_open(world, &problem), ERR_STORE_DAMAGED);
+    assert_non_null(strstr(problem.text, "log"));
+}
+
+#define BOTH(test)                                                                                                     \
+    cmocka_unit_test_setup_teardown(test, on_memory, done), cmocka_unit_test_setup_teardown(test, on_disk, done)
+
+int main(void)
+{
+    seed = seed_from_environment(20261125);
+    const struct CMUnitTest tests[] = {
+        BOTH(test_an_erased_carer_is_nowhere),       BOTH(test_an_erasure_outlives_a_restart),
+        BOTH(test_dropping_goes_on_after_a_restart), BOTH(test_who_may_erase),
+        BOTH(test_old_payloads_are_dropped),         BOTH(test_a_payload_that_must_be_there),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
