@@ -78,6 +78,7 @@ void works_flush(struct federation *f)
 void work_send(struct federation *f, uint32_t number, uint32_t peer, uint32_t serial, struct replica_work *work)
 {
     work->source = serial | peer << 24;
+    memcpy(work->peer, f->peers[peer].region, sizeof work->peer);
     f->regions[number].works_out++;
     f->peers[peer].works_out++;
     f->peers[peer].bytes_out += work->arena.used_bytes;
@@ -400,12 +401,9 @@ void source_refused(struct federation *f, uint32_t peer, const Vacancy__V1__Refu
 void source_freeze(struct federation *f, uint32_t number, const struct problem *why)
 {
     struct region *region = &f->regions[number];
-    if (!region->frozen)
-        log_error(
-            "federation",
-            "ALARM: region %s is frozen at what was proven: %s; `vacancy hub regions` shows the evidence, a roster "
-            "with a thaw line ends it",
-            region_name(f, number), why->text);
+    if (!region->frozen) /* the replica says what to do about it */
+        log_error("federation", "ALARM: %s is taken from nobody, as it is frozen: %s", region_name(f, number),
+                  why->text);
     region->frozen = true;
     source_end(f, number, false, "frozen");
 }

@@ -40,7 +40,7 @@ enum replica_verdict {
     VERDICT_OTHER_HISTORY, /* signed, but of a later epoch that began before our position: a snapshot is needed */
     VERDICT_OLD_EPOCH,     /* signed in an epoch that has been followed by another: refused */
     VERDICT_MISMATCH,      /* signed and chained, but our records do not add up to its state: take the region afresh,
-                              from another peer; the second time the region is frozen */
+                              from another peer; if that fails too the region is frozen */
     VERDICT_FROZEN,        /* the region is frozen (perhaps by this very work: a fork): nothing of it was applied */
     VERDICT_NO_REGION,     /* not in the roster, or our own */
     VERDICT_TOO_LARGE,     /* a bound was passed */
@@ -52,7 +52,10 @@ const char *replica_verdict_name(enum replica_verdict verdict); /* "applied", fo
 struct replica_work {
     enum replica_work_kind kind;
     char region[GSS_BYTES];
-    uint32_t source;    /* federation's own number of the peer that it came from */
+    uint32_t source; /* federation's own number of the peer that it came from */
+    /* Region of the hub that it came from; empty: nobody known. Records are believed by their sum only, so one hub's
+     * false snapshots, however many, are its own fault: a region is frozen when those of two hubs don't add up. */
+    char peer[GSS_BYTES];
     struct arena arena; /* all octets below live here; limit REPLICA_COMMIT_MAX_BYTES */
     struct log_row *entries;
     size_t entry_count;

@@ -178,10 +178,16 @@ enum err apply_end(struct apply *apply)
 
 /* --- how a checkpoint stands to ours ----------------------------------------------------------------------------- */
 
+void mismatch_mark(struct draft *draft, const struct replica_work *work)
+{
+    if (draft->row.mismatches++ == 0)
+        memcpy(draft->row.mismatch_peer, work->peer, sizeof draft->row.mismatch_peer);
+    draft->changed = draft->row_changed = true;
+}
+
 static enum replica_verdict mark_mismatch(struct draft *draft, struct replica_work *work, const char *what)
 {
-    draft->row.mismatches++;
-    draft->changed = draft->row_changed = true;
+    mismatch_mark(draft, work);
     log_error("register",
               "region %s: %s; what was proven up to entry %llu is still served, and the region is taken afresh",
               draft->region->code, what, (number)draft->row.proven.sequence);

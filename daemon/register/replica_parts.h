@@ -49,9 +49,10 @@ struct region_row {
     struct signed_checkpoint newest; /* proven; with proven.generation != 0 only */
     enum replica_frozen frozen;
     char frozen_why[FROZEN_WHY_BYTES];
-    uint32_t mismatches;
-    uint64_t evidence; /* how many pieces */
-    bool thawed;       /* the roster named the epoch that survived a fork: */
+    uint32_t mismatches;           /* since the last that added up */
+    char mismatch_peer[GSS_BYTES]; /* from whom the first of them came */
+    uint64_t evidence;             /* how many pieces */
+    bool thawed;                   /* the roster named the epoch that survived a fork: */
     uint64_t thaw_epoch;
     uint8_t thaw_epoch_id[EPOCH_ID_BYTES];
 };
@@ -60,7 +61,9 @@ struct region_row {
 struct staging_row {
     struct replica_state state; /* generation 0: none arrives */
     struct signed_checkpoint begin;
-    uint64_t read_at; /* the highest of the records that arrived */
+    char peer[GSS_BYTES]; /* from whom it came first */
+    bool mixed;           /* and then from another: nobody can be blamed for it alone */
+    uint64_t read_at;     /* the highest of the records that arrived */
     uint8_t last_table, last_key[SHARED_KEY_MAX_BYTES];
     uint8_t last_key_bytes;
 };
@@ -227,6 +230,8 @@ void snapshot_drop(struct draft *draft);
 enum replica_verdict freeze_fork(struct apply *apply, struct draft *draft, struct replica_work *work,
                                  const struct signed_checkpoint *ours, const char *why);
 void freeze_unproven(struct draft *draft, const struct replica_work *work);
+/* replica_apply.c: records did not add up. */
+void mismatch_mark(struct draft *draft, const struct replica_work *work);
 /* Thaws what the roster says; false: to be tried again. */
 bool replica_thaw(struct replica *replica);
 

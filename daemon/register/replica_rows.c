@@ -140,6 +140,7 @@ size_t region_row_encode(const struct region_row *row, uint8_t out[ROW_BYTES])
     write_64(&to, row->frozen);
     write_sized(&to, row->frozen_why, strlen(row->frozen_why));
     write_64(&to, row->mismatches);
+    write_sized(&to, row->mismatch_peer, strlen(row->mismatch_peer));
     write_64(&to, row->evidence);
     write_64(&to, row->thawed);
     write_64(&to, row->thaw_epoch);
@@ -158,6 +159,7 @@ bool region_row_decode(const struct octets *octets, struct region_row *out)
     out->frozen = (enum replica_frozen)read_64(&from);
     read_sized(&from, out->frozen_why, FROZEN_WHY_BYTES - 1);
     out->mismatches = (uint32_t)read_64(&from);
+    read_sized(&from, out->mismatch_peer, GSS_BYTES - 1);
     out->evidence = read_64(&from);
     out->thawed = read_64(&from) != 0;
     out->thaw_epoch = read_64(&from);
@@ -176,6 +178,8 @@ size_t staging_row_encode(const struct staging_row *row, uint8_t out[ROW_BYTES])
     write_64(&to, row->read_at);
     write_64(&to, row->last_table);
     write_sized(&to, row->last_key, row->last_key_bytes);
+    write_sized(&to, row->peer, strlen(row->peer));
+    write_64(&to, row->mixed);
     return (size_t)(to.at - out);
 }
 
@@ -188,6 +192,8 @@ bool staging_row_decode(const struct octets *octets, struct staging_row *out)
     out->read_at = read_64(&from);
     out->last_table = (uint8_t)read_64(&from);
     out->last_key_bytes = (uint8_t)read_sized(&from, out->last_key, sizeof out->last_key);
+    read_sized(&from, out->peer, GSS_BYTES - 1);
+    out->mixed = read_64(&from) != 0;
     return from.good && from.at == from.end && out->state.generation != 0;
 }
 

@@ -62,6 +62,7 @@ static enum replica_verdict work_begin(struct apply *apply, struct draft *draft,
     draft->row_changed = true;
     draft->staging.begin = work->checkpoint;
     draft->staging.state.generation = draft->row.last_generation;
+    memcpy(draft->staging.peer, work->peer, sizeof draft->staging.peer);
     return staged(draft);
 }
 
@@ -331,12 +332,14 @@ static enum replica_verdict not_proven(struct draft *draft, struct replica_work 
 {
     static const char why[] = "the snapshot's records do not add up to the signed state";
     log_error("register", "region %s: %s", draft->region->code, why);
-    if (draft->row.mismatches > 0) {
+    bool mixed = draft->staging.mixed;
+    bool from_another = work->peer[0] == '\0' || strcmp(work->peer, draft->row.mismatch_peer) != 0;
+    if (draft->row.mismatches > 0 && from_another && !mixed) {
         freeze_unproven(draft, work);
         return refuse(work, VERDICT_FROZEN, ERR_STORE_DAMAGED, "%s", draft->row.frozen_why);
     }
-    draft->row.mismatches++;
-    draft->changed = draft->row_changed = true;
+    if (!mixed)
+        mismatch_mark(draft, work);
     snapshot_drop(draft);
     return refuse(work, VERDICT_MISMATCH, ERR_STORE_DAMAGED, "%s", why);
 }
@@ -388,6 +391,7 @@ enum replica_verdict snapshot_work(struct apply *apply, struct draft *draft, str
         return work_begin(apply, draft, work);
     if (draft->staging.state.generation == 0)
         return refuse(work, VERDICT_GAP, ERR_PRECONDITION, "no snapshot was begun");
+    draft->staging.mixed |= strcmp(draft->staging.peer, work->peer) != 0;
     if (work->kind == WORK_SNAPSHOT_HEADERS)
         return work_headers(apply, draft, work);
     if (work->kind == WORK_SNAPSHOT_RECORDS)

@@ -179,6 +179,38 @@ static void test_lacks_or_adds_one(void **state)
     assert_int_equal(usage.entries[STORE_RECORDS] + usage.entries[STORE_REPLICA_LOG], 0);
 }
 
+static struct replica_work *from(const char *peer, struct replica_work *work)
+{
+    snprintf(work->peer, sizeof work->peer, "%s", peer);
+    return work;
+}
+
+/* A whole snapshot that lacks a record; its records from `first`, the rest from `second`. */
+static enum replica_verdict false_snapshot(struct source *source, const char *first, const char *second)
+{
+    struct rig *rig = source->rig;
+    uint64_t end = source->a->sequence;
+    assert_verdict(rig, from(first, begin_of(source->a, end)), VERDICT_STAGED);
+    assert_verdict(rig, from(first, headers_of(source->a, 1, end)), VERDICT_STAGED);
+    assert_verdict(rig, from(first, records_of(source->a, 1, 1000)), VERDICT_STAGED);
+    return rig_give(rig, from(second, log_of(source->a, end + 1, end)));
+}
+
+/* One hub's false snapshots, however many, freeze nothing, nor does one that two hubs gave parts of; those of two do.
+ */
+static void test_one_liar_freezes_nothing(void **state)
+{
+    struct source *source = *state;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(false_snapshot(source, "E12000007", "E12000007"), VERDICT_MISMATCH);
+        rig_restart(source->rig);
+        assert_int_equal(false_snapshot(source, "E12000007", "E12000008"), VERDICT_MISMATCH);
+    }
+    assert_int_equal(rig_status(source->rig, REGION_A).frozen, FROZEN_NOT);
+    assert_int_equal(false_snapshot(source, "E12000008", "E12000008"), VERDICT_FROZEN);
+    assert_int_equal(rig_status(source->rig, REGION_A).frozen, FROZEN_UNPROVEN);
+}
+
 static void test_out_of_order(void **state)
 {
     struct source *source = *state;
@@ -463,6 +495,7 @@ int main(void)
         ONE(test_fuzzy_R19),
         ONE(test_fuzzy_with_deletions),
         ONE(test_lacks_or_adds_one),
+        ONE(test_one_liar_freezes_nothing),
         ONE(test_out_of_order),
         ONE(test_claimed_reading),
         ONE(test_far_too_many_records),
