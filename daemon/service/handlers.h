@@ -8,6 +8,8 @@
 
 /* agency_put.c */
 extern const struct call_handler put_carer_handler, end_carer_handler, put_vacancy_handler, withdraw_vacancy_handler;
+/* agency_erase.c */
+extern const struct call_handler erase_carer_handler;
 /* agency_confirm.c */
 extern const struct call_handler confirm_vacancies_handler;
 /* agency_read.c */

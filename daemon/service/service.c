@@ -20,6 +20,7 @@
 static const struct rpc_method methods[] = {
     METHOD("AgencyService", "PutCarer", CALL_UNARY, put_carer, put_carer_handler),
     METHOD("AgencyService", "EndCarer", CALL_UNARY, end_carer, end_carer_handler),
+    METHOD("AgencyService", "EraseCarer", CALL_UNARY, erase_carer, erase_carer_handler),
     METHOD("AgencyService", "GetCarer", CALL_UNARY, get_carer, get_carer_handler),
     METHOD("AgencyService", "ListCarers", CALL_SERVER_STREAM, list_carers, list_carers_handler),
     METHOD("AgencyService", "PutVacancy", CALL_UNARY, put_vacancy, put_vacancy_handler),

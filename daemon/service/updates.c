@@ -73,8 +73,8 @@ Vacancy__V1__Receipt *receipt_view(const struct update *update, struct arena *ar
     receipt->sequence = update->result.sequence;
     receipt->durability = update->result.replicated ? VACANCY__V1__DURABILITY__DURABILITY_REPLICATED
                                                     : VACANCY__V1__DURABILITY__DURABILITY_LOCAL;
-    receipt->outcome = (Vacancy__V1__Receipt__Outcome)update->result.outcome;
     receipt->lost_in_restore = update->result.lost_in_restore;
+    receipt->outcome = (Vacancy__V1__Receipt__Outcome)update->result.outcome;
     return receipt;
 }
 _Static_assert((int)OUTCOME_REPEATED == (int)VACANCY__V1__RECEIPT__OUTCOME__OUTCOME_REPEATED &&

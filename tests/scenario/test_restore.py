@@ -2,6 +2,7 @@
 restored hub had signed since its backup comes back from its peers, under a new epoch; what only the agency knows of it is told
 to the agency; nothing is decided before every peer was asked, or the operator accepted the loss."""
 import os
+import re
 import shutil
 import subprocess
 
@@ -71,6 +72,18 @@ def lose_and_unpack(hubs, path):
 
 def own_row(hubs, here=YORKSHIRE):
     return hubs.list_regions(here)[YORKSHIRE]
+
+
+def horizon(hubs, here):
+    """Of Yorkshire's log, as the hub at `here` says to other hubs."""
+    asking = hubs.federation.principal("hub", WEST if here == NORTH else NORTH)
+    with hubs[here].client(asking) as other:
+        call = other.stream("FederationService/Follow",
+                            iter([other.request("FederationService/Follow", positions={"complete": True})]))
+        text = next(each.text for message in call if message.HasField("positions")
+                    for each in message.positions.checkpoints if f"region {YORKSHIRE}\n" in each.text)
+        call.cancel()
+    return int(re.search(r"^horizon (\d+)$", text, re.M).group(1))
 
 
 def standing(hubs, name):
@@ -215,3 +228,41 @@ def test_nothing_lost_where_nothing_came_later(three, messages, tmp_path):
     receipt = push(three, messages, references("early", 5))
     assert receipt.epoch == last.epoch + 1 and receipt.lost_in_restore == 0
     audit_verifies(three)
+
+
+def restored_without_the_erased(hubs, messages, path, erased, kept):
+    """Erased since the backup: neither its agency nor anybody else finds that carer after the restore."""
+    last = own_row(hubs)
+    lose_and_unpack(hubs, path)
+    with open(os.path.join(hubs[YORKSHIRE].data, "home", "data.mdb"), "rb") as handle:
+        assert erased.encode() in handle.read(), "the backup has it: else this shows nothing"
+    hubs.start(YORKSHIRE)
+    hubs.wait_deciding(YORKSHIRE, bound_s=BOUND_S)
+    hubs.wait_equal(bound_s=BOUND_S)
+    now = own_row(hubs)
+    assert (now.epoch, now.records, now.state_digest) == (last.epoch + 1, last.records, last.state_digest)
+    known, lost = carers(hubs)
+    assert erased not in known and set(known) == set(kept) and not lost
+    with hubs[YORKSHIRE].client(homes.LEEDS) as leeds:
+        assert leeds.outcome("AgencyService/GetCarer", agency_reference=erased).code == Code.PERMISSION_DENIED
+    push(hubs, messages, kept)
+    audit_verifies(hubs)
+    hubs.wait_equal(bound_s=BOUND_S)
+
+
+@pytest.mark.parametrize("behind_the_horizon", [False, pytest.param(True, id="behind the horizon")])
+def test_erased_since_the_backup(three, messages, tmp_path, behind_the_horizon):
+    """Issue 3, point 7. Once the horizon has passed the erasure, the entries between are nowhere any more: the hub then takes its
+    own region whole."""
+    path = tmp_path / "backup.tar"
+    names = references("early", 5)
+    push(three, messages, names)
+    back_up(three, path)
+    with three[YORKSHIRE].client(homes.LEEDS) as leeds:
+        receipt = leeds.call("AgencyService/EraseCarer", agency_reference=names[2]).receipt
+    three.wait_equal()
+    if behind_the_horizon:
+        for here in (NORTH, WEST):
+            library.wait_until(lambda here=here: horizon(three, here) >= receipt.sequence, 60,
+                               f"the horizon at {here} to pass the erasure")
+    restored_without_the_erased(three, messages, path, names[2], [each for each in names if each != names[2]])
