@@ -114,10 +114,7 @@ static enum replica_verdict stage_header(struct apply *apply, struct draft *draf
         return VERDICT_LIE;
     }
     log_header_hash(octets->data, hash);
-    if (forks_ours(apply, draft, &header, hash, state->head)) {
-        work->checkpoint = staging->begin;
-        return freeze_fork(apply, draft, work, &draft->row.newest, "two entries for one position of one epoch");
-    }
+    staging->forks |= forks_ours(apply, draft, &header, hash, state->head);
     struct table_key key = key_of_entry(draft->region->code, state->generation, header.sequence);
     if (!apply_put(apply, STORE_REPLICA_LOG, &key, octets))
         return VERDICT_STORE;
@@ -151,6 +148,10 @@ static enum replica_verdict work_headers(struct apply *apply, struct draft *draf
     if (headers_whole(staging) &&
         (memcmp(staging->state.head, begin->head, DIGEST_BYTES) != 0 || staging->state.epoch != begin->epoch))
         return give_up(draft, work, VERDICT_LIE, "the headers do not lead to the head that is signed");
+    if (headers_whole(staging) && staging->forks) { /* not before: a single header is anybody's to make up */
+        work->checkpoint = staging->begin;
+        return freeze_fork(apply, draft, work, &draft->row.newest, "two entries for one position of one epoch");
+    }
     if (headers_whole(staging))
         memcpy(staging->state.epoch_id, begin->epoch_id, EPOCH_ID_BYTES);
     return staged(draft);

@@ -367,6 +367,20 @@ static void test_mismatch_then_batch(void **state)
     assert_int_equal(rig_status(fork->rig, REGION_A).frozen, FROZEN_NOT);
 }
 
+/* A header of a snapshot that the region never signed is a lie of whoever sends it, and no fork. */
+static void test_made_up_header_is_no_fork(void **state)
+{
+    struct fork *fork = *state;
+    rig_follow(fork->rig, fork->a);
+    uint64_t end = fork->a->sequence;
+    assert_verdict(fork->rig, begin_of(fork->a, end), VERDICT_STAGED);
+    struct replica_work *work = headers_of(fork->a, 1, end);
+    ((uint8_t *)work->headers.data)[work->headers.size - 10] ^= 1; /* in the last one's commitment */
+    assert_verdict(fork->rig, work, VERDICT_LIE);
+    assert_int_equal(rig_status(fork->rig, REGION_A).frozen, FROZEN_NOT);
+    assert_replica_is(fork->rig, fork->a);
+}
+
 /* Once more after a mismatch, from a snapshot: the region is frozen, others are not; survives a restart. */
 static void test_mismatch_twice_freezes(void **state)
 {
@@ -417,6 +431,7 @@ int main(void)
         ONE(test_thaw_without_room_D3),
         ONE(test_new_after_a_thaw),
         ONE(test_epoch_that_began_before_our_position),
+        ONE(test_made_up_header_is_no_fork),
         ONE(test_mismatch_then_batch),
         ONE(test_mismatch_twice_freezes),
     };
