@@ -2,9 +2,11 @@
 restored hub had signed since its backup comes back from its peers, under a new epoch; what only the agency knows of it is told
 to the agency; nothing is decided before every peer was asked, or the operator accepted the loss."""
 import os
+import random
 import re
 import shutil
 import subprocess
+import time
 
 import grpc
 import pytest
@@ -101,7 +103,7 @@ def refused_write(hubs, messages):
 
 
 def test_later_entries_come_back_from_peers(three, messages, tmp_path):
-    early, late = references("early", 12), references("late", 8)
+    early, late = references("early", 12), references("late", 40)  # lost ones: more than a page of the listing
     path = tmp_path / "backup.tar"
     push(three, messages, early)
     back_up(three, path)
@@ -210,6 +212,33 @@ def test_a_peer_is_down(three, messages, tmp_path):
     for each in three:
         verified = each.run_vacancy(homes.OPERATOR, "hub", "verify")
         assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_killed_while_it_restores(three, messages, tmp_path):
+    """Wherever it is killed it goes on restoring, opens one epoch and no second, and ends equal."""
+    seed = int.from_bytes(os.urandom(4), "big")
+    print(f"seed {seed}")
+    moments = random.Random(seed)
+    path = tmp_path / "backup.tar"
+    push(three, messages, references("early", 5))
+    back_up(three, path)
+    late = references("late", 60)
+    push(three, messages, late)
+    three.wait_equal()
+    last = own_row(three)
+    lose_and_unpack(three, path)
+    for _ in range(12):
+        three[YORKSHIRE].launch()
+        time.sleep(moments.uniform(0.005, 0.15))  # the moment is what is tried, not something waited for
+        three[YORKSHIRE].kill()
+    three.start(YORKSHIRE)
+    three.wait_deciding(YORKSHIRE, bound_s=BOUND_S)
+    three.wait_equal(bound_s=BOUND_S)
+    now = own_row(three)
+    assert (now.epoch, now.records, now.state_digest) == (last.epoch + 1, last.records, last.state_digest)
+    known, lost = carers(three)
+    assert len(known) == 5 and len(lost) == len(late)
+    audit_verifies(three)
 
 
 def test_nothing_lost_where_nothing_came_later(three, messages, tmp_path):
