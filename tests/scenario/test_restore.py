@@ -147,6 +147,7 @@ def test_later_entries_come_back_from_peers(three, messages, tmp_path):
     # A second time, onto the epoch that the first restore opened.
     back_up(three, path)
     push(three, messages, references("second", 2))
+    audit_verifies(three)
     three.wait_equal(bound_s=BOUND_S)
     lose_and_unpack(three, path)
     three.start(YORKSHIRE)
@@ -155,6 +156,9 @@ def test_later_entries_come_back_from_peers(three, messages, tmp_path):
     assert own_row(three).epoch == last.epoch + 2
     known_now, lost = carers(three)
     assert known_now == known and len(lost) == 2
+    # The trail since the backup is gone with the disk, and an auditor who has seen it is told.
+    verified = three[YORKSHIRE].run_vacancy(homes.AUDITOR, "audit", "verify")
+    assert verified.returncode == 5 and "NOT VERIFIED" in verified.stdout + verified.stderr, verified
 
 
 def test_a_peer_is_down(three, messages, tmp_path):
