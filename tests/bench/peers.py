@@ -1,12 +1,16 @@
 """The programs that the hub is measured beside: nghttpd and PostgreSQL, both from Debian. Each is started in a folder of
 its own, on loopback, over TLS, and ended with the run."""
+import ctypes
+import ctypes.util
 import glob
 import os
 import pwd
 import re
 import shutil
+import signal
 import socket
 import subprocess
+import time
 
 from hub import wait_until
 
@@ -54,15 +58,14 @@ class Nghttpd:
         self.process.wait()
 
 
-class Postgres:
-    """A database in a folder of its own: PostgreSQL's defaults (fsync, synchronous_commit on), TLS demanded, one table of
-    as many rows as the register has vacancies."""
+class Cluster:
+    """PostgreSQL in a folder of its own, with its defaults (fsync, synchronous_commit on) and TLS demanded."""
 
     bins = next(iter(sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True)), "")
     program = bins and shutil.which("pgbench", path=bins) and shutil.which("initdb", path=bins)
 
-    def __init__(self, folder, rows, body_bytes):
-        self.folder, self.data, self.rows = folder, os.path.join(folder, "data"), rows
+    def __init__(self, folder, settings=""):
+        self.folder, self.data = folder, os.path.join(folder, "data")
         os.makedirs(folder, exist_ok=True)
         # PostgreSQL refuses to run as root.
         self.user = {}
@@ -81,22 +84,15 @@ class Postgres:
         with open(os.path.join(self.data, "pg_hba.conf"), "w", encoding="ascii") as handle:
             handle.write("hostssl all all 127.0.0.1/32 trust\n")
         with open(os.path.join(self.data, "postgresql.auto.conf"), "a", encoding="ascii") as handle:
-            handle.write(f"listen_addresses = '127.0.0.1'\nport = {self.port}\nunix_socket_directories = ''\nssl = on\n")
+            handle.write(f"listen_addresses = '127.0.0.1'\nport = {self.port}\nunix_socket_directories = ''\nssl = on\n{settings}")
         with open(os.path.join(folder, "log"), "wb") as log:
             self.process = subprocess.Popen([os.path.join(self.bins, "postgres"), "-D", self.data], env=self.environment,
                                             cwd=folder, stdout=log, stderr=log, **self.user)
         wait_until(lambda: listens(self.port), START_BOUND_S, "PostgreSQL to listen")
         wait_until(lambda: self.try_sql("SELECT 1"), START_BOUND_S, "PostgreSQL to answer")
-        self.sql("CREATE TABLE vacancy (id integer PRIMARY KEY, beds integer NOT NULL, observed_at bigint NOT NULL, "
-                 "body bytea NOT NULL)")
-        self.sql(f"INSERT INTO vacancy SELECT n, 1, 0, decode(repeat('5a', {body_bytes}), 'hex') "
-                 f"FROM generate_series(1, {rows}) n")
-        self.sql("VACUUM ANALYZE vacancy")
-        self.sql("CHECKPOINT")
-        self.script = os.path.join(folder, "update.sql")
-        with open(self.script, "w", encoding="ascii") as handle:
-            handle.write(f"\\set id random(1, {rows})\n\\set beds random(1, 12)\n"
-                         "UPDATE vacancy SET beds = :beds, observed_at = observed_at + 1 WHERE id = :id;\n")
+
+    def address(self, database):
+        return f"host=127.0.0.1 port={self.port} user=bench dbname={database} sslmode=require"
 
     def run(self, program, *arguments):
         path = os.path.join(self.bins, program)
@@ -107,14 +103,48 @@ class Postgres:
             raise RuntimeError(f"{program} ended with {done.returncode}:\n{done.stdout}")
         return done.stdout
 
-    def sql(self, text):
-        return self.run("psql", "--quiet", "--no-psqlrc", "-c", text)
+    def sql(self, text, database="postgres"):
+        return self.run("psql", "--quiet", "--no-psqlrc", "-d", database, "-c", text)
+
+    def make_table(self, database="postgres"):
+        self.sql("CREATE TABLE vacancy (id integer PRIMARY KEY, beds integer NOT NULL, observed_at bigint NOT NULL, "
+                 "body bytea NOT NULL)", database)
+
+    def fill_table(self, rows, body_bytes):
+        self.sql(f"INSERT INTO vacancy SELECT n, 1, 0, decode(repeat('5a', {body_bytes}), 'hex') "
+                 f"FROM generate_series(1, {rows}) n")
+        self.sql("VACUUM ANALYZE vacancy")
+        self.sql("CHECKPOINT")
 
     def try_sql(self, text):
         try:
             return self.sql(text)
         except RuntimeError:
             return None
+
+    def version(self):
+        return re.search(r"[\d.]+", self.run("postgres", "--version")).group(0)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGINT)   # fast shutdown: subscribers stay connected
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Postgres(Cluster):
+    """With one table of as many rows as the register has vacancies."""
+
+    def __init__(self, folder, rows, body_bytes):
+        super().__init__(folder)
+        self.make_table()
+        self.fill_table(rows, body_bytes)
+        self.script = os.path.join(folder, "update.sql")
+        with open(self.script, "w", encoding="ascii") as handle:
+            handle.write(f"\\set id random(1, {rows})\n\\set beds random(1, 12)\n"
+                         "UPDATE vacancy SET beds = :beds, observed_at = observed_at + 1 WHERE id = :id;\n")
 
     def updates(self, clients, seconds):
         """Updates a second, and the mean latency in microseconds."""
@@ -123,13 +153,106 @@ class Postgres:
         return (float(re.search(r"tps = ([\d.]+)", said).group(1)),
                 float(re.search(r"latency average = ([\d.]+) ms", said).group(1)) * 1000)
 
+
+class Session:
+    """A connection of libpq's: prepared statements without a process for each."""
+
+    library = ctypes.util.find_library("pq")
+
+    def __init__(self, cluster, database="postgres"):
+        self.pq = ctypes.CDLL(self.library)
+        for name in ("PQconnectdb", "PQprepare", "PQexecPrepared"):
+            getattr(self.pq, name).restype = ctypes.c_void_p
+        self.pq.PQerrorMessage.restype = ctypes.c_char_p
+        self.connection = ctypes.c_void_p(self.pq.PQconnectdb(cluster.address(database).encode()))
+        if self.pq.PQstatus(self.connection) != 0:
+            raise RuntimeError(self.pq.PQerrorMessage(self.connection).decode())
+
+    def rows(self, result):
+        """How many the result has; frees it."""
+        result = ctypes.c_void_p(result)
+        if self.pq.PQresultStatus(result) not in (1, 2):
+            raise RuntimeError(self.pq.PQerrorMessage(self.connection).decode())
+        count = self.pq.PQntuples(result)
+        self.pq.PQclear(result)
+        return count
+
+    def prepare(self, name, text):
+        self.rows(self.pq.PQprepare(self.connection, name.encode(), text.encode(), 0, None))
+
+    def execute(self, name, value):
+        values = (ctypes.c_char_p * 1)(str(value).encode())
+        return self.rows(self.pq.PQexecPrepared(self.connection, name.encode(), 1, values, None, None, 0))
+
+    def close(self):
+        self.pq.PQfinish(self.connection)
+
+
+class Replication:
+    """PostgreSQL's logical replication over TLS: one cluster publishes, another has a database for each subscriber."""
+
+    available = Cluster.program and Session.library
+
+    def __init__(self, folder, rows, body_bytes):
+        os.makedirs(folder, exist_ok=True)
+        self.rows, self.body_bytes, self.subscribers, self.turn = rows, body_bytes, 0, 0
+        self.publisher = Cluster(os.path.join(folder, "publisher"),
+                                 "wal_level = logical\nmax_wal_senders = 32\nmax_replication_slots = 32\n")
+        try:
+            self.subscriber = Cluster(os.path.join(folder, "subscriber"), "max_worker_processes = 40\n"
+                                      "max_logical_replication_workers = 32\nmax_replication_slots = 32\n"
+                                      # Else a subscriber that comes soon after another waits for 5 s.
+                                      "wal_retrieve_retry_interval = 50ms\n")
+        except BaseException:
+            self.publisher.stop()
+            raise
+        self.publisher.make_table()
+        self.publisher.fill_table(rows, body_bytes)
+        self.publisher.sql("CREATE PUBLICATION everything FOR TABLE vacancy")
+
+    def subscribe(self):
+        """One subscriber more, which begins empty: seconds until it shows the last row."""
+        name = f"copy{self.subscribers}"
+        self.subscribers += 1
+        self.subscriber.sql(f"CREATE DATABASE {name}")
+        self.subscriber.make_table(name)
+        session = Session(self.subscriber, name)
+        session.prepare("find", "SELECT 1 FROM vacancy WHERE id = $1")
+        began = time.monotonic()
+        self.subscriber.sql(f"CREATE SUBSCRIPTION {name} CONNECTION '{self.publisher.address('postgres')}' "
+                            "PUBLICATION everything", name)
+        wait_until(lambda: session.execute("find", self.rows), 300, "the initial copy")
+        taken = time.monotonic() - began
+        session.close()
+        wait_until(lambda: " r" in self.subscriber.sql("SELECT srsubstate FROM pg_subscription_rel", name), 60,
+                   "the subscriber to follow")
+        return taken
+
+    def latencies(self, updates, rest_s):
+        """Microseconds from sending an INSERT to finding its row at the first subscriber, sorted."""
+        writer, reader = Session(self.publisher), Session(self.subscriber, "copy0")
+        writer.prepare("put", "INSERT INTO vacancy VALUES ($1, 1, 0, "
+                              f"decode(repeat('5a', {self.body_bytes}), 'hex'))")
+        reader.prepare("find", "SELECT 1 FROM vacancy WHERE id = $1")
+        taken = []
+        warm_up = 50
+        for index in range(warm_up + updates):
+            self.turn += 1
+            row = self.rows + self.turn
+            began = time.perf_counter_ns()
+            writer.execute("put", row)
+            while not reader.execute("find", row):
+                pass
+            if index >= warm_up:
+                taken.append((time.perf_counter_ns() - began) / 1000)
+            time.sleep(rest_s)
+        writer.close()
+        reader.close()
+        return sorted(taken)
+
     def version(self):
-        return re.search(r"[\d.]+", self.run("postgres", "--version")).group(0)
+        return self.publisher.version()
 
     def stop(self):
-        self.process.terminate()   # smart shutdown; nobody is connected
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        self.subscriber.stop()
+        self.publisher.stop()

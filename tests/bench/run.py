@@ -5,7 +5,8 @@ Owns: the folder that everything runs in, the order of the measurements, the tab
 The load comes from the C programs beside this file. Nothing here is a test: a figure off its target is printed so, and
 the run succeeds. It fails only if something could not be measured.
 
-    run.py [--peers] [--vacancies N] [--seconds S] [--only search,updates,memory]
+    run.py [--peers] [--vacancies N] [--seconds S] [--only search,updates,memory,federation]
+    run.py --only federation --only-records --records 1000000      bounded memory: only when asked for
 """
 import argparse
 import contextlib
@@ -25,6 +26,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), HERE]
 
 import dataset  # noqa: E402
+import federation  # noqa: E402
 import peers  # noqa: E402
 from hub import BUILD, REGION, TEAM, Federation, Hub  # noqa: E402
 
@@ -110,7 +112,8 @@ def anonymous_bytes(pid):
 class Bench:
     def __init__(self, options, work, stack):
         self.options, self.work, self.stack, self.table = options, work, stack, Table()
-        self.federation = self.hub = None
+        self.hub, self.vacant = None, 0
+        self.federation = Federation(os.path.join(work, "ca"))
 
     def wants(self, what):
         return not self.options.only or what in self.options.only.split(",")
@@ -123,7 +126,6 @@ class Bench:
         count = self.options.vacancies
         step(f"A register of {count:,} live vacancies at {len(AGENCIES)} agencies, {SEARCHES:,} different searches")
         self.updates, self.searches, self.vacant = dataset.make(os.path.join(self.work, "dataset"), count, AGENCIES, SEARCHES)
-        self.federation = Federation(os.path.join(self.work, "ca"))
         self.agencies = self.federation.principals([f"agency {agency}" for agency in AGENCIES])
         self.team, self.operator = self.federation.principal(TEAM), self.federation.principal(OPERATOR)
         self.hub = Hub(self.federation, os.path.join(self.work, "hub"),
@@ -278,7 +280,7 @@ class Bench:
                        mean(raw, "single_p50_us"))
 
     # --- all of it --------------------------------------------------------------------------------------------------
-    def run(self):
+    def one_hub(self):
         self.prepare()
         self.fill()
         if self.wants("memory"):
@@ -288,6 +290,24 @@ class Bench:
         if self.wants("updates"):
             self.durable_updates()
         self.hub.stop()
+
+    def run(self):
+        if self.wants("memory") or self.wants("search") or self.wants("updates"):
+            self.one_hub()
+        if self.wants("federation") or self.options.only_records:
+            step(f"A federation, with {self.options.records:,} records of one region")
+            federation.measure(self, tool, AGENCIES)
+            self.replica()
+
+    def replica(self):
+        step("A replica by itself, in one process with what it is given")
+        done = tool("bench_replica")
+        section = federation.SECTION
+        for each in done["batches"]:
+            self.table.add(section, f"entries applied by a follower that catches up, commits of {each['updates']} updates",
+                           each["per_second"], "entries/s",
+                           note=f"{each['cpu_us']:.1f} us of CPU each; verification takes {each['verifying_share']:.0%} of the "
+                                f"time that applying takes without its disk's syncs, {each['digest_share']:.0%} for the digest")
 
 
 def machine():
@@ -301,7 +321,10 @@ def main():
     parser.add_argument("--peers", action="store_true", help="fail if a program to compare with is missing")
     parser.add_argument("--vacancies", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=5, help="of each measurement")
-    parser.add_argument("--only", help="of: search, updates, memory")
+    parser.add_argument("--only", help="of: search, updates, memory, federation")
+    parser.add_argument("--records", type=int, default=100_000, help="of one region that an empty hub takes")
+    parser.add_argument("--only-records", action="store_true", help="of the federation, only what --records names")
+    parser.add_argument("--federation-updates", type=int, default=1000, help="of each turn, looked for at another hub")
     options = parser.parse_args()
     if options.peers and not (peers.Nghttpd.program and peers.Postgres.program):
         sys.exit("bench: nghttpd or PostgreSQL is missing")

@@ -64,14 +64,15 @@ def sign_roster(federation, body, key=None):
 
 
 class Hubs:
-    """hubs[REGION] is its Hub; `options` go to each of them. Nothing runs before start()."""
+    """hubs[REGION] is its Hub; `options` go to each of them. Nothing runs before start().
+    relays=False: they reach each other directly, and nothing can be cut (the bench)."""
 
-    def __init__(self, federation, folder, regions=REGIONS, options=None):
+    def __init__(self, federation, folder, regions=REGIONS, options=None, relays=True):
         self.federation, self.regions, self.version = federation, list(regions), 0
         self.folder = str(folder)
         self.ports = {region: free_port() for region in self.regions}
         self.relays = {(here, there): Relay(("127.0.0.1", self.ports[there]))
-                       for here in self.regions for there in self.regions if here != there}
+                       for here in self.regions for there in self.regions if here != there and relays}
         self.hubs = {}
         for region in self.regions:
             home = os.path.join(self.folder, region)
@@ -97,7 +98,7 @@ class Hubs:
 
     def endpoints(self, here):
         """As `here` reaches the others; its own is where it listens."""
-        return [(there, "127.0.0.1", self.ports[there] if there == here else self.relays[here, there].port)
+        return [(there, "127.0.0.1", self.relays[here, there].port if (here, there) in self.relays else self.ports[there])
                 for there in self.regions]
 
     def write_rosters(self, extra=(), version=None):

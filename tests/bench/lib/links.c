@@ -313,7 +313,9 @@ static void open_link(struct links *links, unsigned index, const struct links_op
                                   .conn_callbacks = &conn_callbacks,
                                   .context = link,
                                   .server_name = "localhost"};
-    link->conn = h2_conn_create(&h2, connect_to(options->address), links_now_ms());
+    const char *address =
+        options->address_count ? options->addresses[index % options->address_count] : options->address;
+    link->conn = h2_conn_create(&h2, connect_to(address), links_now_ms());
     if (!link->conn)
         bench_fail("out of memory");
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = link};

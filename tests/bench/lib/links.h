@@ -64,7 +64,9 @@ struct link {
 };
 
 struct links_options {
-    const char *address; /* 127.0.0.1:PORT */
+    const char *address;          /* 127.0.0.1:PORT */
+    const char *const *addresses; /* or several, taken in turn */
+    unsigned address_count;
     const char *ca_path;
     const char *const *identities; /* folders with cert.pem and key.pem, taken in turn */
     unsigned identity_count;
