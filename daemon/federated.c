@@ -83,17 +83,23 @@ static void tell_roster(void *ctx, const struct roster *roster)
     replica_writer_set_roster(federated->writer, roster);
 }
 
-/* On either writer's thread. */
-static void tell_changed(void *ctx)
+static void tell_home_changed(void *ctx)
 {
     const struct federated *federated = ctx;
-    wakes_all(federated->wakes);
+    wakes_of(federated->wakes, WAKE_HOME);
     links_changed(federated->links);
+}
+
+/* The links hear of it by the works that come back. */
+static void tell_replica_changed(void *ctx)
+{
+    const struct federated *federated = ctx;
+    wakes_of(federated->wakes, WAKE_REPLICAS);
 }
 
 struct change_port federated_changed(struct federated *federated)
 {
-    return federated->links != NULL ? (struct change_port){.changed = tell_changed, .ctx = federated}
+    return federated->links != NULL ? (struct change_port){.changed = tell_home_changed, .ctx = federated}
                                     : (struct change_port){0};
 }
 
@@ -192,7 +198,7 @@ enum err federated_start(struct federated *federated, struct writer *home_writer
     federated->home_writer = home_writer;
     if (federated->roster == NULL)
         return ERR_NONE;
-    const struct change_port changed = federated_changed(federated);
+    const struct change_port changed = {.changed = tell_replica_changed, .ctx = federated};
     enum err err = replica_writer_start(federated->replica, (uint32_t)federated->options->write_queue, &changed,
                                         &federated->writer);
     return err == ERR_NONE ? ERR_NONE : problem_set(problem, err, "", "a thread can't be started: %s", err_name(err));

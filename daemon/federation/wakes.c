@@ -8,9 +8,14 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+struct armed {
+    struct reply_address address;
+    unsigned logs;
+};
+
 struct wakes {
     pthread_mutex_t lock;
-    struct reply_address *armed;
+    struct armed *armed;
     size_t count, capacity; /* at most one for each open stream, which rpc bounds */
 };
 
@@ -32,7 +37,7 @@ void wakes_destroy(struct wakes *wakes)
     free(wakes);
 }
 
-void wakes_arm(struct wakes *wakes, const struct reply_address *address)
+void wakes_arm(struct wakes *wakes, const struct reply_address *address, unsigned logs)
 {
     pthread_mutex_lock(&wakes->lock);
     if (wakes->count == wakes->capacity) {
@@ -41,7 +46,7 @@ void wakes_arm(struct wakes *wakes, const struct reply_address *address)
         if (wakes->armed == NULL)
             log_fatal("federation", "out of memory");
     }
-    wakes->armed[wakes->count++] = *address;
+    wakes->armed[wakes->count++] = (struct armed){*address, logs};
     pthread_mutex_unlock(&wakes->lock);
 }
 
@@ -49,23 +54,39 @@ bool wakes_disarm(struct wakes *wakes, const struct reply_address *address)
 {
     bool found = false;
     pthread_mutex_lock(&wakes->lock);
-    for (size_t i = 0; !found && i < wakes->count; i++)
-        if (wakes->armed[i].mailbox == address->mailbox && wakes->armed[i].to == address->to &&
-            wakes->armed[i].kind == address->kind) {
+    for (size_t i = 0; !found && i < wakes->count; i++) {
+        const struct reply_address *armed = &wakes->armed[i].address;
+        if (armed->mailbox == address->mailbox && armed->to == address->to && armed->kind == address->kind) {
             wakes->armed[i] = wakes->armed[--wakes->count];
             found = true;
         }
+    }
     pthread_mutex_unlock(&wakes->lock);
     return found;
 }
 
-void wakes_all(struct wakes *wakes)
+static void wake(struct wakes *wakes, unsigned logs, bool all)
 {
+    size_t left = 0;
     pthread_mutex_lock(&wakes->lock);
     for (size_t i = 0; i < wakes->count; i++) {
-        const struct mail mail = {.kind = wakes->armed[i].kind, .to = wakes->armed[i].to};
-        mailbox_send_reserved(wakes->armed[i].mailbox, &mail);
+        const struct armed armed = wakes->armed[i];
+        const struct mail mail = {.kind = armed.address.kind, .to = armed.address.to};
+        if (all || (armed.logs & logs) != 0)
+            mailbox_send_reserved(armed.address.mailbox, &mail);
+        else
+            wakes->armed[left++] = armed;
     }
-    wakes->count = 0;
+    wakes->count = left;
     pthread_mutex_unlock(&wakes->lock);
+}
+
+void wakes_of(struct wakes *wakes, unsigned logs)
+{
+    wake(wakes, logs, false);
+}
+
+void wakes_all(struct wakes *wakes)
+{
+    wake(wakes, 0, true);
 }

@@ -15,11 +15,15 @@
 struct wakes;
 struct wakes *wakes_create(void);
 void wakes_destroy(struct wakes *wakes);
-/* The address's place has been reserved by the caller. */
-void wakes_arm(struct wakes *wakes, const struct reply_address *address);
+enum wake_logs { WAKE_HOME = 1, WAKE_REPLICAS = 2 };
+/* The address's place has been reserved by the caller. logs: of enum wake_logs, whose growth it waits for. */
+void wakes_arm(struct wakes *wakes, const struct reply_address *address, unsigned logs);
 /* True: it was armed and will get no mail (give its place back). False: its mail is on the way. */
 bool wakes_disarm(struct wakes *wakes, const struct reply_address *address);
-/* Something was committed or signed. Any thread. */
+/* Something was committed or signed. Wakes those that wait for it: at each hub of a large federation all others'
+ * streams wait, most of them for the home's log alone. Any thread. */
+void wakes_of(struct wakes *wakes, unsigned logs);
+/* Everybody, whatever they wait for. */
 void wakes_all(struct wakes *wakes);
 
 #endif

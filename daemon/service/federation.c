@@ -241,12 +241,32 @@ static bool serve_turn(struct call *call)
 
 /* --- turns ----------------------------------------------------------------------------------------------------- */
 
+/* Whose logs it takes. */
+static unsigned logs_of(const struct call *call)
+{
+    const struct follow *follow = call->state;
+    unsigned logs = 0;
+    for (uint32_t i = 0; i < follow->take_count; i++)
+        logs |= strcmp(follow->takes[i].region, call_context(call)->region) == 0 ? WAKE_HOME : WAKE_REPLICAS;
+    return logs;
+}
+
+/* It takes other logs from now on. If its mail is on the way already, it arms itself when that comes. */
+static void disarm(struct call *call)
+{
+    struct follow *follow = call->state;
+    if (!follow->armed || !wakes_disarm(call_context(call)->federation.wakes, &follow->address))
+        return;
+    call_unreserve_reply(call);
+    follow->armed = false;
+}
+
 static void turn(struct call *call)
 {
     struct follow *follow = call->state;
     if (!follow->armed && call_reserve_reply(call, &follow->address) == ERR_NONE) {
         follow->armed = true;
-        wakes_arm(call_context(call)->federation.wakes, &follow->address);
+        wakes_arm(call_context(call)->federation.wakes, &follow->address, logs_of(call));
     }
     if (!follow->armed && !follow->yielded) { /* the mailbox is full: this worker is about to empty it */
         follow->yielded = true;
@@ -392,10 +412,14 @@ static void follow_message(struct call *call, const ProtobufCMessage *message)
     struct problem problem = {0};
     if (!call_identify_hub(call, &who) || (call->state == NULL && !begin(call, &who)))
         return;
-    if (hear(call, (const Vacancy__V1__FollowRequest *)message, &problem) != ERR_NONE)
+    if (hear(call, (const Vacancy__V1__FollowRequest *)message, &problem) != ERR_NONE) {
         call_finish(call, &problem);
-    else
-        turn(call);
+        return;
+    }
+    const Vacancy__V1__FollowRequest *said = (const Vacancy__V1__FollowRequest *)message;
+    if (said->item_case != VACANCY__V1__FOLLOW_REQUEST__ITEM_POSITIONS)
+        disarm(call);
+    turn(call);
 }
 
 static void follow_half_closed(struct call *call)
