@@ -342,6 +342,40 @@ static void positions_go_both_ways(void **state)
     assert_int_equal(hub.host.reserved, 0); /* its place among the wakes was given back */
 }
 
+/* A commit wakes those who take its log, from the take on; a drop ends it. */
+static void a_stream_waits_for_the_logs_that_it_takes(void **state)
+{
+    (void)state;
+    struct wakes *wakes = hub.context.federation.wakes;
+    struct fake_call *call = begin(NORTH, FOLLOW);
+    uint32_t batches;
+    say_positions(call, true);
+    say_take(call, &home_log, 10);
+    settle();
+    home_log.sequence = north_log.sequence = 15;
+    wakes_of(wakes, WAKE_REPLICAS);
+    settle();
+    assert_int_equal(entries_sent(call, &home_log, 10, &batches), 0);
+    wakes_of(wakes, WAKE_HOME);
+    settle();
+    assert_int_equal(entries_sent(call, &home_log, 10, &batches), 5);
+    say_take(call, &north_log, 15);
+    settle();
+    home_log.sequence = north_log.sequence = 20;
+    wakes_of(wakes, WAKE_REPLICAS);
+    settle();
+    assert_int_equal(entries_sent(call, &north_log, 15, &batches), 5);
+    say_drop(call, home_log.region);
+    settle();
+    home_log.sequence = 25;
+    wakes_of(wakes, WAKE_HOME);
+    settle();
+    assert_int_equal(entries_sent(call, &home_log, 10, &batches), 10);
+    fake_call_half_close(call);
+    fake_call_destroy(call);
+    assert_int_equal(hub.host.reserved, 0);
+}
+
 static void a_log_is_sent_and_goes_on(void **state)
 {
     (void)state;
@@ -960,17 +994,22 @@ static void wakes_are_given_once(void **state)
     struct mail mails[200];
     for (address.to = 0; address.to < 100; address.to++) {
         assert_int_equal(mailbox_reserve(mailbox), ERR_NONE);
-        wakes_arm(wakes, &address);
+        wakes_arm(wakes, &address, address.to % 2 == 0 ? WAKE_HOME : WAKE_REPLICAS);
     }
     address.to = 40;
     assert_true(wakes_disarm(wakes, &address));
     assert_false(wakes_disarm(wakes, &address));
     mailbox_unreserve(mailbox);
+    wakes_of(wakes, WAKE_HOME);
+    wakes_of(wakes, WAKE_HOME);
+    assert_int_equal(mailbox_take(mailbox, mails, 200), 49);
+    for (int i = 0; i < 49; i++)
+        assert_true(mails[i].kind == 3 && mails[i].to != 40 && mails[i].to % 2 == 0);
     wakes_all(wakes);
     wakes_all(wakes);
-    assert_int_equal(mailbox_take(mailbox, mails, 200), 99);
-    for (int i = 0; i < 99; i++)
-        assert_true(mails[i].kind == 3 && mails[i].to != 40);
+    assert_int_equal(mailbox_take(mailbox, mails, 200), 50);
+    for (int i = 0; i < 50; i++)
+        assert_true(mails[i].kind == 3 && mails[i].to % 2 == 1);
     address.to = 41;
     assert_false(wakes_disarm(wakes, &address)); /* its mail is on the way */
     mailbox_destroy(mailbox);
@@ -983,6 +1022,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(positions_go_both_ways),
+        TEST(a_stream_waits_for_the_logs_that_it_takes),
         TEST(a_log_is_sent_and_goes_on),
         TEST(a_long_log_comes_in_slices),
         TEST(logs_take_turns),
