@@ -234,7 +234,7 @@ static void fetch_writable(struct call *call)
 static enum err check_request(const Vacancy__V1__FetchSnapshotRequest *in, struct problem *problem)
 {
     if (!text_is_gss_code(in->region))
-        return problem_set(problem, ERR_INVALID, "region", "no GSS code of a region");
+        return problem_set(problem, ERR_INVALID, "region", "required: the GSS code of a region");
     if (in->from_sequence > (uint64_t)INT64_MAX)
         return problem_set(problem, ERR_INVALID, "from_sequence", "no log is that long");
     if (in->from_sequence == 0 &&

@@ -14,9 +14,9 @@ pytestmark = pytest.mark.check
 Code = grpc.StatusCode
 INVALID, LIMIT = Code.INVALID_ARGUMENT, Code.RESOURCE_EXHAUSTED
 
-ground = grounds.ground_fixture()
+ground = grounds.ground_fixture(peers=True)
 
-CALLERS = {"AgencyService": "leeds", "PlacementService": "team", "HubService": "operator"}
+CALLERS = {"AgencyService": "leeds", "PlacementService": "team", "HubService": "operator", "FederationService": "peer"}
 METHODS = sorted(path for path in stubs.load().methods if path.startswith("/vacancy.v1."))
 
 
@@ -201,6 +201,7 @@ REQUIRED = {
     # P13: the first field that an empty message lacks; None: nothing is required
     "AgencyService/ConfirmVacancies": "observed_at_ms",
     "AgencyService/EndCarer": "agency_reference",
+    "AgencyService/EraseCarer": "agency_reference",
     "AgencyService/GetCarer": "agency_reference",
     "AgencyService/ListCarers": None,
     "AgencyService/ListVacancies": None,
@@ -208,11 +209,17 @@ REQUIRED = {
     "AgencyService/PutVacancy": "vacancy",
     "AgencyService/Submit": "update",
     "AgencyService/WithdrawVacancy": "agency_reference",
+    "FederationService/FetchSnapshot": "region",
+    "FederationService/Follow": "item",
+    "HubService/Backup": None,
     "HubService/GetStatus": None,
     "HubService/ListAgencies": None,
     "HubService/PutAgency": "agency",
+    "HubService/ListRegions": None,
+    "HubService/Promote": None,
     "HubService/ReadAudit": None,
     "HubService/SuspendPrincipal": "principal",
+    "HubService/Verify": None,
     "PlacementService/FindVacancies": "request_reference",
 }
 

@@ -81,12 +81,37 @@ class Ground:
         return self.hub.federation.principal(spec)
 
 
-def ground_fixture(options=None, **how):
+PEER = "E12000006"
+
+
+def in_a_roster(federation, folder, options):
+    """Options of a hub whose roster has another region, which never answers."""
+    import hubs
+
+    federation.principal("hub", PEER)
+    path = os.path.join(folder, "roster")
+    with open(path, "w", encoding="ascii") as handle:
+        handle.write(hubs.sign_roster(federation, hubs.roster_body(federation, [library.REGION, PEER], 1)))
+    return {("federation", "roster"): path, ("federation", "roster-key"): os.path.join(federation.folder, "roster.pub"),
+            **(options or {})}
+
+
+def ground_fixture(options=None, peers=False, **how):
+    """`peers`: in a federation, ground.peer is a client with another region's hub's certificate."""
     @pytest.fixture(scope="module", name="ground")
     def fixture(federation, messages, tmp_path_factory):
-        running = library.Hub(federation, tmp_path_factory.mktemp("ground"), options=options, **how).start()
+        folder = tmp_path_factory.mktemp("ground")
+        with_peers = in_a_roster(federation, folder, options) if peers else options
+        running = library.Hub(federation, folder, options=with_peers, **how).start()
         try:
+            if peers:  # nobody answers: the operator's word
+                with running.client(homes.OPERATOR) as operator:
+                    operator.call("HubService/Promote")
             standing = Ground(running, messages)
+            if peers:
+                standing.peer = running.client(federation.principal("hub", PEER))
+                standing.clients.append(standing.peer)
+                standing.peer.outcome("/grpc.health.v1.Health/Check")
             yield standing
             standing.close()
             running.stop()
