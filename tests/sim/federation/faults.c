@@ -409,8 +409,6 @@ struct faults *faults_create(struct world *world)
     if (!once_in(&world->sim, 3)) /* what no promise of a region survives would hide too much in every seed */
         faults->troubles &= ~(1u << TROUBLE_CLONES | 1u << TROUBLE_PROMOTES | 1u << TROUBLE_LOST_REPLICAS);
     for (uint32_t i = 0; i < world->region_count; i++) {
-        if (faults->troubles & 1u << TROUBLE_RESTORES) /* XXX until a restoring hub takes its own region's snapshot */
-            world->hubs[i]->payload_kept_ms = 0;
         faults->start_at_us[i] = -1;
         start(world->hubs[i], false);
     }
