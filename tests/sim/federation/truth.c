@@ -107,14 +107,20 @@ void truth_digest(const struct world *world, uint32_t region, uint32_t index, ui
     lthash_digest(&state, out);
 }
 
-/* Issue 3, point 4: another entry for the same position of an epoch, or another id for the same epoch. */
-static void look_for_fork(struct world *world, struct history *history, const struct entry *new)
+/*
+ * Issue 3, point 4: another entry for the same position of an epoch, or another id for the same epoch. Or an epoch that
+ * does not go on from an earlier one: only who promotes a hub that was superseded makes that.
+ */
+static void look_for_fork(struct world *world, uint32_t region, const struct entry *new)
 {
-    for (uint32_t i = 0; i < history->count; i++) {
+    struct history *history = &world->truth->histories[region];
+    for (uint32_t i = 0; i < history->count && !history->forked; i++) {
         const struct entry *other = &history->entries[i];
         bool position = other->epoch == new->epoch && other->sequence == new->sequence;
         bool id = other->epoch == new->epoch && other->opened != new->opened;
-        if ((position || id) && !history->forked) {
+        bool left_out = new->table == LOG_TABLE_EPOCH && other->table == LOG_TABLE_EPOCH &&
+                        other->epoch < new->epoch && !truth_leads_to(world, region, i, new->parent);
+        if (position || id || left_out) {
             history->forked = true;
             sim_note(&world->sim, "a fork was made: epoch %" PRIu64 ", entry %" PRIu64, new->epoch, new->sequence);
             sim_cover(COVERED_FORK_MADE);
@@ -177,7 +183,7 @@ static void take_row(struct fed_hub *hub, const struct log_row *row)
     take_payload(hub, row, entry);
     entry->opened =
         entry->table == LOG_TABLE_EPOCH || hub->head == NO_ENTRY ? history->count : history->entries[hub->head].opened;
-    look_for_fork(world, history, entry);
+    look_for_fork(world, hub->region, entry);
     hub->head = history->count++;
 }
 
