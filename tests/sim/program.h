@@ -4,7 +4,8 @@
  *     build/plain/tests/run_sim             CHECK_TIER long: more seeds; night: a thousand times as many
  *     SEED=17 build/plain/tests/run_sim     that one alone, with the hubs' own logs shown
  *
- * Also STEPS=400, FIRST_SEED=5000, CHECK_SCALE=0.1, and COVERAGE=1 to show how often each thing was met.
+ * Also STEPS=400, FIRST_SEED=5000, CHECK_SCALE=0.1, NOTES=1000 to show more of what led to a failure, and COVERAGE=1 to
+ * show how often each thing was met.
  *
  * Interrupted (SIGINT, SIGTERM), it ends after the seed under way and says how far it came.
  * Exit status 0: all seeds passed; 1: one failed, and the line "sim: seed N failed at step M: ..." says what.

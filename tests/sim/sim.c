@@ -25,7 +25,10 @@ void sim_note(struct sim *sim, const char *format, ...)
 
 static void print_notes(const struct sim *sim)
 {
-    uint64_t first = sim->noted > SIM_NOTES ? sim->noted - SIM_NOTES : 0;
+    const char *wanted = getenv("NOTES");
+    uint64_t shown = wanted != NULL ? strtoull(wanted, NULL, 10) : SIM_NOTES_SHOWN;
+    shown = shown < SIM_NOTES ? shown : SIM_NOTES;
+    uint64_t first = sim->noted > shown ? sim->noted - shown : 0;
     for (uint64_t i = first; i < sim->noted; i++)
         printf("    %s\n", sim->notes[i % SIM_NOTES]);
 }

@@ -24,7 +24,8 @@
 
 #define SIM_BEGINNING_MS INT64_C(1767600000000) /* 2026-01-05T08:00Z, a Monday */
 
-#define SIM_NOTES       4000
+#define SIM_NOTES       4096 /* kept; of which the last SIM_NOTES_SHOWN are shown, or NOTES= so many */
+#define SIM_NOTES_SHOWN 48
 #define SIM_NOTE_BYTES  160
 #define SIM_STEPS_USUAL 300
 

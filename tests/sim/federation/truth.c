@@ -118,8 +118,8 @@ static void look_for_fork(struct world *world, uint32_t region, const struct ent
         const struct entry *other = &history->entries[i];
         bool position = other->epoch == new->epoch && other->sequence == new->sequence;
         bool id = other->epoch == new->epoch && other->opened != new->opened;
-        bool left_out = new->table == LOG_TABLE_EPOCH && other->table == LOG_TABLE_EPOCH &&
-                        other->epoch < new->epoch && !truth_leads_to(world, region, i, new->parent);
+        bool left_out = new->table == LOG_TABLE_EPOCH && other->table == LOG_TABLE_EPOCH && other->epoch < new->epoch &&
+                        !truth_leads_to(world, region, i, new->parent);
         if (position || id || left_out) {
             history->forked = true;
             sim_note(&world->sim, "a fork was made: epoch %" PRIu64 ", entry %" PRIu64, new->epoch, new->sequence);
@@ -340,8 +340,8 @@ static void check_one_history(struct world *world, struct fed_hub *hub, uint32_t
     if (before == NO_ENTRY || now == NO_ENTRY || truth_leads_to(world, region, before, now))
         return;
     const struct entry *old = truth_entry(world, region, before), *new = truth_entry(world, region, now);
-    bool later = new->epoch > old->epoch || (world->thaws[region].thawed &&
-                                             truth_leads_to(world, region, world->thaws[region].opened, now));
+    bool later = new->epoch > old->epoch ||
+                 (world->thaws[region].thawed && truth_leads_to(world, region, world->thaws[region].opened, now));
     if (later)
         sim_cover(COVERED_HISTORY_LEFT);
     sim_require(&world->sim, later,
