@@ -347,6 +347,22 @@ void source_lost(struct federation *f, uint32_t peer)
             source_end(f, i, false, "the link was lost");
 }
 
+static const char *refusal_words(Vacancy__V1__Refusal__Reason reason)
+{
+    switch (reason) {
+    case VACANCY__V1__REFUSAL__REASON__REASON_NOT_HERE:
+        return "nothing of it is there";
+    case VACANCY__V1__REFUSAL__REASON__REASON_BEHIND_HORIZON:
+        return "its log there begins after our position";
+    case VACANCY__V1__REFUSAL__REASON__REASON_OTHER_HISTORY:
+        return "its log there has another entry at our position";
+    case VACANCY__V1__REFUSAL__REASON__REASON_AHEAD:
+        return "its log there ends before our position";
+    default:
+        return "it refuses, and does not say why";
+    }
+}
+
 void source_refused(struct federation *f, uint32_t peer, const Vacancy__V1__Refusal *refusal)
 {
     uint32_t number = region_index(f, refusal->region);
@@ -393,7 +409,7 @@ void source_refused(struct federation *f, uint32_t peer, const Vacancy__V1__Refu
     default:
         break;
     }
-    source_end(f, number, true, "it can't serve our position (reason %d)", (int)refusal->reason);
+    source_end(f, number, true, "%s", refusal_words(refusal->reason));
 }
 
 /* --- verdicts -------------------------------------------------------------------------------------------------- */
