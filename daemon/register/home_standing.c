@@ -118,7 +118,7 @@ enum err standing_promote(struct batch *batch, struct update *update)
                            "not every other hub was asked for what this one had; what they alone have would be lost: "
                            "wait for them, or accept the loss");
     if (batch->standing == STANDING_SUPERSEDED) {
-        uint64_t theirs;
+        uint64_t theirs = 0;
         if (!accept_loss || !new_epoch)
             return problem_set(
                 problem, ERR_PRECONDITION, accept_loss ? "new_epoch" : "accept_loss",

@@ -2,8 +2,8 @@
 /*
  * test_register_crash.c - a scripted day on the store in memory, with the n-th store call crashing, or the disk full
  * from the n-th on, for n = 1, 2, 3, ... until nothing happens any more. After each: what was acknowledged is found,
- * what was not may be there only whole, the chains verify, and observers know what a rescan finds. Shows D1 to D3, D5
- * in the small.
+ * what was not may be there only whole, the chains verify, and observers know what a rescan finds. In the day a carer
+ * is erased and the horizon passes it. Shows D1 to D3, D5 in the small.
  */
 #include "tests/unit/register_world.h"
 
@@ -104,12 +104,32 @@ static void assert_acknowledged_found(struct day *day)
     }
 }
 
+/* A carer that is registered and erased within the day, and the horizon that passes it. */
+static void register_to_erase(struct day *day)
+{
+    (void)world_apply(&day->world, world_put_carer(&day->world, AGENCY, "E-1"));
+    (void)world_apply(&day->world, world_put_vacancy(&day->world, AGENCY, "E-1"));
+}
+
+static void erase_and_pass(struct day *day)
+{
+    int64_t next_ms;
+    (void)world_apply(&day->world, world_update(&day->world, UPDATE_ERASE_CARER, AGENCY, "E-1"));
+    day->world.boot_ms += 2 * HEARTBEAT_MS;
+    for (int turn = 0; turn < 3; turn++)
+        (void)home_heartbeat(day->world.home, &next_ms);
+}
+
 static void day_run(struct day *day)
 {
     struct update_result agency = world_apply(&day->world, world_put_agency(&day->world, AGENCY));
     day->agency_known = agency.problem.code == ERR_NONE;
     for (int batch = 0; batch < BATCHES; batch++) {
         run_batch(day, batch);
+        if (batch % 4 == 1)
+            register_to_erase(day);
+        if (batch % 4 == 2)
+            erase_and_pass(day);
         if (batch % 4 == 3) {
             day->world.wall_ms += VACANCY_TTL_DEFAULT_MS / 2;
             home_lapse(day->world.home, 10, NULL);
