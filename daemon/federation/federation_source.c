@@ -560,13 +560,13 @@ static bool is_better(struct federation *f, uint32_t peer, uint32_t than, uint32
     return f->peers[peer].used < f->peers[than].used;
 }
 
-/* The region's own hub, else whoever is furthest. NO_PEER: none. */
-static uint32_t choose(struct federation *f, uint32_t number, bool avoid)
+/* The region's own hub, else whoever is furthest. NO_PEER: none but `avoid`. */
+static uint32_t choose_but(struct federation *f, uint32_t number, uint32_t avoid)
 {
     const struct region *region = &f->regions[number];
     uint32_t best = NO_PEER;
     for (uint32_t peer = 0; peer < f->count; peer++) {
-        if (peer == (avoid ? region->snapshot_avoid : NO_PEER) || !may_serve(f, peer, number))
+        if (peer == avoid || !may_serve(f, peer, number))
             continue;
         if (peer == number && !region->ours)
             return peer;
@@ -574,6 +574,20 @@ static uint32_t choose(struct federation *f, uint32_t number, bool avoid)
             best = peer;
     }
     return best;
+}
+
+/* Whose snapshot was not true is not asked for another one, where somebody else has more than we as well. */
+static uint32_t choose(struct federation *f, uint32_t number)
+{
+    const struct region *region = &f->regions[number];
+    uint32_t best = choose_but(f, number, NO_PEER);
+    if (best == NO_PEER || best != region->snapshot_avoid ||
+        !snapshot_wanted(f, number, &pair_of(f, best, number)->claim))
+        return best;
+    uint32_t other = choose_but(f, number, best);
+    bool helps = other != NO_PEER && (claim_compare(&pair_of(f, other, number)->claim, region) > 0 ||
+                                      claim_compare(&pair_of(f, best, number)->claim, region) <= 0);
+    return helps ? other : best;
 }
 
 void source_take(struct federation *f, uint32_t number, uint32_t peer)
@@ -615,10 +629,7 @@ static void say_source(struct federation *f, uint32_t number)
 
 static void find_source(struct federation *f, uint32_t number)
 {
-    struct region *region = &f->regions[number];
-    uint32_t peer = choose(f, number, region->snapshot_avoid != NO_PEER);
-    if (peer == NO_PEER && region->snapshot_avoid != NO_PEER)
-        peer = choose(f, number, false);
+    uint32_t peer = choose(f, number);
     if (peer == NO_PEER)
         return;
     if (snapshot_wanted(f, number, &pair_of(f, peer, number)->claim))
@@ -648,7 +659,7 @@ static void watch_take(struct federation *f, uint32_t number)
 {
     struct region *region = &f->regions[number];
     const struct peer *peer = &f->peers[region->source];
-    if (!region->ours && region->source != number && may_serve(f, number, number)) {
+    if (!region->ours && region->source != number && choose(f, number) == number) {
         source_end(f, number, false, "its own hub is back");
         return;
     }

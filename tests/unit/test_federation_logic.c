@@ -715,6 +715,29 @@ static void a_snapshot_that_ends_unproven_has_failed(void **state)
     assert_source(A, NO_PEER);
 }
 
+/* Whose snapshot was false is asked again where nobody else has more than we have. (The simulator: two hubs that had
+ * nothing new for each other took turns, and the region's own hub was never asked again.) */
+static void a_false_snapshot_does_not_bar_the_only_way(void **state)
+{
+    (void)state;
+    uint32_t peer = NO_PEER;
+    have(A, (struct at){.sequence = 28});
+    federation_destroy(world.federation);
+    create_federation();
+    link_having(B, A, (struct at){.sequence = 28});
+    link_having(A, A, (struct at){.sequence = 50, .horizon = 40});
+    assert_non_null(last_fetch(&peer));
+    say_begin(A, A, (struct at){.sequence = 50, .horizon = 40});
+    work_returns(VERDICT_LIE);
+    work_returns(VERDICT_STAGED); /* what was staged is dropped */
+    forget_events();
+    say_has(A, false, A, (struct at){.sequence = 50, .horizon = 40});
+    pass_alive(BAR_MS + 500, 1u << A | 1u << B);
+    assert_non_null(last_fetch(&peer));
+    assert_int_equal(peer, A);
+    assert_in_range(count_said(SAID_SEND, B), 0, 20);
+}
+
 static void a_snapshot_that_stands_still_is_left(void **state)
 {
     (void)state;
@@ -1145,6 +1168,7 @@ int main(void)
         TEST(a_broken_snapshot_goes_on_elsewhere),
         TEST(a_false_snapshot_is_dropped),
         TEST(a_snapshot_that_ends_unproven_has_failed),
+        TEST(a_false_snapshot_does_not_bar_the_only_way),
         TEST(a_snapshot_that_stands_still_is_left),
         TEST(violations_hang_up),
         TEST(unknown_regions_are_ignored),

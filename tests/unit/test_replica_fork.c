@@ -86,25 +86,6 @@ static void test_two_entries_for_one_position_R8(void **state)
     }
 }
 
-/* A header that nobody signed is no evidence: only what leads to the signed head is compared. (The simulator.) */
-static void test_a_made_up_header_freezes_nothing(void **state)
-{
-    struct fork *fork = *state;
-    const uint64_t end = fork->a->sequence, altered[] = {1, end / 2, end};
-    rig_follow(fork->rig, fork->a);
-    for (int i = 0; i < 3; i++) {
-        assert_verdict(fork->rig, begin_of(fork->a, end), VERDICT_STAGED);
-        struct replica_work *work = headers_of(fork->a, 1, end);
-        uint8_t *headers = arena_alloc(&work->arena, work->headers.size);
-        memcpy(headers, work->headers.data, work->headers.size);
-        headers[(altered[i] - 1) * LOG_HEADER_BYTES + 73] ^= 1; /* its commitment */
-        work->headers.data = headers;
-        assert_verdict(fork->rig, work, VERDICT_LIE);
-        assert_int_equal(rig_status(fork->rig, REGION_A).frozen, FROZEN_NOT);
-    }
-    assert_replica_is(fork->rig, fork->a);
-}
-
 /* They have come further than we: their entries chain to a signed head, and not to ours. */
 static void test_entries_that_do_not_follow_R8(void **state)
 {
@@ -438,7 +419,6 @@ int main(void)
 #define ONE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         ONE(test_two_entries_for_one_position_R8),
-        ONE(test_a_made_up_header_freezes_nothing),
         ONE(test_entries_that_do_not_follow_R8),
         ONE(test_behind_and_not_ours_R8),
         ONE(test_two_states_for_one_position_R8),
