@@ -12,6 +12,9 @@
 
 #include <string.h>
 
+#define UNSIGNED_MS  1000
+#define UNSIGNED_MAX (2 * ROSTER_REGIONS_MAX) /* in that time: as many as a hub with another roster may show */
+
 bool checkpoint_from(const Vacancy__V1__SignedCheckpoint *in, struct signed_checkpoint *out)
 {
     return in != NULL &&
@@ -48,14 +51,28 @@ void region_refresh(struct federation *f, uint32_t number)
         region->snapshot_needed = true;
 }
 
-bool region_signed(struct federation *f, uint32_t number, const struct signed_checkpoint *checkpoint)
+/* A signature takes a tenth of a millisecond to refuse: a peer's flood of false ones must not take the thread. */
+static bool is_believed_too_little(struct federation *f, struct peer *peer)
+{
+    if (f->now_ms - peer->unsigned_since_ms >= UNSIGNED_MS) {
+        peer->unsigned_since_ms = f->now_ms;
+        peer->unsigned_count = 0;
+    }
+    return peer->unsigned_count >= UNSIGNED_MAX;
+}
+
+bool region_signed(struct federation *f, uint32_t peer, uint32_t number, const struct signed_checkpoint *checkpoint)
 {
     struct region *region = &f->regions[number];
     if (strcmp(region->verified.text, checkpoint->text) == 0 &&
         memcmp(region->verified.signature, checkpoint->signature, SIGNATURE_BYTES) == 0)
         return true;
-    if (!checkpoint_verify(checkpoint, f->roster->regions[number].key))
+    if (is_believed_too_little(f, &f->peers[peer]))
         return false;
+    if (!checkpoint_verify(checkpoint, f->roster->regions[number].key)) {
+        f->peers[peer].unsigned_count++;
+        return false;
+    }
     region->verified = *checkpoint;
     return true;
 }
@@ -136,7 +153,7 @@ void claim_heard(struct federation *f, uint32_t peer, uint32_t number, const str
     if (is_dead(&f->roster->regions[number], theirs))
         return;
     bool contradiction = contradicts(f, number, theirs);
-    if ((contradiction || is_ahead(&claim, region)) && !region_signed(f, number, heard)) {
+    if ((contradiction || is_ahead(&claim, region)) && !region_signed(f, peer, number, heard)) {
         complain(f, peer, number);
         return;
     }

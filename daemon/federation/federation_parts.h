@@ -82,6 +82,8 @@ struct peer {
     uint32_t fetching; /* region whose snapshot it sends; NO_PEER: none */
     uint32_t used;     /* regions that have it as their source */
     uint64_t replicated_epoch, replicated_sequence;
+    uint32_t unsigned_count; /* checkpoints it showed that are not signed, since: */
+    int64_t unsigned_since_ms;
     char why[160]; /* of the last failure that was logged; "": none since it was linked */
     int64_t broke_log_ms;
 };
@@ -218,7 +220,8 @@ void claims_heard(struct federation *f, uint32_t peer, bool complete, const stru
 void claim_heard(struct federation *f, uint32_t peer, uint32_t region, const struct signed_checkpoint *checkpoint);
 /* Reads again how far we have the region, durably. */
 void region_refresh(struct federation *f, uint32_t region);
-bool region_signed(struct federation *f, uint32_t region, const struct signed_checkpoint *checkpoint);
+/* Whether the region's key signed it; no, without a look, once the peer has shown too many that were not. */
+bool region_signed(struct federation *f, uint32_t peer, uint32_t region, const struct signed_checkpoint *checkpoint);
 
 /* federation_source.c */
 /* Numbers a take, a fetch or a piece of evidence. */

@@ -400,7 +400,8 @@ void source_refused(struct federation *f, uint32_t peer, const Vacancy__V1__Refu
         }
         break;
     case VACANCY__V1__REFUSAL__REASON__REASON_BEHIND_HORIZON:
-        if (pair_of(f, peer, number)->claim.have) {
+        /* Who has nothing beyond where we are has no snapshot for us either: it would be taken again and again. */
+        if (pair_of(f, peer, number)->claim.have && order > 0) {
             region->snapshot_needed = true;
             source_end(f, number, false, "behind the horizon");
             return;

@@ -24,8 +24,8 @@
 #define MAILS_PER_TURN    256
 #define MESSAGE_BYTES_MIN ((size_t)1 << 20) /* what hubs say to each other fits, whatever clients may send */
 
-enum { MAIL_WAKE = 1, MAIL_WORKED, MAIL_UPDATED, MAIL_PEER_HAS, MAIL_RESOLVED };
-enum { ASKED_STOP = 1, ASKED_CHANGED = 2, ASKED_RELOAD = 4 };
+enum { MAIL_WAKE = 1, MAIL_WORKED, MAIL_UPDATED, MAIL_RESOLVED };
+enum { ASKED_STOP = 1, ASKED_CHANGED = 2, ASKED_RELOAD = 4, ASKED_PEER_HAS = 8 };
 
 struct links {
     struct federation_options given; /* as main gave it */
@@ -35,9 +35,11 @@ struct links {
     bool started;
     atomic_uint asked;
 
-    pthread_mutex_t lock; /* of the next two */
+    pthread_mutex_t lock; /* of the next four */
     const struct roster *new_roster;
     struct tls_context *new_tls;
+    struct peer_positions *peers_have[ROSTER_REGIONS_MAX]; /* what inbound streams heard: at most one for a peer */
+    size_t peers_have_count;
 
     /* The thread's. */
     struct links_shared shared;
@@ -179,12 +181,6 @@ static void take_mail(struct links *links, const struct mail *mail, bool over)
         else
             federation_updated(links->shared.federation, mail->payload);
         break;
-    case MAIL_PEER_HAS:
-        if (over)
-            free(mail->payload);
-        else
-            federation_peer_has(links->shared.federation, mail->payload);
-        break;
     case MAIL_RESOLVED:
         if (over || mail->to >= links->peer_count)
             free(mail->payload);
@@ -234,12 +230,26 @@ static void take_reload(struct links *links)
         take_roster(links, roster);
 }
 
+static void take_peers_have(struct links *links)
+{
+    struct peer_positions *taken[ROSTER_REGIONS_MAX];
+    pthread_mutex_lock(&links->lock);
+    size_t count = links->peers_have_count;
+    memcpy(taken, links->peers_have, count * sizeof(struct peer_positions *));
+    links->peers_have_count = 0;
+    pthread_mutex_unlock(&links->lock);
+    for (size_t i = 0; i < count; i++)
+        federation_peer_has(links->shared.federation, taken[i]);
+}
+
 /* False: stop. */
 static bool take_posts(struct links *links)
 {
     unsigned asked = atomic_exchange(&links->asked, 0);
     if (asked & ASKED_RELOAD)
         take_reload(links);
+    if (asked & ASKED_PEER_HAS)
+        take_peers_have(links);
     if (asked & ASKED_CHANGED)
         federation_changed(links->shared.federation);
     return (asked & ASKED_STOP) == 0;
@@ -403,6 +413,8 @@ void links_destroy(struct links *links)
     struct mail mail;
     while (mailbox_take(links->mailbox, &mail, 1) == 1)
         take_mail(links, &mail, true);
+    for (size_t i = 0; i < links->peers_have_count; i++)
+        free(links->peers_have[i]);
     for (uint32_t i = 0; i < links->peer_count; i++)
         links_hub_finish(&links->peers[i]);
     if (links->shared.federation != NULL)
@@ -441,10 +453,44 @@ void links_reload(struct links *links, const struct roster *roster, struct tls_c
     post(links, ASKED_RELOAD);
 }
 
+static bool says_of(const struct peer_positions *positions, const char *region)
+{
+    for (uint32_t i = 0; i < positions->count; i++)
+        if (strcmp(positions->checkpoints[i].checkpoint.region, region) == 0)
+            return true;
+    return false;
+}
+
+/* What the peer said before, where it says nothing newer. Takes both; bounded by a roster's regions. */
+static struct peer_positions *join(struct peer_positions *older, struct peer_positions *newer)
+{
+    struct peer_positions *both = NULL;
+    if (!newer->complete)
+        both = realloc(newer, sizeof *both + ROSTER_REGIONS_MAX * sizeof both->checkpoints[0]);
+    for (uint32_t i = 0; both != NULL && i < older->count && both->count < ROSTER_REGIONS_MAX; i++)
+        if (!says_of(both, older->checkpoints[i].checkpoint.region))
+            both->checkpoints[both->count++] = older->checkpoints[i];
+    if (both != NULL)
+        both->complete = older->complete;
+    free(older);
+    return both != NULL ? both : newer;
+}
+
+/* One slot a peer: however much it says, that is what it costs in memory, and one look a turn. */
 void links_peer_has(struct links *links, struct peer_positions *positions)
 {
-    if (mailbox_send(links->mailbox, &(struct mail){.kind = MAIL_PEER_HAS, .payload = positions}) != ERR_NONE)
-        free(positions);
+    pthread_mutex_lock(&links->lock);
+    size_t at = 0;
+    while (at < links->peers_have_count && strcmp(links->peers_have[at]->peer, positions->peer) != 0)
+        at++;
+    if (at < links->peers_have_count)
+        links->peers_have[at] = join(links->peers_have[at], positions);
+    else if (at < ROSTER_REGIONS_MAX)
+        links->peers_have[links->peers_have_count++] = positions;
+    else
+        free(positions); /* more hubs than a roster has: rosters came and went */
+    pthread_mutex_unlock(&links->lock);
+    post(links, ASKED_PEER_HAS);
 }
 
 void links_changed(struct links *links)

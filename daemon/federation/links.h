@@ -39,8 +39,8 @@ void links_destroy(struct links *links);
 struct federation *links_federation(struct links *links);
 /* Any thread. A new roster or TLS context (references taken over; NULL: unchanged), soon; problems are logged. */
 void links_reload(struct links *links, const struct roster *roster, struct tls_context *tls);
-/* Any thread: federation_peer_has, on the links' thread. Takes it; dropped when the mailbox is full (it comes again).
- */
+/* Any thread: federation_peer_has, on the links' thread, soon; joined with what that peer said since its last turn.
+ * Takes it. */
 void links_peer_has(struct links *links, struct peer_positions *positions);
 /* Any thread: federation_changed. */
 void links_changed(struct links *links);

@@ -120,7 +120,7 @@ void standing_claim(struct federation *f, uint32_t peer, const struct signed_che
         replicated(f, peer, theirs);
         return;
     }
-    if (!region_signed(f, f->home, heard)) {
+    if (!region_signed(f, peer, f->home, heard)) {
         if (!pair->complained)
             log_warn("federation", "%s shows a checkpoint of this region that its key did not sign",
                      peer_name(f, peer));

@@ -158,6 +158,23 @@ static void what_is_not_signed_is_no_claim(void **state)
     assert_source(A, C);
 }
 
+/* A flood of such claims is not looked at one by one for ever; only that hub's, and only for a while. */
+static void a_flood_of_unsigned_claims_is_not_looked_at(void **state)
+{
+    (void)state;
+    link_to(B);
+    for (uint64_t i = 0; i < 2 * ROSTER_REGIONS_MAX; i++)
+        say_has(B, i == 0, A, (struct at){.sequence = 1000 + i, .forged = true});
+    say_has(B, false, A, (struct at){.sequence = 10});
+    assert_source(A, NO_PEER);
+    link_having(C, A, (struct at){.sequence = 10});
+    assert_source(A, C);
+    federation_unlinked(world.federation, C, NULL);
+    pass_alive(1000, 1u << B);
+    say_has(B, false, A, (struct at){.sequence = 10});
+    assert_source(A, B);
+}
+
 /* A hub that is behind us has nothing for us. */
 static void who_is_behind_is_no_source(void **state)
 {
@@ -585,6 +602,21 @@ static void behind_the_horizon_a_snapshot_is_needed(void **state)
     say_refusal(A, A, LOG_BEHIND_HORIZON, &(struct at){.sequence = 50});
     tick();
     assert_non_null(last_fetch(&peer));
+}
+
+/* Who refuses with a horizon what it has nothing beyond is left: else its snapshot would be taken again and again. */
+static void a_made_up_horizon_needs_no_snapshot(void **state)
+{
+    (void)state;
+    uint32_t peer = NO_PEER;
+    have(A, (struct at){.sequence = 50});
+    federation_destroy(world.federation);
+    create_federation();
+    link_having(B, A, (struct at){.sequence = 50});
+    say_refusal(B, A, LOG_BEHIND_HORIZON, &(struct at){.sequence = 50});
+    tick();
+    assert_null(last_fetch(&peer));
+    assert_source(A, NO_PEER);
 }
 
 static void another_history_needs_a_snapshot(void **state)
@@ -1140,6 +1172,7 @@ int main(void)
         TEST(the_regions_own_hub_comes_first),
         TEST(the_furthest_relay_then_the_least_used),
         TEST(what_is_not_signed_is_no_claim),
+        TEST(a_flood_of_unsigned_claims_is_not_looked_at),
         TEST(who_is_behind_is_no_source),
         TEST(a_source_that_is_silent_is_left),
         TEST(a_region_that_waits_for_its_turn_is_not_silent),
@@ -1160,6 +1193,7 @@ int main(void)
         TEST(a_snapshot_is_staged_and_proven),
         TEST(a_short_log_needs_no_snapshot),
         TEST(behind_the_horizon_a_snapshot_is_needed),
+        TEST(a_made_up_horizon_needs_no_snapshot),
         TEST(another_history_needs_a_snapshot),
         TEST(ahead_of_a_later_epoch_needs_a_snapshot),
         TEST(ahead_of_a_later_epoch_needs_a_snapshot),

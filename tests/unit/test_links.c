@@ -56,6 +56,9 @@ struct federation {
     enum todo todo;
     /* What it heard. */
     unsigned linked, unlinked, heard, snapshot_parts, snapshot_over, worked, peers_have, changed, ticks;
+    uint32_t said_of; /* regions in what the peer has, the last time */
+    uint64_t said_sequence;
+    bool said_complete;
     struct problem unlinked_why, snapshot_why;
     bool full;
     enum err set_roster; /* what it answers */
@@ -142,8 +145,12 @@ void federation_updated(struct federation *federation, struct update *update)
 
 void federation_peer_has(struct federation *federation, struct peer_positions *positions)
 {
+    uint32_t count = positions->count;
+    uint64_t sequence = count > 0 ? positions->checkpoints[0].checkpoint.sequence : 0;
+    bool complete = positions->complete;
     free(positions);
-    NOTE(federation, federation->peers_have++);
+    NOTE(federation, (federation->said_of = count, federation->said_sequence = sequence,
+                      federation->said_complete = complete, federation->peers_have++));
 }
 
 void federation_changed(struct federation *federation)
@@ -729,6 +736,41 @@ static void what_the_writers_have_comes_back_before_the_end(void **state)
     stop();
 }
 
+static struct peer_positions *said(bool complete, uint64_t sequence)
+{
+    struct peer_positions *out = calloc(1, sizeof *out + ROSTER_REGIONS_MAX * sizeof out->checkpoints[0]);
+    assert_non_null(out);
+    strcpy(out->peer, PKI_REGION);
+    out->complete = complete;
+    out->count = ROSTER_REGIONS_MAX;
+    for (uint32_t i = 0; i < out->count; i++) {
+        snprintf(out->checkpoints[i].checkpoint.region, GSS_BYTES, "E12%06u", i % 1000000);
+        out->checkpoints[i].checkpoint.sequence = sequence;
+    }
+    return out;
+}
+
+/* R15: a hub that floods us with positions costs one place, and one look a turn; the newest of each region count. */
+static void a_flood_of_positions_is_one(void **state)
+{
+    (void)state;
+    enum { FLOOD = 2000 };
+    start("", true);
+    links_stop(world.links); /* the thread is busy */
+    for (uint64_t i = 1; i <= FLOOD; i++)
+        links_peer_has(world.links, said(i == 1, i));
+    struct peer_positions *last = said(false, FLOOD + 1);
+    last->count = 1;
+    links_peer_has(world.links, last);
+    links_start(world.links);
+    WAIT_FOR(world.logic->peers_have > 0);
+    assert_int_equal(world.logic->peers_have, 1);
+    assert_int_equal(world.logic->said_of, ROSTER_REGIONS_MAX);
+    assert_int_equal(world.logic->said_sequence, FLOOD + 1);
+    assert_true(world.logic->said_complete);
+    stop();
+}
+
 static void a_new_roster_and_a_revocation_are_heard(void **state)
 {
     (void)state;
@@ -803,6 +845,7 @@ int main(void)
         cmocka_unit_test(a_flood_waits_while_we_do_not_read),
         cmocka_unit_test(hanging_up_while_dialling_says_nothing),
         cmocka_unit_test(what_the_writers_have_comes_back_before_the_end),
+        cmocka_unit_test(a_flood_of_positions_is_one),
         cmocka_unit_test(a_new_roster_and_a_revocation_are_heard),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
