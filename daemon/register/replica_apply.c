@@ -185,13 +185,20 @@ void mismatch_mark(struct draft *draft, const struct replica_work *work)
     draft->changed = draft->row_changed = true;
 }
 
-static enum replica_verdict mark_mismatch(struct draft *draft, struct replica_work *work, const char *what)
+/* Our own disk's damage is nobody's false statement: it counts against no hub, so that one liar after it does not
+ * freeze the region. */
+static enum replica_verdict say_afresh(const struct draft *draft, struct replica_work *work, const char *what)
 {
-    mismatch_mark(draft, work);
     log_error("register",
               "region %s: %s; what was proven up to entry %llu is still served, and the region is taken afresh",
               draft->region->code, what, (number)draft->row.proven.sequence);
     return refuse(work, VERDICT_MISMATCH, ERR_STORE_DAMAGED, "%s", what);
+}
+
+static enum replica_verdict mark_mismatch(struct draft *draft, struct replica_work *work, const char *what)
+{
+    mismatch_mark(draft, work);
+    return say_afresh(draft, work, what);
 }
 
 /* What two checkpoints of one position say of it. */
@@ -220,7 +227,7 @@ static enum relation relate_before(struct apply *apply, struct draft *draft, str
         !apply_get(apply, STORE_REPLICA_CHECKPOINTS, &key, &value, &kept_err))
         return RELATION_REFUSED;
     if (err != ERR_NONE || entry.size < LOG_HEADER_BYTES) {
-        *verdict = mark_mismatch(draft, work, "a stored entry is damaged");
+        *verdict = say_afresh(draft, work, "a stored entry is damaged");
         return RELATION_REFUSED;
     }
     log_header_hash(entry.data, head);
@@ -398,9 +405,9 @@ static enum replica_verdict apply_entries(struct apply *apply, struct draft *dra
         return refuse(work, VERDICT_LIE, ERR_INVALID, "its horizon goes back");
     if (verdict == VERDICT_NONE)
         verdict = apply_digest(apply, work, &state, &plan);
-    if (verdict == VERDICT_NONE && !digest_agrees(&plan.after, &work->checkpoint.checkpoint))
-        verdict = VERDICT_MISMATCH;
     if (verdict == VERDICT_MISMATCH)
+        return say_afresh(draft, work, "a stored record is damaged");
+    if (verdict == VERDICT_NONE && !digest_agrees(&plan.after, &work->checkpoint.checkpoint))
         return mark_mismatch(draft, work, "its records do not add up to the signed state");
     if (verdict != VERDICT_NONE)
         return verdict;

@@ -290,7 +290,10 @@ static enum replica_verdict stage_log(struct apply *apply, struct draft *draft, 
     if (link == LINK_GAP)
         return refuse(work, VERDICT_GAP, ERR_OUT_OF_RANGE, "entries after %llu are missing",
                       (number)staging->state.sequence);
-    if (link == LINK_OTHER && end->epoch == staging->begin.checkpoint.epoch)
+    if (link == LINK_OTHER && end->epoch < staging->state.epoch)
+        return refuse(work, VERDICT_OLD_EPOCH, ERR_STALE, "signed in epoch %llu; what is staged is in %llu",
+                      (number)end->epoch, (number)staging->state.epoch);
+    if (link == LINK_OTHER && end->epoch == staging->state.epoch)
         return freeze_fork(apply, draft, work, &staging->begin, "its entries do not follow the snapshot's");
     if (link == LINK_OTHER)
         return give_up(draft, work, VERDICT_OTHER_HISTORY, "an epoch began before the snapshot's position");
@@ -333,7 +336,8 @@ static enum replica_verdict not_proven(struct draft *draft, struct replica_work 
 {
     static const char why[] = "the snapshot's records do not add up to the signed state";
     log_error("register", "region %s: %s", draft->region->code, why);
-    bool mixed = draft->staging.mixed;
+    /* Records that were read before an epoch opened may be of entries that a restore has lost. */
+    bool mixed = draft->staging.mixed || draft->staging.state.epoch != draft->staging.begin.checkpoint.epoch;
     bool from_another = work->peer[0] == '\0' || strcmp(work->peer, draft->row.mismatch_peer) != 0;
     if (draft->row.mismatches > 0 && from_another && !mixed) {
         freeze_unproven(draft, work);

@@ -331,6 +331,39 @@ static void test_epoch_that_began_before_our_position(void **state)
     assert_int_equal(rig_status(fork->rig, REGION_A).frozen, FROZEN_NOT);
 }
 
+/* What is staged has followed the log into a later epoch; a hub that still has what the restore lost goes on with the
+ * old one: no fork. */
+static void test_staged_past_an_epoch(void **state)
+{
+    struct fork *fork = *state;
+    struct rig *rig = fork->rig;
+    uint64_t begin = fork->at;
+    origin_commit(fork->a, 6, 30);
+    origin_epoch(fork->branch, 2, 0x2b);
+    origin_sign(fork->branch);
+    assert_verdict(rig, begin_of(fork->branch, begin), VERDICT_STAGED);
+    assert_verdict(rig, headers_of(fork->branch, 1, begin), VERDICT_STAGED);
+    struct replica_work *records = records_of(fork->branch, 1, 1000);
+    records->read_at_sequence = fork->branch->sequence + 1;
+    assert_verdict(rig, records, VERDICT_STAGED);
+    assert_verdict(rig, log_of(fork->branch, begin + 1, fork->branch->sequence), VERDICT_STAGED);
+    assert_verdict(rig, log_of(fork->a, begin + 1, fork->a->sequence), VERDICT_OLD_EPOCH);
+    assert_int_equal(rig_status(rig, REGION_A).frozen, FROZEN_NOT);
+    /* Nor is what does not add up then any hub's false statement. */
+    uint64_t end = fork->branch->sequence;
+    for (int i = 0; i < 2; i++) {
+        struct replica_work *works[] = {begin_of(fork->branch, begin), headers_of(fork->branch, 1, begin),
+                                        records_of(fork->branch, 1, 1000), log_of(fork->branch, begin + 1, end)};
+        for (int j = 0; j < 4; j++) {
+            snprintf(works[j]->peer, sizeof works[j]->peer, "E1200000%d", 7 + i);
+            assert_verdict(rig, works[j], j == 3 ? VERDICT_MISMATCH : VERDICT_STAGED);
+        }
+        assert_int_equal(rig_status(rig, REGION_A).frozen, FROZEN_NOT);
+    }
+    take_snapshot(rig, fork->branch);
+    assert_replica_is(rig, fork->branch);
+}
+
 /* --- records that do not add up
  * ---------------------------------------------------------------------------------------- */
 
@@ -432,6 +465,7 @@ int main(void)
         ONE(test_new_after_a_thaw),
         ONE(test_epoch_that_began_before_our_position),
         ONE(test_made_up_header_is_no_fork),
+        ONE(test_staged_past_an_epoch),
         ONE(test_mismatch_then_batch),
         ONE(test_mismatch_twice_freezes),
     };

@@ -267,6 +267,18 @@ static void test_damaged_at_start_D6(void **state)
     assert_replica_is(rig, pair->a);
 }
 
+/* A snapshot that lacks a record. */
+static void stage_false(struct rig *rig, const struct origin *origin, const char *peer)
+{
+    uint64_t end = origin->sequence;
+    struct replica_work *works[] = {begin_of(origin, end), headers_of(origin, 1, end), records_of(origin, 1, 1000),
+                                    log_of(origin, end + 1, end)};
+    for (int i = 0; i < 4; i++) {
+        snprintf(works[i]->peer, sizeof works[i]->peer, "%s", peer);
+        assert_verdict(rig, works[i], i == 3 ? VERDICT_MISMATCH : VERDICT_STAGED);
+    }
+}
+
 /* A batch that meets a damaged record: taken afresh, as for any other mismatch. */
 static void test_damage_met_by_a_batch(void **state)
 {
@@ -283,6 +295,8 @@ static void test_damage_met_by_a_batch(void **state)
     origin_sign(pair->a);
     assert_verdict(rig, batch_of(pair->a, at + 1, at + 1), VERDICT_MISMATCH);
     uint64_t end = pair->a->sequence;
+    stage_false(rig, pair->a, "E12000007"); /* a liar's snapshot after it freezes nothing: the damage was ours */
+    assert_int_equal(rig_status(rig, REGION_A).frozen, FROZEN_NOT);
     stage_all(rig, pair->a);
     assert_verdict(rig, log_of(pair->a, end + 1, end), VERDICT_APPLIED);
     rig_tidy(rig);
