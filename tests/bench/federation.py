@@ -8,6 +8,7 @@ import contextlib
 import os
 import shutil
 import statistics
+import tempfile
 import time
 
 import dataset
@@ -20,6 +21,7 @@ import stubs
 HOME, FOLLOWER = many.YORKSHIRE, many.NORTH
 ALL = [HOME] + [f"E1200000{number}" for number in range(1, 10) if f"E1200000{number}" != HOME]
 REST_MS = 2
+MEMORY = "/dev/shm"
 ROUNDS = 3
 SECTION = "Federation"
 NOT_INSTALLED = "not installed: make bench-peers"
@@ -33,9 +35,15 @@ def percentile(ordered, per_mille):
 class Federated:
     """Running hubs, the first of them with something to find."""
 
-    def __init__(self, bench, regions):
-        self.bench, self.hubs = bench, many.Hubs(bench.federation, os.path.join(bench.work, f"hubs-{len(regions)}"), regions,
-                                                 options={("log", "level"): "info"}, relays=False)
+    def __init__(self, bench, regions, followers_folder=None):
+        folder = os.path.join(bench.work, f"hubs-{len(regions)}")
+        if followers_folder:
+            os.makedirs(os.path.join(folder, HOME))
+            folder, disk = os.path.join(followers_folder, "hubs"), folder
+            os.makedirs(folder)
+            os.symlink(os.path.join(disk, HOME), os.path.join(folder, HOME))
+        self.bench, self.hubs = bench, many.Hubs(bench.federation, folder, regions, options={("log", "level"): "info"},
+                                                 relays=False)
         self.messages = stubs.load()
         # Before any hub reads the revocation lists.
         for region in regions:
@@ -104,13 +112,14 @@ class Federated:
 
 
 # --- from an update to finding it ----------------------------------------------------------------------------------
-def report_latency(bench, followers, ours, theirs, version):
+def report_latency(bench, followers, ours, theirs, version, disks):
     found = statistics.median(each["found_p50_us"] for each in ours)
     worst = statistics.median(each["found_p99_us"] for each in ours)
     beside = f"PostgreSQL {version}, logical replication over TLS" if theirs else NOT_INSTALLED
-    many_of = f"{followers} follower{'s' if followers > 1 else ''}"
+    many_of = f"{followers} follower{'s' if followers > 1 else ''} ({disks})"
     note = (f"medians of {ROUNDS} turns, {ours[0]['updates']} updates each, {REST_MS} ms apart; its receipt after "
-            f"{statistics.median(each['receipt_p50_us'] for each in ours):,.0f} us; searched in a tight loop, "
+            f"{statistics.median(each['receipt_p50_us'] for each in ours):,.0f} us and found "
+            f"{statistics.median(each['after_receipt_p50_us'] for each in ours):,.0f} us after that; searched in a tight loop, "
             f"{ours[0]['searches_each']:.1f} searches an update")
     bench.table.add(SECTION, f"update sent to found at another hub, {many_of}, p50", found, "us", beside,
                     theirs and statistics.median(percentile(each, 500) for each in theirs), target=1, note=note)
@@ -118,29 +127,35 @@ def report_latency(bench, followers, ours, theirs, version):
                     theirs and statistics.median(percentile(each, 990) for each in theirs))
 
 
-def latencies(bench, tool, group, replication, followers):
+def latencies(bench, tool, group, replication, followers, disks):
     updates, ours, theirs = bench.options.federation_updates, [], []
     for _ in range(ROUNDS):
         if replication:
             theirs.append(replication.latencies(updates, REST_MS / 1000))
         ours.append(group.latency(tool, updates))
-    report_latency(bench, followers, ours, theirs, replication and replication.version())
+    report_latency(bench, followers, ours, theirs, replication and replication.version(), disks)
 
 
 # --- catching up ----------------------------------------------------------------------------------------------------
 def cost_of_catching_up(bench, tool, pair, updates):
     """Updates a second at home: nobody follows, then a hub catches up meanwhile."""
     alone, beside, seconds = [], [], bench.options.seconds
+    load = [*updates, "--connections", 64, "--seconds", seconds, "--pid", pair.hubs[HOME].process.pid]
     for _ in range(ROUNDS):
         pair.hubs[FOLLOWER].stop()
-        alone.append(tool("updates", "stream", *updates, "--connections", 64, "--seconds", seconds)["per_second"])
+        alone.append(tool("updates", "stream", *load))
         pair.hubs[FOLLOWER].launch()
-        beside.append(tool("updates", "stream", *updates, "--connections", 64, "--seconds", seconds)["per_second"])
+        beside.append(tool("updates", "stream", *load))
         pair.hubs[FOLLOWER].wait_ready()
         pair.wait_level(120)
-    bench.table.add(SECTION, "updates a second at home while a hub catches up", statistics.median(beside), "updates/s",
-                    "nobody follows", statistics.median(alone), note="on shared cores: the follower's own work is "
-                    f"taken from the same {os.cpu_count()}; medians of {ROUNDS} turns of {seconds:g} s")
+    def median(runs, key):
+        return statistics.median(each[key] for each in runs)
+
+    bench.table.add(SECTION, "updates a second at home while a hub catches up", median(beside, "per_second"), "updates/s",
+                    "nobody follows", median(alone, "per_second"), note="on shared cores and one disk: the follower's own "
+                    f"work is taken from the same {os.cpu_count()}; medians of {ROUNDS} turns of {seconds:g} s")
+    bench.table.add(SECTION, "the home hub's own CPU per update meanwhile", median(beside, "server_cpu_us"), "us",
+                    "nobody follows", median(alone, "server_cpu_us"))
 
 
 # --- all of it, afresh ----------------------------------------------------------------------------------------------
@@ -165,6 +180,24 @@ def take_all(bench, pair, replication, rounds):
                          f"{sender.peak / 2**20:,.0f} MiB at the source")
 
 
+# --- eight followers ------------------------------------------------------------------------------------------------
+def eight(bench, tool):
+    """Followers elsewhere have disks of their own; here eight would keep the home's busy with their syncs. So what they
+    write goes to memory, PostgreSQL's as well; the homes' goes to the disk."""
+    with contextlib.ExitStack() as stack:
+        memory = tempfile.mkdtemp(prefix="vacancyd-bench-", dir=MEMORY)
+        stack.callback(shutil.rmtree, memory, ignore_errors=True)
+        os.chmod(memory, 0o755)
+        replication = None
+        if peers.Replication.available:
+            replication = peers.Replication(os.path.join(bench.work, "replication-8"), 1000, RECORD_BYTES, memory)
+            stack.callback(replication.stop)
+            for _ in ALL[1:]:
+                replication.subscribe()
+        with Federated(bench, ALL, memory) as nine:
+            latencies(bench, tool, nine, replication, len(ALL) - 1, "their disks are memory, PostgreSQL's too")
+
+
 def measure(bench, tool, agencies):
     """All of it; run.py's Bench, its tool() and the agencies' names."""
     records = bench.options.records
@@ -178,17 +211,16 @@ def measure(bench, tool, agencies):
         with Federated(bench, [HOME, FOLLOWER]) as pair:
             pair.register(agencies)
             arguments = pair.as_agencies(agencies, updates)
+            pair.hubs[FOLLOWER].stop()
             tool("updates", "fill", *arguments, "--seconds", 280)
+            pair.hubs[FOLLOWER].start()
             pair.wait_level(300)
             take_all(bench, pair, replication, 1 if records > 200_000 else ROUNDS)
             if replication and not replication.subscribers:
                 replication.subscribe()
             if not bench.options.only_records:
-                latencies(bench, tool, pair, replication, 1)
+                latencies(bench, tool, pair, replication, 1, "all on one disk")
                 cost_of_catching_up(bench, tool, pair, arguments)
         if bench.options.only_records:
             return
-        with Federated(bench, ALL) as nine:
-            while replication and replication.subscribers < len(ALL) - 1:
-                replication.subscribe()
-            latencies(bench, tool, nine, replication, len(ALL) - 1)
+        eight(bench, tool)

@@ -193,13 +193,13 @@ class Replication:
 
     available = Cluster.program and Session.library
 
-    def __init__(self, folder, rows, body_bytes):
+    def __init__(self, folder, rows, body_bytes, subscribers_folder=None):
         os.makedirs(folder, exist_ok=True)
         self.rows, self.body_bytes, self.subscribers, self.turn = rows, body_bytes, 0, 0
         self.publisher = Cluster(os.path.join(folder, "publisher"),
                                  "wal_level = logical\nmax_wal_senders = 32\nmax_replication_slots = 32\n")
         try:
-            self.subscriber = Cluster(os.path.join(folder, "subscriber"), "max_worker_processes = 40\n"
+            self.subscriber = Cluster(os.path.join(subscribers_folder or folder, "subscriber"), "max_worker_processes = 40\n"
                                       "max_logical_replication_workers = 32\nmax_replication_slots = 32\n"
                                       # Else a subscriber that comes soon after another waits for 5 s.
                                       "wal_retrieve_retry_interval = 50ms\n")
