@@ -101,6 +101,7 @@ static void publish(struct federation *f)
         struct federation_peer *out = &f->status[f->status_count++];
         *out = (struct federation_peer){.linked = peer->state == PEER_LINKED,
                                         .answered = peer->answered,
+                                        .has_more = standing_has_more(f, i),
                                         .heard_boot_ms = peer->heard_ms,
                                         .replicated_sequence = peer->replicated_sequence};
         memcpy(out->region, peer->region, sizeof out->region);

@@ -103,6 +103,7 @@ struct federation_peer {
     char region[GSS_BYTES];
     bool linked;                  /* our Follow stream to it is up */
     bool answered;                /* said what it has since our start: asked about our own log */
+    bool has_more;                /* of our own log than we have, by our key's signature */
     int64_t heard_boot_ms;        /* last sign of life; 0: never */
     char source[GSS_BYTES];       /* whose log of this region we follow: a peer's region; "": none */
     uint64_t replicated_sequence; /* of our own log, what it has durably */

@@ -265,6 +265,8 @@ void snapshots_tick(struct federation *f);
 void standing_claim(struct federation *f, uint32_t peer, const struct signed_checkpoint *checkpoint);
 void standing_tick(struct federation *f);
 void standing_updated(struct federation *f, struct update *update);
+/* Whether the peer showed entries of our own log that we don't have. */
+bool standing_has_more(const struct federation *f, uint32_t peer);
 /* Whether entries of our own log are to be taken from peers. */
 bool standing_replays(const struct federation *f);
 /* What was gathered of our own log goes to the home writer. */

@@ -94,7 +94,10 @@ static void ahead(struct federation *f, uint32_t peer, const struct signed_check
 
 static void superseding(struct federation *f, uint32_t peer, const struct signed_checkpoint *theirs)
 {
-    if (standing_now(f) == STANDING_SUPERSEDED || f->standing.have_superseding)
+    if (f->standing.have_superseding)
+        return;
+    /* Once superseded, only a still later epoch is news: should this hub be promoted, it opens one after that. */
+    if (standing_now(f) == STANDING_SUPERSEDED && theirs->checkpoint.epoch <= f->standing.superseding.checkpoint.epoch)
         return;
     f->standing.superseding = *theirs;
     f->standing.have_superseding = true;
@@ -154,13 +157,19 @@ void standing_other_history(struct federation *f, uint32_t peer)
 
 /* --- replay ---------------------------------------------------------------------------------------------------- */
 
+bool standing_has_more(const struct federation *f, uint32_t peer)
+{
+    if (f->home == NO_PEER)
+        return false;
+    const struct claim *claim = &f->pairs[(size_t)peer * f->count + f->home].claim;
+    return claim->have && claim_compare(claim, &f->regions[f->home]) > 0;
+}
+
 static bool anybody_is_ahead(const struct federation *f)
 {
-    for (uint32_t i = 0; i < f->count; i++) {
-        const struct claim *claim = &f->pairs[(size_t)i * f->count + f->home].claim;
-        if (claim->have && claim_compare(claim, &f->regions[f->home]) > 0)
+    for (uint32_t i = 0; i < f->count; i++)
+        if (standing_has_more(f, i))
             return true;
-    }
     return false;
 }
 
@@ -279,6 +288,7 @@ void standing_updated(struct federation *f, struct update *update)
     if (done) {
         backoff_clear(&f->standing.again);
     } else {
+        f->standing.superseding.checkpoint.epoch = 0; /* it is said again */
         if (f->standing.again.step_ms == 0)
             log_error("federation", "the home register refuses to %s: %s",
                       update->kind == UPDATE_DECIDE ? "decide" : "stand back", update->result.problem.text);
@@ -335,7 +345,7 @@ void standing_tick(struct federation *f)
     say_standing(f, now);
     if (standing->update_out || !is_due(f, standing->again.until_ms))
         return;
-    if (standing->have_superseding && now != STANDING_SUPERSEDED) {
+    if (standing->have_superseding) {
         send_update(f, UPDATE_SUPERSEDED);
         return;
     }

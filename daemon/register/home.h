@@ -124,6 +124,7 @@ struct update {
         struct {
             bool accept_loss; /* decide although not every peer was asked, after a restore */
             bool new_epoch;   /* open the next epoch even where this one could go on */
+            bool behind;      /* a peer has more of this region's log: while asking, as if restoring */
         } promote;
         struct {
             struct arena *arena; /* malloc'd, with what the rows point into; freed by update_destroy */

@@ -113,7 +113,9 @@ enum err standing_promote(struct batch *batch, struct update *update)
 {
     struct problem *problem = &update->result.problem;
     bool accept_loss = update->as.promote.accept_loss, new_epoch = update->as.promote.new_epoch;
-    if (batch->standing == STANDING_RESTORING && !accept_loss)
+    bool restoring =
+        batch->standing == STANDING_RESTORING || (batch->standing == STANDING_ASKING && update->as.promote.behind);
+    if (restoring && !accept_loss)
         return problem_set(problem, ERR_PRECONDITION, "accept_loss",
                            "not every other hub was asked for what this one had; what they alone have would be lost: "
                            "wait for them, or accept the loss");
@@ -130,7 +132,7 @@ enum err standing_promote(struct batch *batch, struct update *update)
         if (theirs > batch->position.epoch)
             batch->position.epoch = theirs; /* the next one is later than both */
     }
-    return decide(batch, update, new_epoch || batch->standing == STANDING_RESTORING);
+    return decide(batch, update, new_epoch || restoring);
 }
 
 enum err standing_supersede(struct batch *batch, struct update *update)
@@ -143,7 +145,11 @@ enum err standing_supersede(struct batch *batch, struct update *update)
     signer_public_key(home->options.signer, public_key);
     if (strcmp(said->region, home->options.region) != 0 || !checkpoint_verify(theirs, public_key))
         return problem_set(problem, ERR_INVALID, "superseded", "not a checkpoint that this region's key signed");
-    if (batch->standing == STANDING_SUPERSEDED)
+    uint64_t known = 0;
+    enum err err = batch->standing == STANDING_SUPERSEDED ? superseding_epoch(batch, &known, problem) : ERR_NONE;
+    if (err != ERR_NONE)
+        return err;
+    if (batch->standing == STANDING_SUPERSEDED && said->epoch <= known)
         return settle(batch, update);
     bool other_id =
         said->epoch == batch->position.epoch && memcmp(said->epoch_id, batch->position.epoch_id, EPOCH_ID_BYTES) != 0;

@@ -163,13 +163,23 @@ const struct call_handler list_regions_handler = {.message = list_regions};
 
 /* --- Promote --------------------------------------------------------------------------------------------------- */
 
+/* Deciding in the same epoch would then be a fork. */
+static bool is_behind(const struct peers *peers)
+{
+    for (size_t i = 0; i < peers->count; i++)
+        if (peers->list[i].has_more)
+            return true;
+    return false;
+}
+
 static void promote(struct call *call, const ProtobufCMessage *message)
 {
     const Vacancy__V1__PromoteRequest *in = (const Vacancy__V1__PromoteRequest *)message;
     struct principal who;
     if (!call_identify(call, ROLE_BIT(ROLE_OPERATOR), &who))
         return;
-    struct update *update = update_create(UPDATE_PROMOTE);
+    const struct peers *peers = read_peers(call_context(call), call->arena);
+    struct update *update = peers != NULL ? update_create(UPDATE_PROMOTE) : NULL;
     if (update == NULL) {
         call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
         return;
@@ -179,6 +189,7 @@ static void promote(struct call *call, const ProtobufCMessage *message)
     update->expires_boot_ms = call->deadline_boot_ms;
     update->as.promote.accept_loss = in->accept_loss;
     update->as.promote.new_epoch = in->new_epoch;
+    update->as.promote.behind = is_behind(peers);
     if (update_send(call, update) != ERR_NONE) {
         update_destroy(update);
         call_fail(call, ERR_UNAVAILABLE, "", "too many updates are waiting at this hub; try again");

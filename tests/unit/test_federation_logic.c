@@ -1008,6 +1008,11 @@ static void lost_entries_are_taken_back(void **state)
     assert_non_null(take);
     assert_int_equal(peer, A);
     assert_int_equal(take->sequence, 100);
+    struct federation_peer peers[REGIONS];
+    tick();
+    size_t count = federation_status(world.federation, peers, REGIONS);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(peers[i].has_more, strcmp(peers[i].region, region_code(A)) == 0);
     say_whole_batch(A, OURS, 101, 103);
     assert_int_equal(world.update_count, 1);
     assert_int_equal(world.updates[0]->kind, UPDATE_REPLAY);
@@ -1118,6 +1123,12 @@ static void a_later_epoch_supersedes(void **state)
         say_has(A, false, OURS, at);
         pass_alive(1000, 1u << A);
         assert_int_equal(world.update_count, 0);
+        /* A still later epoch is news. */
+        say_has(A, false, OURS, (struct at){.sequence = 95, .epoch = 4});
+        pass_alive(1000, 1u << A);
+        assert_int_equal(world.update_count, 1);
+        assert_int_equal(world.updates[0]->as.superseded.checkpoint.epoch, 4);
+        update_returns(UPDATE_SUPERSEDED, ERR_NONE);
     }
 }
 

@@ -204,6 +204,45 @@ static void test_superseded_for_good(void **state)
     world_finish(world);
 }
 
+/* The other hub went on into later epochs: a promoted one opens its own after all that were heard of. */
+static void test_superseded_ever_later(void **state)
+{
+    (void)state;
+    struct world *world = &original;
+    open_asking(world, seed);
+    assert_int_equal(apply(world, UPDATE_DECIDE), ERR_NONE);
+    assert_int_equal(world_apply(world, superseded(world, 5, 1, world->signer)).problem.code, ERR_NONE);
+    assert_int_equal(world_apply(world, superseded(world, 8, 2, world->signer)).problem.code, ERR_NONE);
+    assert_int_equal(world_apply(world, superseded(world, 6, 3, world->signer)).problem.code, ERR_NONE);
+    reopen(world);
+    assert_standing(world, STANDING_SUPERSEDED);
+    assert_int_equal(world_apply(world, promote(world, true, true)).epoch, 9);
+    assert_register_true(world);
+    world_finish(world);
+}
+
+/* The operator's word does not make a fork of what a peer is known to have. */
+static void test_promoted_though_behind(void **state)
+{
+    (void)state;
+    struct world *world = &original;
+    open_asking(world, seed);
+    assert_int_equal(apply(world, UPDATE_DECIDE), ERR_NONE);
+    reopen(world);
+    struct update *behind = promote(world, false, false);
+    behind->as.promote.behind = true;
+    struct update_result refused = world_apply(world, behind);
+    assert_int_equal(refused.problem.code, ERR_PRECONDITION);
+    assert_string_equal(refused.problem.field, "accept_loss");
+    assert_standing(world, STANDING_ASKING);
+    behind = promote(world, true, false);
+    behind->as.promote.behind = true;
+    assert_int_equal(world_apply(world, behind).epoch, 2);
+    assert_standing(world, STANDING_DECIDING);
+    assert_register_true(world);
+    world_finish(world);
+}
+
 /* The same number with another id: a fork, seen from inside. */
 static void test_superseded_by_another_id(void **state)
 {
@@ -818,6 +857,8 @@ int main(void)
         cmocka_unit_test(test_the_operators_word),
         cmocka_unit_test(test_superseded_for_good),
         cmocka_unit_test(test_superseded_by_another_id),
+        cmocka_unit_test(test_superseded_ever_later),
+        cmocka_unit_test(test_promoted_though_behind),
         cmocka_unit_test(test_replay_gives_the_same_register),
         cmocka_unit_test(test_what_the_offer_tells_is_not_lost),
         cmocka_unit_test(test_a_lost_carer_must_be_pushed_first),
