@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIXED_BYTES (DIGEST_BYTES + 4 + 5 * 8 + 4 + 4)
+#define FIXED_BYTES    (DIGEST_BYTES + 4 + 5 * 8 + 4 + 4)
+#define OUTCOME_ERASED UINT32_MAX /* and all else 0: its carer was erased */
 
 static enum err refuse_forgotten(struct update *update)
 {
@@ -74,6 +75,9 @@ enum err request_check(struct batch *batch, struct update *update)
     if (value.size < FIXED_BYTES)
         return problem_set(&update->result.problem, ERR_STORE_DAMAGED, "",
                            "store damaged: a request's record is short");
+    if (get_be32(value.data + DIGEST_BYTES) == OUTCOME_ERASED)
+        return problem_set(&update->result.problem, ERR_PRECONDITION, "request_id",
+                           "this id was used before, for a carer that has been erased since; use a new one");
     if (memcmp(value.data, update->content_hash, DIGEST_BYTES) != 0)
         return problem_set(&update->result.problem, ERR_PRECONDITION, "request_id",
                            "this id was used before for another content; use a new one");
@@ -111,6 +115,15 @@ bool request_store(struct batch *batch, const struct update *update)
     return batch_put(batch, STORE_REQUESTS, &key, &value);
 }
 
+/* That the id was used stays, and nothing else: sent again late, the same call must not register the carer anew. */
+static bool forget_outcome(struct batch *batch, const struct table_key *key)
+{
+    uint8_t nothing[FIXED_BYTES] = {0};
+    struct octets value = {nothing, sizeof nothing};
+    put_be32(nothing + DIGEST_BYTES, OUTCOME_ERASED);
+    return batch_put(batch, STORE_REQUESTS, key, &value);
+}
+
 /* Outcomes are in order of time, not of carers: all are looked at, which an erasure may cost. */
 bool requests_forget(struct batch *batch, uint64_t national_reference)
 {
@@ -131,7 +144,7 @@ bool requests_forget(struct batch *batch, uint64_t national_reference)
         at.size = key.size;
         if (value.size >= RECORD_PREFIX_BYTES + FIXED_BYTES &&
             memcmp(value.data + RECORD_PREFIX_BYTES + DIGEST_BYTES + 20, named, sizeof named) == 0 &&
-            !batch_del(batch, STORE_REQUESTS, &at))
+            !forget_outcome(batch, &at))
             return false;
         at.data[at.size++] = 0;
     }

@@ -183,6 +183,32 @@ static void test_an_erased_carer_is_nowhere(void **state)
     assert_register_true(world);
 }
 
+/* A push that comes again late, after the erasure, is not done again: the carer stays erased. */
+static void test_a_late_retry_registers_nobody_anew(void **state)
+{
+    struct world *world = *state;
+    struct home_carer none;
+    uint8_t request_id[REQUEST_ID_BYTES], content[DIGEST_BYTES];
+    struct update *push = world_put_carer(world, AGENCY, SECRET), *late = world_put_carer(world, AGENCY, SECRET);
+    world_request_id(world, push, world->wall_ms);
+    memcpy(request_id, push->request_id, sizeof request_id);
+    for (size_t i = 0; i < sizeof content; i++)
+        content[i] = push->content_hash[i] = (uint8_t)(0xa1 ^ (7 * i));
+    assert_int_equal(world_apply(world, push).problem.code, ERR_NONE);
+    assert_int_equal(world_apply(world, world_update(world, UPDATE_ERASE_CARER, AGENCY, SECRET)).problem.code,
+                     ERR_NONE);
+    late->has_request_id = true;
+    memcpy(late->request_id, request_id, sizeof request_id);
+    memcpy(late->content_hash, content, sizeof content);
+    struct update_result refused = world_apply(world, late);
+    assert_int_equal(refused.problem.code, ERR_PRECONDITION);
+    assert_string_equal(refused.problem.field, "request_id");
+    assert_int_equal(home_get_carer(world->home, AGENCY, SECRET, &none), ERR_NOT_FOUND);
+    assert_int_equal(records_with(world, content, DIGEST_BYTES), 0);
+    reopen(world);
+    assert_register_true(world);
+}
+
 /* What is pending at a stop is done after the start. */
 static void test_an_erasure_outlives_a_restart(void **state)
 {
@@ -339,9 +365,13 @@ int main(void)
 {
     seed = seed_from_environment(20261125);
     const struct CMUnitTest tests[] = {
-        BOTH(test_an_erased_carer_is_nowhere),       BOTH(test_an_erasure_outlives_a_restart),
-        BOTH(test_dropping_goes_on_after_a_restart), BOTH(test_who_may_erase),
-        BOTH(test_old_payloads_are_dropped),         BOTH(test_a_payload_that_must_be_there),
+        BOTH(test_an_erased_carer_is_nowhere),
+        BOTH(test_a_late_retry_registers_nobody_anew),
+        BOTH(test_an_erasure_outlives_a_restart),
+        BOTH(test_dropping_goes_on_after_a_restart),
+        BOTH(test_who_may_erase),
+        BOTH(test_old_payloads_are_dropped),
+        BOTH(test_a_payload_that_must_be_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
