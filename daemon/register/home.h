@@ -40,9 +40,9 @@ enum update_kind {
     UPDATE_ERASE_CARER, /* a person's data: gone from every table, and from the log once the horizon has passed it */
     UPDATE_DECIDE,      /* this hub may decide from here on: opens the first epoch, or after a restore the next one */
     /*
-     * The operator's word. While asking: decides without a peer. While restoring: only with accept_loss, in the next
-     * epoch. Superseded: only with accept_loss and new_epoch, in an epoch after the one that superseded it (a fork's
-     * survivor). With new_epoch: the next epoch in every standing.
+     * The operator's word. While asking: decides without a peer. While restoring, or asking and behind: only with
+     * accept_loss, in the next epoch. Superseded: only with accept_loss and new_epoch, in an epoch after the one that
+     * superseded it (a fork's survivor). With new_epoch: the next epoch in every standing.
      */
     UPDATE_PROMOTE,
     /*
