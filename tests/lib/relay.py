@@ -11,9 +11,12 @@ of which bytes were dropped can't go on, so `heal` ends those; the hubs dial ane
 
 "to" is towards the target, "from" is what it answers. All functions may be called from any thread.
 """
+import contextlib
 import selectors
 import socket
 import threading
+
+import netns
 
 BUFFER_BYTES = 256 * 1024
 READ_BYTES = 64 * 1024
@@ -28,8 +31,8 @@ class Side:
 
 
 class Relay:
-    def __init__(self, target, host="127.0.0.1", port=0):
-        self.target = target
+    def __init__(self, target, host="127.0.0.1", port=0, namespace=None):
+        self.target, self.namespace = target, namespace  # the target is in this network namespace (netns.py)
         self.passed, self.dropped = 0, 0
         self.silent = set()
         self.closing = self.healing = False
@@ -64,6 +67,8 @@ class Relay:
         self.waker.send(b".")
         self.thread.join(10)
         assert not self.thread.is_alive(), "the relay hangs"
+        for each in (self.listener, self.waker, self.woken):
+            each.close()
 
     # --- its thread ---------------------------------------------------------------------------------------------------
     def run(self):
@@ -73,8 +78,6 @@ class Relay:
         for side in list(self.sides):
             side.socket.close()
         self.selector.close()
-        for each in (self.listener, self.waker, self.woken):
-            each.close()
 
     def wake(self, _what):
         self.woken.recv(64)
@@ -89,7 +92,8 @@ class Relay:
             near, _ = self.listener.accept()
         except OSError:
             return
-        far = socket.socket()
+        with netns.inside(self.namespace) if self.namespace else contextlib.nullcontext():
+            far = socket.socket()
         near.setblocking(False)
         far.setblocking(False)
         for each in (near, far):
