@@ -123,6 +123,8 @@ struct region {
     uint32_t snapshot_avoid;
     uint32_t snapshot_failures;
     enum fetch_phase phase;
+    uint64_t heard_sequence; /* the furthest header or entry of this fetch */
+    bool heard_end;          /* the newest signature at the log's end */
     bool resumed, fetch_over, no_resume;
     uint32_t evidence; /* serial of a checkpoint that contradicts ours, at the replica writer; 0: none */
     int64_t look_ms;   /* when its source is thought over next; 0: at once */

@@ -56,6 +56,8 @@ bool snapshot_start(struct federation *f, uint32_t number, uint32_t peer)
     region->serial = serial_next(f);
     region->phase = region->resumed ? FETCH_HEADERS : FETCH_BEGIN;
     region->fetch_over = false;
+    region->heard_sequence = 0;
+    region->heard_end = false;
     region->since_ms = region->progress_ms = f->now_ms;
     f->peers[peer].used++;
     f->peers[peer].fetching = number;
@@ -221,11 +223,50 @@ static void log_heard(struct federation *f, uint32_t number, const Vacancy__V1__
     work_send(f, number, region->source, region->serial, work);
 }
 
+static bool is_further(struct region *region, uint64_t sequence)
+{
+    bool further = sequence > region->heard_sequence;
+    if (further)
+        region->heard_sequence = sequence;
+    return further;
+}
+
+/* What may bring the snapshot on. The same again, and nothing, are as good as silence: else a hub could keep a region,
+ * and one of the few places for snapshots, for ever. */
+static bool is_progress(struct region *region, const Vacancy__V1__FetchSnapshotResponse *message)
+{
+    struct log_header header;
+    switch (message->item_case) {
+    case VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__ITEM_BEGIN:
+        return true;
+    case VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__ITEM_HEADERS:
+        return is_further(region,
+                          message->headers->first_sequence + message->headers->headers.len / LOG_HEADER_BYTES - 1);
+    case VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__ITEM_RECORDS:
+        return message->records->n_records > 0; /* the replica writer takes each key once */
+    case VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__ITEM_BATCH:
+        break;
+    default:
+        return false;
+    }
+    size_t count = message->batch->n_entries;
+    if (count == 0) {
+        bool first = message->batch->checkpoint != NULL && !region->heard_end;
+        region->heard_end |= first;
+        return first;
+    }
+    const ProtobufCBinaryData *last = &message->batch->entries[count - 1]->header;
+    return log_header_decode(&(struct octets){last->data, last->len}, &header) != ERR_NONE || /* it will be refused */
+           is_further(region, header.sequence);
+}
+
 void snapshot_heard(struct federation *f, uint32_t peer, const Vacancy__V1__FetchSnapshotResponse *message)
 {
     uint32_t number = f->peers[peer].fetching;
     if (number == NO_PEER)
         return; /* of a fetch that was stopped */
+    if (!is_progress(&f->regions[number], message))
+        return;
     f->regions[number].progress_ms = f->now_ms;
     switch (message->item_case) {
     case VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__ITEM_BEGIN:

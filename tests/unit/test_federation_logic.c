@@ -780,6 +780,25 @@ static void a_snapshot_that_stands_still_is_left(void **state)
     assert_int_equal(count_said(SAID_STOP_FETCH, A), 1);
 }
 
+/* The same part again and again, or nothing in many messages, is no progress. */
+static void a_snapshot_that_is_said_again_and_again_is_left(void **state)
+{
+    (void)state;
+    link_having(A, A, (struct at){.sequence = 30000});
+    say_begin(A, A, (struct at){.sequence = 30000});
+    work_returns(VERDICT_STAGED);
+    for (int64_t ms = 0; ms <= SNAPSHOT_SILENCE_MS + 1000; ms += 1000) {
+        Vacancy__V1__FetchSnapshotResponse nothing = VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__INIT;
+        assert_int_equal(count_said(SAID_STOP_FETCH, A), ms >= SNAPSHOT_SILENCE_MS);
+        say_headers(A, 10 * LOG_HEADER_BYTES);
+        if (world.work_count > 0)
+            work_returns(VERDICT_STAGED);
+        say_snapshot(A, &nothing);
+        pass_alive(1000, 1u << A);
+    }
+    assert_int_equal(count_said(SAID_STOP_FETCH, A), 1);
+}
+
 /* --- protocol -------------------------------------------------------------------------------------------------- */
 
 #define assert_hung_up(peer)                                                                                           \
@@ -1215,6 +1234,7 @@ int main(void)
         TEST(a_snapshot_that_ends_unproven_has_failed),
         TEST(a_false_snapshot_does_not_bar_the_only_way),
         TEST(a_snapshot_that_stands_still_is_left),
+        TEST(a_snapshot_that_is_said_again_and_again_is_left),
         TEST(violations_hang_up),
         TEST(unknown_regions_are_ignored),
         TEST(a_new_roster_begins_anew),
