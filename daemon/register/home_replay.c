@@ -217,6 +217,8 @@ static enum err replay_payload(struct batch *batch, const struct log_header *hea
                        : replay_record(batch, payload.table, &payload.key, &payload.value, problem);
     if (err == ERR_NONE && header->epoch != batch->position.epoch)
         err = FAIL(batch, problem, "entry %llu is of an epoch that was not opened", sequence);
+    if (err == ERR_NONE && payload.table == LOG_TABLE_CARER && payload.deleted)
+        batch->position.erased = header->sequence; /* what is before it goes here too */
     return err;
 }
 

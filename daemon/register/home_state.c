@@ -75,6 +75,16 @@ static uint64_t roster_version(struct home *home)
     return version;
 }
 
+/* A position that is signed again is signed later, also by a clock that was set back: others know by that which of two
+ * signatures is the newer one. */
+static int64_t signing_time(const struct home *home, const struct home_position *position)
+{
+    const struct checkpoint *newest = &home->newest.checkpoint;
+    int64_t now_ms = clock_wall_ms(home->options.clock);
+    bool again = newest->epoch == position->epoch && newest->sequence == position->sequence;
+    return again && now_ms <= newest->time_ms ? newest->time_ms + 1 : now_ms;
+}
+
 /* Of a position with a state: when, and what its signer knew. */
 static void sign(struct home *home, const struct home_position *position, const struct shared_state *state,
                  struct signed_checkpoint *out)
@@ -84,7 +94,7 @@ static void sign(struct home *home, const struct home_position *position, const 
         .sequence = position->sequence,
         .records = state->records,
         .horizon = position->horizon,
-        .time_ms = clock_wall_ms(home->options.clock),
+        .time_ms = signing_time(home, position),
         .roster_version = roster_version(home),
     };
     memcpy(checkpoint.region, home->options.region, GSS_BYTES);

@@ -371,7 +371,8 @@ bool apply_plan(struct apply *apply, const struct draft *draft, const struct rep
 static enum replica_verdict signed_again(struct apply *apply, struct draft *draft, struct replica_work *work)
 {
     const struct checkpoint *theirs = &work->checkpoint.checkpoint, *ours = &draft->row.newest.checkpoint;
-    if (theirs->time_ms <= ours->time_ms)
+    /* A horizon that has moved is news also from a hub whose clock was set back meanwhile. */
+    if (theirs->time_ms <= ours->time_ms && theirs->horizon <= ours->horizon)
         return VERDICT_KNOWN;
     if (theirs->horizon < ours->horizon)
         return refuse(work, VERDICT_LIE, ERR_INVALID, "its horizon goes back");

@@ -24,7 +24,8 @@
 struct take {
     char region[GSS_BYTES];
     struct log_cursor cursor;
-    int64_t told_time_ms; /* signed time of the last checkpoint sent */
+    int64_t told_time_ms; /* signed time of the last checkpoint sent, */
+    uint64_t told_horizon;
     bool hungry;          /* there may be more */
 };
 
@@ -165,8 +166,10 @@ static bool send_batch(struct call *call, struct take *take, const struct log_sl
         return false;
     }
     cursor_advance(&take->cursor, slice);
-    if (slice->has_checkpoint)
+    if (slice->has_checkpoint) {
         take->told_time_ms = slice->checkpoint.checkpoint.time_ms;
+        take->told_horizon = slice->checkpoint.checkpoint.horizon;
+    }
     follow->full = !call_send(call, &out.base);
     return true;
 }
@@ -179,7 +182,8 @@ static bool send_signature(struct call *call, struct take *take)
     const struct checkpoint *newest = &slice.checkpoint.checkpoint;
     take->hungry = false;
     if (reader->newest(reader->ctx, take->region, &slice.checkpoint) != ERR_NONE ||
-        newest->sequence != take->cursor.sequence || newest->time_ms <= take->told_time_ms)
+        newest->sequence != take->cursor.sequence ||
+        (newest->time_ms <= take->told_time_ms && newest->horizon <= take->told_horizon))
         return true;
     return send_batch(call, take, &slice);
 }

@@ -358,6 +358,26 @@ static void replay_all(struct world *from, struct world *to)
     }
 }
 
+/* What was erased between the backup and the loss is erased here too: the horizon passes it. (The simulator.) */
+static void test_a_replayed_erasure_moves_the_horizon(void **state)
+{
+    (void)state;
+    int64_t next_ms = 0;
+    begin(20, 0);
+    assert_int_equal(world_apply(&original, world_put_carer(&original, AGENCY, "X-1")).problem.code, ERR_NONE);
+    struct update_result erased = world_apply(&original, world_update(&original, UPDATE_ERASE_CARER, AGENCY, "X-1"));
+    assert_int_equal(erased.problem.code, ERR_NONE);
+    replay_all(&original, &restored);
+    assert_int_equal(apply(&restored, UPDATE_DECIDE), ERR_NONE);
+    for (int i = 0; i < 4; i++) {
+        restored.boot_ms += HEARTBEAT_MS;
+        restored.wall_ms += HEARTBEAT_MS;
+        (void)home_heartbeat(restored.home, &next_ms);
+    }
+    assert_int_equal(newest(&restored).checkpoint.horizon, erased.sequence);
+    end();
+}
+
 static size_t lost_of(struct world *world, const char *agency)
 {
     static struct home_carer page[4];
@@ -864,6 +884,7 @@ int main(void)
         cmocka_unit_test(test_a_lost_carer_must_be_pushed_first),
         cmocka_unit_test(test_a_lost_carers_offer_lapses),
         cmocka_unit_test(test_a_lost_carer_withdrawn_and_erased),
+        cmocka_unit_test(test_a_replayed_erasure_moves_the_horizon),
         cmocka_unit_test(test_refused_replays),
         cmocka_unit_test(test_behind_while_asking),
         cmocka_unit_test(test_from_nothing),

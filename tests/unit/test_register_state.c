@@ -237,6 +237,13 @@ static void test_heartbeat(void **state)
     assert_int_equal(world_apply(world, world_put_carer(world, AGENCY, "H-1")).problem.code, ERR_NONE);
     world->boot_ms += HEARTBEAT_MS - 1;
     assert_false(home_heartbeat(world->home, &next_ms));
+    /* Also by a clock that was set back: or nobody would take it for newer. */
+    before = newest(world);
+    world->boot_ms += HEARTBEAT_MS;
+    world->wall_ms -= 1000 * HEARTBEAT_MS;
+    assert_true(home_heartbeat(world->home, &next_ms));
+    assert_int_equal(newest(world).checkpoint.time_ms, before.checkpoint.time_ms + 1);
+    world->wall_ms += 1000 * HEARTBEAT_MS;
     /* In memory only: after a restart the stored one, and at once a new signature. */
     uint64_t sequence = newest(world).checkpoint.sequence;
     reopen(world);

@@ -320,6 +320,12 @@ static void test_signed_again(void **state)
     pair->a->horizon = 9;
     pair->a->time_ms += 60000;
     assert_verdict(rig, work_of(WORK_BATCH, pair->a, 1, 0, origin_sign(pair->a)), VERDICT_APPLIED);
+    /* What has moved is news also from a clock that was set back. */
+    pair->a->horizon = 10;
+    pair->a->time_ms -= 3600000;
+    assert_verdict(rig, work_of(WORK_BATCH, pair->a, 1, 0, origin_sign(pair->a)), VERDICT_APPLIED);
+    assert_int_equal(rig_status(rig, REGION_A).checkpoint.checkpoint.horizon, 10);
+    pair->a->time_ms += 3600000;
     pair->a->horizon = 8;
     pair->a->time_ms += 1000;
     assert_verdict(rig, work_of(WORK_BATCH, pair->a, 1, 0, origin_sign(pair->a)), VERDICT_LIE);
