@@ -30,6 +30,7 @@ static struct {
     union {
         Vacancy__V1__PutCarerRequest put_carer;
         Vacancy__V1__EndCarerRequest end_carer;
+        Vacancy__V1__EraseCarerRequest erase_carer;
         Vacancy__V1__PutVacancyRequest put_vacancy;
         Vacancy__V1__ConfirmVacanciesRequest confirm;
         Vacancy__V1__WithdrawVacancyRequest withdraw;
@@ -216,6 +217,11 @@ const ProtobufCMessage *request_message(const struct operation *operation)
         m.request.end_carer.ends_on = date_text(5, operation->ends_on);
         m.request.end_carer.reason = (char *)operation->end_reason;
         return &m.request.end_carer.base;
+    case UPDATE_ERASE_CARER:
+        vacancy__v1__erase_carer_request__init(&m.request.erase_carer);
+        m.request.erase_carer.request_id = request_id(operation);
+        m.request.erase_carer.agency_reference = reference(operation);
+        return &m.request.erase_carer.base;
     case UPDATE_PUT_VACANCY:
         vacancy__v1__put_vacancy_request__init(&m.request.put_vacancy);
         m.request.put_vacancy.request_id = request_id(operation);
@@ -275,6 +281,7 @@ const char *request_path(const struct operation *operation)
     static const char *const paths[] = {
         [UPDATE_PUT_CARER] = "/vacancy.v1.AgencyService/PutCarer",
         [UPDATE_END_CARER] = "/vacancy.v1.AgencyService/EndCarer",
+        [UPDATE_ERASE_CARER] = "/vacancy.v1.AgencyService/EraseCarer",
         [UPDATE_PUT_VACANCY] = "/vacancy.v1.AgencyService/PutVacancy",
         [UPDATE_CONFIRM] = "/vacancy.v1.AgencyService/ConfirmVacancies",
         [UPDATE_WITHDRAW] = "/vacancy.v1.AgencyService/WithdrawVacancy",

@@ -287,23 +287,58 @@ static void must(enum err err)
         abort();
 }
 
+/* Everything on a disk, one after the other. */
+struct walk {
+    struct store *store;
+    struct store_txn *txn;
+    int table;
+    uint8_t next[512];
+    size_t next_bytes;
+    struct octets key, value;
+};
+
+static void walk_begin(struct walk *walk, struct store *store)
+{
+    walk->store = store;
+    walk->table = 0;
+    walk->next_bytes = 0;
+    must(store->ops->begin(store, false, &walk->txn));
+}
+
+/* False: that was all, and the walk is over. */
+static bool walk_on(struct walk *walk)
+{
+    for (; walk->table < STORE_TABLES; walk->table++, walk->next_bytes = 0) {
+        const struct octets next = {walk->next, walk->next_bytes};
+        if (walk->store->ops->seek(walk->txn, (enum store_table)walk->table, &next, false, &walk->key, &walk->value) !=
+            ERR_NONE)
+            continue;
+        memcpy(walk->next, walk->key.data, walk->key.size);
+        walk->next[walk->key.size] = 0; /* the first key after this one */
+        walk->next_bytes = walk->key.size + 1;
+        return true;
+    }
+    walk->store->ops->abort(walk->txn);
+    return false;
+}
+
 static void copy_tables(struct store *from, struct store *to)
 {
-    struct store_txn *reading, *writing;
-    uint8_t key_copy[512];
-    must(from->ops->begin(from, false, &reading));
+    struct store_txn *writing;
+    struct walk walk;
     must(to->ops->begin(to, true, &writing));
-    for (int table = 0; table < STORE_TABLES; table++) {
-        struct octets next = {0}, key, value;
-        while (from->ops->seek(reading, (enum store_table)table, &next, false, &key, &value) == ERR_NONE) {
-            must(to->ops->put(writing, (enum store_table)table, &key, &value));
-            memcpy(key_copy, key.data, key.size);
-            key_copy[key.size] = 0; /* the first key after this one */
-            next = (struct octets){key_copy, key.size + 1};
-        }
-    }
-    from->ops->abort(reading);
+    for (walk_begin(&walk, from); walk_on(&walk);)
+        must(to->ops->put(writing, (enum store_table)walk.table, &walk.key, &walk.value));
     must(to->ops->commit(writing));
+}
+
+bool seam_contains(const struct seam *seam, const struct octets *octets)
+{
+    struct walk walk;
+    bool found = false;
+    for (walk_begin(&walk, seam->under); walk_on(&walk);)
+        found = found || memmem(walk.value.data, walk.value.size, octets->data, octets->size) != NULL;
+    return found;
 }
 
 static void copy_segment(struct store *from, struct store *to, const struct seam_segment *segment)

@@ -56,6 +56,8 @@ void seam_room(struct seam *seam);
 struct seam_image;
 struct seam_image *seam_copy(struct seam *seam);
 struct seam_image *seam_empty(void);
+/* Whether any value of any table has these octets in it. */
+bool seam_contains(const struct seam *seam, const struct octets *octets);
 void seam_replace(struct seam *seam, struct seam_image *image);
 void seam_image_destroy(struct seam_image *image); /* NULL is fine */
 /* After a death or a kill: what a kill -9 leaves, or what a power cut leaves (of unsynced appends any prefix). */

@@ -113,8 +113,6 @@ _Noreturn void sim_fail(struct sim *sim, const char *format, ...) __attribute__(
     X(VERDICT_KNOWN)                                                                                                   \
     X(VERDICT_GAP)                                                                                                     \
     X(VERDICT_LIE)                                                                                                     \
-    X(VERDICT_OTHER_HISTORY)                                                                                           \
-    X(VERDICT_OLD_EPOCH)                                                                                               \
     X(VERDICT_FROZEN)                                                                                                  \
     X(VERDICT_STORE)                                                                                                   \
     X(SNAPSHOT_PUBLISHED)                                                                                              \
@@ -134,6 +132,8 @@ _Noreturn void sim_fail(struct sim *sim, const char *format, ...) __attribute__(
     X(FORK_MADE)                                                                                                       \
     X(HISTORY_LEFT)                                                                                                    \
     X(REPLICATED)                                                                                                      \
+    X(ERASED)                                                                                                          \
+    X(ERASED_EVERYWHERE)                                                                                               \
     X(RESTORED)                                                                                                        \
     X(REPLICA_LOST)                                                                                                    \
     X(CLAIMED_TWICE)                                                                                                   \

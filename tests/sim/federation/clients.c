@@ -109,6 +109,9 @@ static void fill(struct clients *clients, struct fed_hub *hub, uint32_t agency, 
         operation->kind = UPDATE_CONFIRM;
         operation->confirm_all = true;
     } else if (once_in(sim, 30)) {
+        operation->kind = UPDATE_ERASE_CARER;
+        clients->agencies[hub->region][agency].carers[operation->reference].known = false;
+    } else if (once_in(sim, 30)) {
         operation->kind = UPDATE_END_CARER;
         operation->ends_on = date_of_wall_ms(operation->observed_at_ms) + (date_days)below(sim, 28);
         strcpy(operation->end_reason, "AW1");
@@ -127,7 +130,7 @@ static void write_ended(struct sim_call *call, const struct problem *problem)
     case ERR_NONE:
         if (operation->kind == UPDATE_PUT_AGENCY)
             clients->agencies[region][agency].registered = true;
-        sim_cover(COVERED_WRITTEN);
+        sim_cover(operation->kind == UPDATE_ERASE_CARER ? COVERED_ERASED : COVERED_WRITTEN);
         break;
     case ERR_FORBIDDEN: /* lost in a restore */
         clients->agencies[region][agency].registered = false;

@@ -14,6 +14,7 @@
 #define MS_US         INT64_C(1000)
 #define SECOND_US     (1000 * MS_US)
 #define LOOK_US       (100 * MS_US)
+#define ERASED_US     (60 * SECOND_US)
 #define SETTLED_US    (10 * SECOND_US)
 #define PROMOTED_US   (3 * SECOND_US)
 #define HEALED_MAX_US (120 * SECOND_US) /* back-offs end within 10 s; a snapshot may have to be begun again */
@@ -178,6 +179,41 @@ static void check_answers(struct world *world)
     }
 }
 
+/* Design section 9, Horizon: what was said of a carer who was then erased is on no disk any more. */
+static void check_erased(struct world *world, uint32_t region, uint32_t erased)
+{
+    const struct entry *end = truth_entry(world, region, erased);
+    for (uint32_t i = end->parent; i != NO_ENTRY; i = truth_entry(world, region, i)->parent) {
+        const struct entry *entry = truth_entry(world, region, i);
+        const struct octets value = {entry->value, entry->value_bytes};
+        if ((entry->table != LOG_TABLE_CARER && entry->table != LOG_TABLE_OFFER) || entry->deleted ||
+            entry->key_bytes != end->key_bytes || memcmp(entry->key, end->key, end->key_bytes) != 0)
+            continue;
+        sim_cover(COVERED_ERASED_EVERYWHERE);
+        for (uint32_t hub = 0; hub < world->hub_count; hub++)
+            sim_require(&world->sim,
+                        world->hubs[hub]->gone || (!seam_contains(world->hubs[hub]->home_disk, &value) &&
+                                                   !seam_contains(world->hubs[hub]->replica_disk, &value)),
+                        "hub %u has entry %" PRIu64 " of %s still, about a carer erased by entry %" PRIu64, hub,
+                        entry->sequence, world_region(region), end->sequence);
+    }
+}
+
+static void check_all_erased(struct world *world)
+{
+    bool waited = false;
+    for (uint32_t region = 0; region < world->region_count; region++)
+        for (uint32_t i = survivor(world, region)->head; i != NO_ENTRY; i = truth_entry(world, region, i)->parent) {
+            const struct entry *entry = truth_entry(world, region, i);
+            if (entry->table != LOG_TABLE_CARER || !entry->deleted)
+                continue;
+            if (!waited)
+                world_run_until(world, world->now_us + ERASED_US);
+            waited = true;
+            check_erased(world, region, i);
+        }
+}
+
 static void restart_all(struct world *world)
 {
     for (uint32_t i = 0; i < world->hub_count; i++)
@@ -199,6 +235,7 @@ void heal(struct world *world)
         clients_write(world->clients, survivor(world, region));
     world_run_until(world, world->now_us + SECOND_US);
     until_equal(world, HEALED_MAX_US);
+    check_all_erased(world);
     check_digests(world);
     check_answers(world);
     for (uint32_t region = 0; region < world->region_count; region++)

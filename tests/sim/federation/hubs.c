@@ -214,14 +214,9 @@ static enum err port_work(void *ctx, struct replica_work *work)
 static void cover_work(struct fed_hub *hub, const struct replica_work *work)
 {
     static const enum sim_covered verdicts[] = {
-        [VERDICT_APPLIED] = COVERED_VERDICT_APPLIED,
-        [VERDICT_STAGED] = COVERED_VERDICT_STAGED,
-        [VERDICT_KNOWN] = COVERED_VERDICT_KNOWN,
-        [VERDICT_GAP] = COVERED_VERDICT_GAP,
-        [VERDICT_LIE] = COVERED_VERDICT_LIE,
-        [VERDICT_OTHER_HISTORY] = COVERED_VERDICT_OTHER_HISTORY,
-        [VERDICT_OLD_EPOCH] = COVERED_VERDICT_OLD_EPOCH,
-        [VERDICT_FROZEN] = COVERED_VERDICT_FROZEN,
+        [VERDICT_APPLIED] = COVERED_VERDICT_APPLIED, [VERDICT_STAGED] = COVERED_VERDICT_STAGED,
+        [VERDICT_KNOWN] = COVERED_VERDICT_KNOWN,     [VERDICT_GAP] = COVERED_VERDICT_GAP,
+        [VERDICT_LIE] = COVERED_VERDICT_LIE,         [VERDICT_FROZEN] = COVERED_VERDICT_FROZEN,
         [VERDICT_STORE] = COVERED_VERDICT_STORE,
     };
     static const char *const kinds[] = {"?", "batch", "begin", "headers", "records", "log", "drop"};
