@@ -299,6 +299,8 @@ static void port_replicated(void *ctx, uint64_t epoch, uint64_t sequence)
     bool further = epoch > hub->peers_epoch || (epoch == hub->peers_epoch && sequence > hub->peers_sequence);
     if (!further)
         return;
+    sim_note(&hub->world->sim, "hub %u hears that a peer has its log up to %" PRIu64 ".%" PRIu64, hub->index, epoch,
+             sequence);
     hub->peers_epoch = epoch;
     hub->peers_sequence = sequence;
     home_soon(hub);

@@ -34,13 +34,22 @@ struct liar *liar_create(struct sim *sim)
     return liar;
 }
 
-void liar_destroy(struct liar *liar)
+void liar_forget(struct liar *liar)
 {
     for (int kind = 0; kind < 2; kind++) {
         for (int i = 0; i < RECORDED; i++)
             free(liar->recorded[kind][i].data);
         free(liar->held[kind].data);
     }
+    memset(liar->recorded, 0, sizeof liar->recorded);
+    memset(liar->held, 0, sizeof liar->held);
+    memset(liar->count, 0, sizeof liar->count);
+    liar->withholds = false;
+}
+
+void liar_destroy(struct liar *liar)
+{
+    liar_forget(liar);
     signer_destroy(liar->key);
     free(liar);
 }

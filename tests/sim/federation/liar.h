@@ -27,6 +27,9 @@ struct lie {
 
 struct liar *liar_create(struct sim *sim);
 void liar_destroy(struct liar *liar);
+/* Another hub lies now: it replays only what it said itself. (What it heard of another's position, said as its own,
+ * would be a lie about its disk, and nobody can tell.) */
+void liar_forget(struct liar *liar);
 /* A packed FollowResponse, or FetchSnapshotResponse, that the hub would have sent; `data` stays the caller's. */
 void liar_tells(struct liar *liar, struct sim *sim, bool snapshot, const uint8_t *data, size_t bytes, struct lie *out);
 

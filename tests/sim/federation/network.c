@@ -767,6 +767,7 @@ void network_set_delay(struct world *world, uint32_t from, uint32_t to, int64_t 
 void network_set_liar(struct world *world, uint32_t hub)
 {
     world->network->liar = hub;
+    liar_forget(world->network->lies);
 }
 
 struct network *network_create(struct world *world)
