@@ -112,6 +112,11 @@ void standing_claim(struct federation *f, uint32_t peer, const struct signed_che
     const struct checkpoint *theirs = &heard->checkpoint;
     struct pair *pair = pair_of(f, peer, f->home);
     pair->claim.have = false;
+    /* After a fork: the roster has named the epoch that survives, and this is of another one of its number. */
+    const struct roster_region *rostered = &f->roster->regions[f->home];
+    if (rostered->thawed && theirs->epoch == rostered->thaw_epoch &&
+        memcmp(theirs->epoch_id, rostered->thaw_epoch_id, EPOCH_ID_BYTES) != 0)
+        return;
     if (!region->have || theirs->epoch != region->mine.checkpoint.epoch ||
         theirs->sequence > region->mine.checkpoint.sequence)
         region_refresh(f, f->home); /* it may be newer than what was last looked at */
