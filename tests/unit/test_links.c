@@ -55,7 +55,7 @@ struct federation {
     struct work_port works;
     enum todo todo;
     /* What it heard. */
-    unsigned linked, unlinked, heard, snapshot_parts, snapshot_over, worked, peers_have, changed, ticks;
+    atomic_uint linked, unlinked, heard, snapshot_parts, snapshot_over, worked, peers_have, changed, ticks;
     uint32_t said_of; /* regions in what the peer has, the last time */
     uint64_t said_sequence;
     bool said_complete;
@@ -107,7 +107,7 @@ void federation_unlinked(struct federation *federation, uint32_t peer, const str
 {
     assert_int_equal(peer, PEER);
     assert_int_not_equal(why->code, ERR_NONE);
-    NOTE(federation, (federation->unlinked++, federation->unlinked_why = *why));
+    NOTE(federation, federation->unlinked_why = *why; federation->unlinked++);
 }
 
 void federation_heard(struct federation *federation, uint32_t peer, const Vacancy__V1__FollowResponse *message)
@@ -128,7 +128,7 @@ void federation_snapshot_heard(struct federation *federation, uint32_t peer,
 void federation_snapshot_over(struct federation *federation, uint32_t peer, const struct problem *problem)
 {
     assert_int_equal(peer, PEER);
-    NOTE(federation, (federation->snapshot_over++, federation->snapshot_why = *problem));
+    NOTE(federation, federation->snapshot_why = *problem; federation->snapshot_over++);
 }
 
 void federation_worked(struct federation *federation, struct replica_work *work)
@@ -234,7 +234,7 @@ static void do_it(struct federation *federation, enum todo todo)
 int64_t federation_tick(struct federation *federation)
 {
     enum todo todo;
-    NOTE(federation, (federation->ticks++, todo = federation->todo, federation->todo = DO_NOTHING));
+    NOTE(federation, federation->ticks++; todo = federation->todo; federation->todo = DO_NOTHING);
     do_it(federation, todo);
     return clock_boot_ms(clock_system()) + 50;
 }
