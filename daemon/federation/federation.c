@@ -153,6 +153,16 @@ static void keep_answers(struct federation *f, const struct peer *old, uint32_t 
     }
 }
 
+/* What peers said they have is forgotten with the links: whoever has more of our log than we has to say so again. */
+static void forget_unfinished_answers(struct federation *f, struct peer *peers)
+{
+    for (uint32_t i = 0; i < f->count && f->home != NO_PEER; i++) {
+        const struct claim *claim = &pair_of(f, i, f->home)->claim;
+        if (claim->have && claim_compare(claim, &f->regions[f->home]) > 0)
+            peers[i].answered = false;
+    }
+}
+
 enum err federation_set_roster(struct federation *f, const struct roster *roster, struct problem *problem)
 {
     if (roster->version < f->roster->version)
@@ -162,6 +172,7 @@ enum err federation_set_roster(struct federation *f, const struct roster *roster
     uint32_t old_count = f->count;
     struct peer *old = need(calloc(old_count > 0 ? old_count : 1, sizeof *old));
     memcpy(old, f->peers, old_count * sizeof *old);
+    forget_unfinished_answers(f, old);
     free_tables(f);
     roster_unref(f->roster);
     f->roster = roster_ref(roster);

@@ -1117,6 +1117,28 @@ static void our_own_region_with_a_gap_is_not_replayed(void **state)
 }
 
 /* (c) */
+/* A new roster ends the links and with them what was said on them: whoever had more of our log than we is asked anew,
+ * before we decide without it. (The simulator.) */
+static void a_new_roster_does_not_cut_a_restore_short(void **state)
+{
+    (void)state;
+    uint32_t peer = NO_PEER;
+    starts_as(STANDING_RESTORING);
+    link_having(B, OURS, (struct at){.sequence = 100});
+    link_having(C, OURS, (struct at){.sequence = 100});
+    link_having(A, OURS, (struct at){.sequence = 103});
+    assert_non_null(last_take(OURS, &peer));
+    const struct roster *roster = make_roster(2, REGIONS, NULL);
+    assert_int_equal(federation_set_roster(world.federation, roster, NULL), ERR_NONE);
+    roster_unref(roster);
+    pass(1000);
+    assert_int_equal(world.update_count, 0);
+    link_having(A, OURS, (struct at){.sequence = 100}); /* it may have lost them meanwhile; then that is all there is */
+    pass_alive(1000, 1u << A);
+    assert_int_equal(world.update_count, 1);
+    assert_int_equal(world.updates[0]->kind, UPDATE_DECIDE);
+}
+
 /* The other branch of a fork that the roster has ended supersedes nobody. (The simulator.) */
 static void a_branch_that_was_left_supersedes_nobody(void **state)
 {
@@ -1269,6 +1291,7 @@ int main(void)
         TEST(a_replay_that_is_refused_is_taken_from_another),
         TEST(behind_the_horizon_our_own_region_comes_whole),
         TEST(our_own_region_with_a_gap_is_not_replayed),
+        TEST(a_new_roster_does_not_cut_a_restore_short),
         TEST(a_branch_that_was_left_supersedes_nobody),
         TEST(a_later_epoch_supersedes),
         TEST(a_restore_follows_its_log_into_later_epochs),

@@ -38,8 +38,7 @@ enum trouble {
 struct faults {
     uint32_t troubles; /* mask */
     int64_t start_at_us[WORLD_HUBS_MAX];
-    uint32_t liar;
-    bool cloned;
+    bool lying, cloned;
     struct seam_image *backups[WORLD_REGIONS_MAX]; /* of the region's hub */
 };
 
@@ -255,9 +254,9 @@ static void jump(struct world *world)
 static void lie(struct world *world)
 {
     struct faults *faults = world->faults;
-    faults->liar = faults->liar == UINT32_MAX ? below(&world->sim, world->hub_count) : UINT32_MAX;
-    network_set_liar(world, faults->liar);
-    sim_note(&world->sim, faults->liar == UINT32_MAX ? "nobody lies any more" : "hub %u lies", faults->liar);
+    faults->lying = !faults->lying;
+    network_set_liar(world, faults->lying ? world->liar : UINT32_MAX);
+    sim_note(&world->sim, faults->lying ? "hub %u lies" : "hub %u lies no more", world->liar);
 }
 
 /* A new roster reaches the hubs one after the other; some have it only at their next start. */
@@ -402,12 +401,12 @@ struct faults *faults_create(struct world *world)
     if (faults == NULL)
         abort();
     world->faults = faults;
-    faults->liar = UINT32_MAX;
     faults->troubles = (uint32_t)seeded_random_next(&world->sim.chance) & ((1u << TROUBLES) - 1);
     if (once_in(&world->sim, 2)) /* few kinds at a time find other things than all at once */
         faults->troubles &= (uint32_t)seeded_random_next(&world->sim.chance);
     if (!once_in(&world->sim, 3)) /* what no promise of a region survives would hide too much in every seed */
         faults->troubles &= ~(1u << TROUBLE_CLONES | 1u << TROUBLE_PROMOTES | 1u << TROUBLE_LOST_REPLICAS);
+    world->liar = faults->troubles & 1u << TROUBLE_LIAR ? below(&world->sim, world->region_count) : UINT32_MAX;
     for (uint32_t i = 0; i < world->region_count; i++) {
         faults->start_at_us[i] = -1;
         start(world->hubs[i], false);
@@ -424,6 +423,7 @@ void faults_destroy(struct faults *faults)
 
 void faults_end_all(struct world *world)
 {
+    world->faults->lying = false;
     network_set_liar(world, UINT32_MAX);
     for (uint32_t i = 0; i < world->hub_count; i++) {
         struct fed_hub *hub = world->hubs[i];

@@ -392,7 +392,7 @@ void truth_check_shown(struct world *world, struct fed_hub *hub)
 
 enum holder {
     HOLDER_ANY_EVER, /* also who has lost it meanwhile, or is one of two hubs with the same name */
-    HOLDER_TO_ASK,   /* whoever asks all peers of the roster asks it */
+    HOLDER_TO_ASK,   /* whoever asks all peers of the roster asks it, and hears the truth */
 };
 
 static bool held_elsewhere(const struct world *world, uint32_t region, uint32_t entry, enum holder which)
@@ -401,7 +401,7 @@ static bool held_elsewhere(const struct world *world, uint32_t region, uint32_t 
         const struct fed_hub *hub = world->hubs[i];
         uint32_t durable = world->truth->shown[i][region].durable, lost = world->truth->shown[i][region].lost;
         bool or_was = which == HOLDER_ANY_EVER;
-        if (hub->region == region || (!or_was && (hub->gone || world->claimed_twice[hub->region])))
+        if (hub->region == region || (!or_was && (hub->gone || world->claimed_twice[hub->region] || i == world->liar)))
             continue;
         if ((durable != NO_ENTRY && truth_leads_to(world, region, entry, durable)) ||
             (or_was && lost != NO_ENTRY && truth_leads_to(world, region, entry, lost)))

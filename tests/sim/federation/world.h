@@ -59,6 +59,7 @@ struct world {
     struct faults *faults;
     /* An operator took a loss in this region, or two hubs claim it: promises are what the survivor keeps. */
     bool loss_accepted[WORLD_REGIONS_MAX], claimed_twice[WORLD_REGIONS_MAX];
+    uint32_t liar;   /* who lies, when somebody does; UINT32_MAX: nobody in this seed */
     bool disks_lost; /* some replica: with a second disk, a region's own, promises may go */
 };
 
