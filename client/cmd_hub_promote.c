@@ -30,13 +30,17 @@ static void print(struct cli *cli, const Vacancy__V1__PromoteResponse *response)
     free(id);
     if (response->n_not_asked == 0)
         return;
-    fputs("Not asked, so what only they had is lost:", cli->out);
+    fputs("Not asked:", cli->out);
     for (size_t i = 0; i < response->n_not_asked; i++) {
         char *region = clean_text(response->not_asked[i], 40);
         fprintf(cli->out, " %s", region);
         free(region);
     }
-    fputc('\n', cli->out);
+    fprintf(
+        cli->out,
+        "\nWhat only they had is lost: entries %s and later of the epochs before. Their agencies push again what they "
+        "sent since.\n",
+        number);
 }
 
 static enum exit_code run(struct cli *cli)
