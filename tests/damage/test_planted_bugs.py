@@ -1,8 +1,8 @@
-"""Every planted bug is found by the simulators within 1,000 seeds (issue 2 item 9, issue 3 item 9).
+"""Every planted bug is found by the simulators within 1,000 seeds.
 
-Each tests/sim/planted/NAME.patch (for run_sim) and tests/sim/planted/federation/NAME.patch (for run_sim_federation) is one plausible mistake in shipped code, described in its first lines. It is applied
-to a copy of the source that it touches; only that copy is compiled, and linked before the ordinary objects, in
-build/mutants/NAME. A patch that no longer applies fails: rewrite it for today's code, keeping the mistake.
+Each tests/sim/planted/NAME.patch (for run_sim) and tests/sim/planted/federation/NAME.patch (for run_sim_federation) is
+one plausible mistake in shipped code, described in its first lines. It is applied to a copy of the source that it
+touches; only that copy is compiled, and linked before the ordinary objects, in build/mutants/NAME. A patch that no longer applies fails: rewrite it for today's code, keeping the mistake.
 
 Run by hand:  /usr/bin/python3 -m pytest -s tests/damage/test_planted_bugs.py -k lost_observer
 """
@@ -93,6 +93,8 @@ def test_every_kind_of_bug_is_planted():
 
 @pytest.mark.parametrize("patch", PLANTED, ids=NAMES)
 def test_planted_bug_is_found(patch, capsys):
+    if SAN:
+        pytest.skip("a planted bug says nothing more under a sanitizer")
     simulator = os.path.join(BUILD, "tests", program_for(patch)[0])
     assert os.path.exists(os.path.join(ROOT, simulator)), f"{simulator} is not built: run make check"
     name = os.path.basename(patch)[:-len(".patch")]
