@@ -299,18 +299,34 @@ static void lie(struct liar *liar, struct sim *sim, bool snapshot, const uint8_t
     say_held(liar, snapshot, out);
 }
 
+/* Of how many such messages one is a lie: most of all where only the digest of a whole snapshot can tell. */
+static uint32_t lies_among(bool snapshot, const uint8_t *data, size_t bytes, bool *batch)
+{
+    uint32_t among = TRUTH_AMONG;
+    if (snapshot) {
+        Vacancy__V1__FetchSnapshotResponse *part = vacancy__v1__fetch_snapshot_response__unpack(NULL, bytes, data);
+        among = part != NULL && part->item_case == VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__ITEM_RECORDS ? 2 : 10;
+        if (part != NULL)
+            vacancy__v1__fetch_snapshot_response__free_unpacked(part, NULL);
+        return among;
+    }
+    Vacancy__V1__FollowResponse *response = vacancy__v1__follow_response__unpack(NULL, bytes, data);
+    *batch = response != NULL && response->item_case == VACANCY__V1__FOLLOW_RESPONSE__ITEM_BATCH;
+    if (response != NULL)
+        vacancy__v1__follow_response__free_unpacked(response, NULL);
+    return among;
+}
+
 void liar_tells(struct liar *liar, struct sim *sim, bool snapshot, const uint8_t *data, size_t bytes, struct lie *out)
 {
     out->count = 0;
     if (once_in(sim, 200))
         liar->withholds = !liar->withholds;
-    Vacancy__V1__FollowResponse *response = snapshot ? NULL : vacancy__v1__follow_response__unpack(NULL, bytes, data);
-    bool batch = response != NULL && response->item_case == VACANCY__V1__FOLLOW_RESPONSE__ITEM_BATCH;
-    if (response != NULL)
-        vacancy__v1__follow_response__free_unpacked(response, NULL);
+    bool batch = false;
+    uint32_t one_in = lies_among(snapshot, data, bytes, &batch);
     if (liar->withholds && batch)
         sim_cover(COVERED_LIE_WITHHELD);
-    else if (once_in(sim, TRUTH_AMONG))
+    else if (once_in(sim, one_in))
         lie(liar, sim, snapshot, data, bytes, out);
     else {
         say(out, data, bytes);
