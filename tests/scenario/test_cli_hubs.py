@@ -160,7 +160,7 @@ def test_promote_needs_a_yes(fake, vacancy):
     assert refused.returncode == 2 and "--yes" in refused.stderr and not fake.heard
     done = vacancy(OPERATOR, "hub", "promote", "--accept-loss", "--yes")
     assert done.returncode == 0 and "epoch 3, from entry 4,711 on" in done.stdout
-    assert "0123456789abcdef0123456789abcdef\n" in done.stdout and "lost: E12000006 E12000009\n" in done.stdout
+    assert "0123456789abcdef0123456789abcdef\n" in done.stdout and "Not asked: E12000006 E12000009\n" in done.stdout
     assert fake.heard[0][1].accept_loss and not fake.heard[0][1].new_epoch
 
 
