@@ -173,6 +173,7 @@ enum err apply_end(struct apply *apply)
         publish_drafts(apply);
     else if (told)
         feed_undo(apply->replica, apply);
+    feed_done(apply->replica);
     return apply->failed;
 }
 

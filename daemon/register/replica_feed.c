@@ -15,6 +15,8 @@
 struct parts {
     const struct commit_observer *observers;
     int observer_count;
+    struct replica *replica; /* with `noted` */
+    struct undo *noted;      /* not NULL: remembers the keys, should the commit fail */
     struct commit commit;
     struct change changes[FEED_SLICE];
 };
@@ -24,6 +26,7 @@ static void parts_begin(struct parts *parts, const struct commit_observer *obser
 {
     parts->observers = observers;
     parts->observer_count = count;
+    parts->noted = NULL;
     parts->commit = (struct commit){.region = region->code,
                                     .changes = parts->changes,
                                     .epoch = state->epoch,
@@ -39,8 +42,27 @@ static void parts_send(struct parts *parts, bool more)
     parts->commit.count = 0;
 }
 
+static void *undo_alloc(struct replica *replica, size_t bytes)
+{
+    void *memory = arena_alloc(&replica->undo_arena, bytes);
+    if (memory == NULL)
+        log_fatal("register", "no memory for what a failed commit leaves to be told");
+    return memory;
+}
+
+static void undo_key(struct replica *replica, struct undo *undo, const struct change *change)
+{
+    struct told *told = undo_alloc(replica, sizeof *told);
+    uint8_t *key = undo_alloc(replica, change->key.size);
+    memcpy(key, change->key.data, change->key.size);
+    *told = (struct told){undo->told, change->table, {key, change->key.size}};
+    undo->told = told;
+}
+
 static void parts_add(struct parts *parts, const struct change *change)
 {
+    if (parts->noted != NULL)
+        undo_key(parts->replica, parts->noted, change);
     if (parts->commit.count == FEED_SLICE)
         parts_send(parts, true);
     parts->changes[parts->commit.count++] = *change;
@@ -129,17 +151,22 @@ static enum err add_difference(struct parts *parts, struct store *store, struct 
 
 /* --- before a commit ---------------------------------------------------------------------------------------------- */
 
-static enum err tell(struct replica *replica, struct apply *apply, const struct draft *draft)
+/* The keys of a difference are remembered: part of what it was made of is in no generation once the commit failed. */
+static enum err tell(struct replica *replica, struct apply *apply, struct draft *draft)
 {
     struct parts parts;
     enum err err = ERR_NONE;
     parts_begin(&parts, replica->observers, replica->observer_count, draft->region, &draft->row.proven);
-    if (draft->flipped)
+    if (draft->flipped) {
+        draft->told = undo_alloc(replica, sizeof *draft->told);
+        *draft->told = (struct undo){.region = draft->region};
+        parts.replica = replica;
+        parts.noted = draft->told;
         err = add_difference(&parts, replica->store, apply->txn, draft->flipped_from, draft->row.proven.generation);
-    else if (draft->change_count > 0)
+    } else if (draft->change_count > 0) {
         parts.commit.changes = draft->changes;
-    if (!draft->flipped)
         parts.commit.count = draft->change_count;
+    }
     parts_send(&parts, false);
     return err;
 }
@@ -155,30 +182,16 @@ enum err feed_told(struct replica *replica, struct apply *apply)
 
 /* --- after one that failed ---------------------------------------------------------------------------------------- */
 
-static void *undo_alloc(struct replica *replica, size_t bytes)
-{
-    void *memory = arena_alloc(&replica->undo_arena, bytes);
-    if (memory == NULL)
-        log_fatal("register", "no memory for what a failed commit leaves to be told");
-    return memory;
-}
-
 static void undo_add(struct replica *replica, const struct draft *draft)
 {
-    struct undo *undo = undo_alloc(replica, sizeof *undo);
-    *undo = (struct undo){.next = replica->undos, .region = draft->region};
-    if (draft->flipped) {
-        undo->flipped_from = draft->flipped_from;
-        undo->flipped_to = draft->row.proven.generation;
+    struct undo *undo = draft->told;
+    if (undo == NULL) {
+        undo = undo_alloc(replica, sizeof *undo);
+        *undo = (struct undo){.region = draft->region};
     }
-    for (size_t i = 0; i < draft->change_count; i++) {
-        const struct change *change = &draft->changes[i];
-        struct told *told = undo_alloc(replica, sizeof *told);
-        uint8_t *key = undo_alloc(replica, change->key.size);
-        memcpy(key, change->key.data, change->key.size);
-        *told = (struct told){undo->told, change->table, {key, change->key.size}};
-        undo->told = told;
-    }
+    for (size_t i = 0; i < draft->change_count; i++)
+        undo_key(replica, undo, &draft->changes[i]);
+    undo->next = replica->undos;
     replica->undos = undo;
 }
 
@@ -202,9 +215,6 @@ static enum err tell_disk(struct replica *replica, struct store_txn *txn, const 
         return err;
     uint32_t generation = disk.proven.generation;
     parts_begin(&parts, replica->observers, replica->observer_count, undo->region, &disk.proven);
-    if (undo->flipped_to != 0)
-        err = add_difference(&parts, replica->store, txn,
-                             generation == undo->flipped_to ? undo->flipped_from : undo->flipped_to, generation);
     for (const struct told *told = undo->told; told != NULL && err == ERR_NONE; told = told->next) {
         struct table_key key = key_of_record(undo->region->code, generation, told->table, &told->key);
         struct change change = {.table = told->table, .key = told->key};
@@ -244,6 +254,12 @@ bool feed_settle(struct replica *replica)
     if (replica->undos == NULL)
         arena_reset(&replica->undo_arena);
     return replica->undos == NULL;
+}
+
+void feed_done(struct replica *replica)
+{
+    if (replica->undos == NULL)
+        arena_reset(&replica->undo_arena);
 }
 
 void feed_undo(struct replica *replica, struct apply *apply)

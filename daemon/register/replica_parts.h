@@ -92,7 +92,6 @@ struct undo {
     struct undo *next;
     struct region *region;
     struct told *told;
-    uint32_t flipped_from, flipped_to; /* generations, when a snapshot was published in vain; else 0 */
 };
 
 struct replica {
@@ -130,6 +129,7 @@ struct draft {
     size_t change_count, change_capacity;
     uint32_t flipped_from; /* with `flipped`: observers get the difference of two generations instead */
     bool flipped;
+    struct undo *told; /* likewise: the keys of that difference, once they were told */
 };
 
 /* A transaction under way. */
@@ -239,6 +239,7 @@ bool replica_thaw(struct replica *replica);
 /* replica_feed.c */
 enum err feed_told(struct replica *replica, struct apply *apply); /* before a commit */
 void feed_undo(struct replica *replica, struct apply *apply);     /* after one that failed */
+void feed_done(struct replica *replica);                          /* after either: forgets what was remembered for it */
 /* Tells observers what the disk has where they were told in vain. False: it can't be read yet. */
 bool feed_settle(struct replica *replica);
 /* Everything that stands of a region, or (gone) that it is no longer shown. */
