@@ -131,7 +131,7 @@ def kill_often(hubs, messages, kills, randomness, forget):
             check_disk(hubs, WEST)
     hubs.wait_deciding()
     print(f"{kills} kills, {snapshots} after a snapshot began")
-    assert snapshots or not forget
+    assert snapshots or not forget or kills < 8
 
 
 def random_of(test):
