@@ -26,7 +26,7 @@ struct take {
     struct log_cursor cursor;
     int64_t told_time_ms; /* signed time of the last checkpoint sent, */
     uint64_t told_horizon;
-    bool hungry;          /* there may be more */
+    bool hungry; /* there may be more */
 };
 
 /* What this follower was last told that we have. */
