@@ -422,6 +422,10 @@ static enum replica_verdict apply_entries(struct apply *apply, struct draft *dra
     draft->row.mismatches = 0;
     draft->row_changed = draft->moved = true;
     draft->tidy_due = draft->tidy_due || work->checkpoint.checkpoint.horizon > plan.after.dropped;
+    /* A part of a snapshot that the log has overtaken is of no use, and what is erased meanwhile would stay in it. */
+    const struct checkpoint *begin = &draft->staging.begin.checkpoint;
+    if (plan.after.epoch >= begin->epoch && plan.after.sequence >= begin->sequence)
+        snapshot_drop(draft);
     for (size_t i = 0; i < plan.change_count; i++)
         draft_change(apply, draft, &plan.changes[i]);
     return VERDICT_APPLIED;

@@ -358,6 +358,16 @@ static void check_frozen(struct world *world, struct fed_hub *hub, uint32_t regi
     sim_require(&world->sim, status.frozen == FROZEN_FORK && world->truth->histories[region].forked,
                 "hub %u has frozen %s, though no fork was made: %s", hub->index, world_region(region),
                 status.frozen_why);
+    struct fork_evidence evidence;
+    uint8_t key[PUBLIC_KEY_BYTES];
+    signer_public_key(world->hubs[region]->signer, key);
+    hub->replica_disk->looking++;
+    enum err err = replica_evidence(hub->replica, world_region(region), &evidence);
+    hub->replica_disk->looking--;
+    sim_require(&world->sim,
+                err == ERR_NONE && checkpoint_verify(&evidence.ours, key) && checkpoint_verify(&evidence.theirs, key) &&
+                    strcmp(evidence.ours.text, evidence.theirs.text) != 0,
+                "hub %u has frozen %s without two signed statements to show for it", hub->index, world_region(region));
 }
 
 void truth_check_shown(struct world *world, struct fed_hub *hub)
