@@ -144,6 +144,7 @@ struct standing {
     struct whole *whole;            /* our own region as a snapshot, arriving */
     struct backoff again;
     bool said_ahead;
+    int64_t first_answer_ms; /* when a peer had answered; 0: none has */
     int64_t said_missing_ms;
     enum home_standing logged;
 };

@@ -38,8 +38,9 @@ static void unlink_peer(struct federation *f, uint32_t number, enum peer_state n
 {
     struct peer *peer = &f->peers[number];
     bool was_linked = peer->state == PEER_LINKED;
-    /* A link that worked is dialled anew at once but for the jitter; one that did not, ever more slowly. */
-    if (was_linked && peer->gave_complete)
+    /* A link that was of use is dialled anew at once but for the jitter; one that was not, ever more slowly: also where
+     * the peer says what it has and hangs up. */
+    if (was_linked && peer->gave_complete && peer->told_complete && f->now_ms - peer->since_ms >= FEDERATION_USEFUL_MS)
         backoff_clear(&peer->dial);
     move(f, peer, next);
     backoff_more(f, &peer->dial, FEDERATION_BACKOFF_MS);

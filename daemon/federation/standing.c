@@ -1,7 +1,8 @@
 /*
  * standing.c - our own region: whether this hub may decide.
  *
- * At start it asks: one peer's answer that it has nothing of us that we don't have is enough to decide. A peer that has
+ * At start it asks: one peer's answer that it has nothing of us that we don't have is enough to decide, unless we have
+ * nothing at all (then all are asked, as far as they answer within FEDERATION_EMPTY_WAIT_MS). A peer that has
  * more of our log means that we lost entries: they are taken back and replayed, and every peer of the roster is asked
  * before we decide (or the operator promotes). A checkpoint of a later epoch of our region means that another hub
  * decides: this one stops. Also tells the home writer how far peers have our log, for REPLICATED.
@@ -335,9 +336,15 @@ static void say_missing(struct federation *f, uint32_t missing)
              missing, names, f->standing.restoring ? " --accept-loss" : "");
 }
 
+/* One answer is enough for a register that has something: it is behind, or it isn't. An empty one may have been lost,
+ * and the first to answer may know as little as we: then the others get a moment. */
 static bool has_asked_enough(struct federation *f, uint32_t answered, uint32_t missing)
 {
-    return f->standing.restoring ? missing == 0 : answered > 0 || missing == 0;
+    if (missing == 0)
+        return true;
+    if (f->standing.restoring || answered == 0)
+        return false;
+    return f->regions[f->home].have || is_due(f, f->standing.first_answer_ms + FEDERATION_EMPTY_WAIT_MS);
 }
 
 void standing_tick(struct federation *f)
@@ -364,6 +371,8 @@ void standing_tick(struct federation *f)
         answered += i != f->home && f->peers[i].answered;
         missing += i != f->home && !f->peers[i].answered;
     }
+    if (answered > 0 && standing->first_answer_ms == 0)
+        standing->first_answer_ms = f->now_ms;
     if (anybody_is_ahead(f) || f->regions[f->home].works_out > 0)
         return;
     if (has_asked_enough(f, answered, missing))

@@ -31,9 +31,29 @@ static void dials_with_growing_jittered_backoff(void **state)
     link_to(A);
     federation_unlinked(world.federation, A, &why);
     assert_true(world.federation->peers[A].dial.step_ms == FEDERATION_BACKOFF_MAX_MS);
+    /* Nor does one that says what it has and hangs up at once. */
     link_having(A, A, (struct at){.sequence = 1});
     federation_unlinked(world.federation, A, &why);
+    assert_true(world.federation->peers[A].dial.step_ms == FEDERATION_BACKOFF_MAX_MS);
+    link_having(A, A, (struct at){.sequence = 1});
+    pass_alive(FEDERATION_USEFUL_MS, 1u << A);
+    federation_unlinked(world.federation, A, &why);
     assert_int_equal(world.federation->peers[A].dial.step_ms, FEDERATION_BACKOFF_MS);
+}
+
+/* It was dialled four to eight times a second for ever: saying what it has was all that the back-off asked for. */
+static void who_hangs_up_at_once_is_dialled_ever_more_slowly(void **state)
+{
+    (void)state;
+    int64_t end_ms = world.now_ms + 60000;
+    uint32_t dials = 0;
+    while (world.now_ms < end_ms) {
+        link_having(A, A, (struct at){.sequence = 1});
+        federation_unlinked(world.federation, A, NULL);
+        forget_events();
+        dials++;
+    }
+    assert_in_range(dials, 6, 18);
 }
 
 static void a_dial_that_stands_still_is_given_up(void **state)
@@ -990,6 +1010,47 @@ static void one_answer_is_enough_to_decide(void **state)
     assert_int_equal(world.update_count, 0);
 }
 
+/* An empty folder: the first to answer may lack the region as well, and a second epoch 1 would be a fork. */
+static void an_empty_register_asks_every_hub(void **state)
+{
+    (void)state;
+    uint32_t peer = NO_PEER;
+    world.home.have = false;
+    starts_as(STANDING_ASKING);
+    pass(1000);
+    link_having(A, A, (struct at){.sequence = 1});
+    pass_alive(FEDERATION_EMPTY_WAIT_MS / 2, 1u << A);
+    assert_int_equal(world.update_count, 0);
+    link_having(B, OURS, (struct at){.sequence = 90}); /* it has what we lost */
+    assert_non_null(last_take(OURS, &peer));
+    assert_int_equal(peer, B);
+    pass_alive(2 * FEDERATION_EMPTY_WAIT_MS, 1u << A);
+    assert_int_equal(world.update_count, 0);
+}
+
+static void an_empty_register_waits_no_longer_than_it_must(void **state)
+{
+    (void)state;
+    world.home.have = false;
+    starts_as(STANDING_ASKING);
+    pass(3 * FEDERATION_EMPTY_WAIT_MS); /* counted from the first answer on */
+    link_having(A, A, (struct at){.sequence = 1});
+    int64_t first_ms = world.now_ms;
+    while (world.update_count == 0 && world.now_ms < first_ms + 2 * FEDERATION_EMPTY_WAIT_MS)
+        pass_alive(50, 1u << A);
+    assert_in_range(world.now_ms - first_ms, FEDERATION_EMPTY_WAIT_MS, FEDERATION_EMPTY_WAIT_MS + 100);
+    world.home.standing = STANDING_DECIDING;
+    update_returns(UPDATE_DECIDE, ERR_NONE);
+    /* All have answered: at once. */
+    starts_as(STANDING_ASKING);
+    for (uint32_t other = 0; other < REGIONS; other++) {
+        assert_int_equal(world.update_count, 0);
+        if (other != OURS)
+            link_having(other, other, (struct at){.sequence = 1});
+    }
+    assert_int_equal(world.update_count, 1);
+}
+
 static struct peer_positions *inbound(uint32_t peer, bool complete, const struct signed_checkpoint *checkpoint)
 {
     struct peer_positions *out = calloc(1, sizeof *out + sizeof out->checkpoints[0]);
@@ -1243,6 +1304,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(dials_with_growing_jittered_backoff),
+        TEST(who_hangs_up_at_once_is_dialled_ever_more_slowly),
         TEST(a_dial_that_stands_still_is_given_up),
         TEST(positions_are_told),
         TEST(a_silent_peer_is_hung_up),
@@ -1286,6 +1348,8 @@ int main(void)
         TEST(a_new_roster_begins_anew),
         TEST(a_thaw_for_the_other_side_takes_a_snapshot),
         TEST(one_answer_is_enough_to_decide),
+        TEST(an_empty_register_asks_every_hub),
+        TEST(an_empty_register_waits_no_longer_than_it_must),
         TEST(an_answer_counts_in_either_direction),
         TEST(lost_entries_are_taken_back),
         TEST(a_replay_that_is_refused_is_taken_from_another),
