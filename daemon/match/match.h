@@ -1,15 +1,14 @@
 /*
  * match.h - what "suitable" means, and the index that finds the nearest suitable.
  *
- * Owns: the MUST rules H1 to H14 of the domain (who: match_rules.c), reasons, and immutable published versions of all
- * offers with what a card shows, fed by register's commit observer. Fed only from offers and agencies, at home and
- * elsewhere, so there is one index.
- * Not here: requests and answers on the wire, the audit (service, access).
- * Thread: the observer runs on the home's and the replica's writer's threads, takes a lock for the time of building a
- * version, and publishes; searches run on any worker and never block.
- * Invariant: a search sees exactly one version, whole; the same positions, gazetteer, criteria and as_of give the same
- * answer, at whichever hub and in whatever order the commits came: by integer arithmetic, ties by vacancy id, then
- * region, then national reference. A region's commit changes nothing of another region.
+ * Owns: the MUST rules H1 to H14 and the SHOULDs S1 to S15 of the domain (match_rules.c, match_order.c), reasons, and
+ * immutable published versions of all offers with what a card shows, fed by register's commit observer. Fed only from
+ * offers and agencies, at home and elsewhere, so there is one index. Not here: requests and answers on the wire, the
+ * audit (service, access). Thread: the observer runs on the home's and the replica's writer's threads, takes a lock for
+ * the time of building a version, and publishes; searches run on any worker and never block. Invariant: a search sees
+ * exactly one version, whole; the same positions, gazetteer, criteria and as_of give the same answer, at whichever hub
+ * and in whatever order the commits came: by integer arithmetic, ties by vacancy id, then region, then national
+ * reference. A region's commit changes nothing of another region.
  */
 #ifndef VACANCY_MATCH_MATCH_H
 #define VACANCY_MATCH_MATCH_H
@@ -38,6 +37,20 @@ enum rule {
     RULE_DISTANCE,
     RULE_S5,
     RULE_S7,
+    RULE_S1,
+    RULE_S2,
+    RULE_S3,
+    RULE_S4,
+    RULE_S6,
+    RULE_S8,
+    RULE_S9,
+    RULE_S10,
+    RULE_S11,
+    RULE_S12,
+    RULE_S13,
+    RULE_S14_TIER,
+    RULE_S15,
+    RULE_S14_RATING,
     RULE_END
 };
 
@@ -52,13 +65,43 @@ enum override {
     OVERRIDE_END
 };
 
+/* Steps of an order of options; the numbers are those of proto OrderStep, which says what each compares. */
+enum order_step {
+    STEP_NONE,
+    STEP_WITHIN_RULES,
+    STEP_DISTANCE_BAND,
+    STEP_SCHOOL_KEY_STAGE_4,
+    STEP_SCHOOL,
+    STEP_AREA,
+    STEP_NEAR_SIBLINGS,
+    STEP_LANGUAGE,
+    STEP_SKILLS,
+    STEP_LENGTH,
+    STEP_IMPACT,
+    STEP_FRESH,
+    STEP_ON_CALL,
+    STEP_WISHES,
+    STEP_SCARCE,
+    STEP_TIER,
+    STEP_RATING,
+    STEP_APPROVED_TODAY,
+    STEP_END
+};
+
 enum grouping { GROUPING_UNSTATED, GROUPING_TOGETHER, GROUPING_SPLIT };
-enum rule_outcome { RULE_OUTCOME_NONE, RULE_MET, RULE_NOT_MET, RULE_NOT_KNOWN, RULE_OVERRIDDEN };
+/* RULE_FAILED: a MUST, and only where one vacancy is explained. */
+enum rule_outcome { RULE_OUTCOME_NONE, RULE_MET, RULE_NOT_MET, RULE_NOT_KNOWN, RULE_OVERRIDDEN, RULE_FAILED };
 
 #define AVOIDED_MAX          8
 #define WANTED_LANGUAGES_MAX 4
 #define OPTIONS_MAX          100
 #define REASON_TEXT_BYTES    120
+#define PLACES_WANTED_MAX    4  /* schools; siblings elsewhere; important places: of each */
+#define ORDER_STEPS_MAX      16 /* a nibble each of a 64-bit key */
+#define RELAXATIONS_MAX      8
+#define RELAXED_TOGETHER_MAX 2
+#define SPLITS_MAX           3
+#define SPLIT_HOMES_MAX      3
 
 struct child_sought {
     uint32_t age_months;
@@ -69,7 +112,11 @@ struct avoided {
     uint32_t e_metres, n_metres, radius_metres;
 };
 
-/* A search, resolved: no postcodes, no strings from outside but language tags. */
+struct point_wanted {
+    uint32_t e_metres, n_metres;
+};
+
+/* A search, resolved: no postcodes, no strings from outside but language tags and a framework's id. */
 struct criteria {
     uint32_t near_e_metres, near_n_metres;
     uint32_t child_count;
@@ -84,9 +131,28 @@ struct criteria {
     char languages[WANTED_LANGUAGES_MAX][LANGUAGE_TAG_BYTES];
     uint32_t within_metres; /* 0: anywhere */
     uint32_t limit;         /* 1 to OPTIONS_MAX */
-    uint32_t overrides;     /* mask of enum override */
+    uint32_t overrides;     /* mask of enum override; UNCONFIRMED asks for answer.phone_first as well */
     int64_t as_of_ms;
+    char authority[GSS_BYTES];       /* the responsible authority's, for S3; "": nothing is in area */
+    bool pets_must;                  /* H12: an animal must live there */
+    bool culture_asked;              /* S6 */
+    bool long_term_plan;             /* S8 is asked: care type LONG_TERM, or U4 */
+    bool on_call_asked;              /* S11 */
+    bool rating_asked;               /* S14 */
+    bool key_stage_4;                /* a child is 14 or 15 */
+    char framework[AGENCY_ID_BYTES]; /* S14; "": not asked */
+    uint32_t framework_tier;         /* worst that is met; 0: any */
+    uint32_t school_count, sibling_place_count, important_count;
+    struct point_wanted schools[PLACES_WANTED_MAX], sibling_places[PLACES_WANTED_MAX], important[PLACES_WANTED_MAX];
+    uint32_t step_count;            /* 0: distance alone */
+    uint8_t steps[ORDER_STEPS_MAX]; /* enum order_step, each at most once */
+    bool unexplained;               /* a short answer is not explained: answer.explained is never set */
+    uint32_t split_into;            /* 2 or 3: answer.splits, when nobody takes all together; else none is sought */
 };
+
+/* The built-in orders, in proto's words "default" and "nearest": fills steps and step_count. False: there is no such.
+ */
+bool criteria_order(struct criteria *criteria, const char *name);
 
 struct reason {
     enum rule rule;
@@ -115,12 +181,35 @@ struct region_position {
     uint64_t epoch, sequence;
 };
 
+/* Rules which, lifted together, would give `count` more options. */
+struct relaxation {
+    enum rule rules[RELAXED_TOGETHER_MAX]; /* ascending; RULE_NONE: only one */
+    uint32_t count, nearest_metres;
+};
+
+/* Siblings in two or three homes; see proto Split. */
+struct split {
+    uint32_t part_count, between_metres, from_home_metres;
+    struct split_part {
+        struct option *option; /* in the arena */
+        uint32_t children;     /* mask of places in criteria.children */
+    } parts[SPLIT_HOMES_MAX];
+};
+
 struct answer {
-    struct option *options; /* in the arena */
+    struct option *options; /* in the arena; in the order asked for */
     uint32_t option_count;
-    bool explained; /* fewer options than the limit: removed and considered are filled in */
+    struct option *phone_first; /* suitable but for their confirmation; likewise */
+    uint32_t phone_first_count;
+    /* Fewer options than the limit: removed, considered and relaxations are filled in. An offer counts as removed by H2
+     * when it is not vacant on the day or its confirmation has run out, whether that was overridden or not. */
+    bool explained;
     struct rule_count removed[RULE_END];
     uint32_t considered;
+    struct relaxation relaxations[RELAXATIONS_MAX]; /* see proto FindVacanciesResponse.relaxations for their order */
+    uint32_t relaxation_count;
+    struct split splits[SPLITS_MAX];
+    uint32_t split_count;
     struct region_position *positions; /* in the arena; of home, and of all that have committed anything, by code */
     uint32_t position_count;
 };
@@ -150,6 +239,25 @@ struct match_search;
 enum err match_find(struct match *match, const struct criteria *criteria, uint32_t work_budget, struct arena *arena,
                     struct answer *answer, struct match_search **resume) __attribute__((warn_unused_result));
 void match_search_abandon(struct match_search *search);
+
+/*
+ * "Why not this one": how the live vacancy of this id comes out. Each region that has one such (two can, by chance or
+ * not): the first by region code. *found false: no hub that this one follows has it. *option holds every MUST and
+ * SHOULD asked for, failed ones as RULE_FAILED; *ahead, when *suitable, the options that come before it in the order
+ * asked for. Work, resuming, errors as match_find; limit, unexplained and split_into are not looked at.
+ */
+struct explanation {
+    bool found, suitable;
+    struct option option;
+    uint32_t ahead;
+    struct region_position *positions; /* in the arena */
+    uint32_t position_count;
+};
+struct match_explaining;
+enum err match_explain(struct match *match, const struct criteria *criteria, uint64_t vacancy_id, uint32_t work_budget,
+                       struct arena *arena, struct explanation *out, struct match_explaining **resume)
+    __attribute__((warn_unused_result));
+void match_explain_abandon(struct match_explaining *explaining);
 
 /* How many offers the current version holds, and memory it uses. */
 void match_stats(struct match *match, uint64_t *offers, uint64_t *bytes);

@@ -103,6 +103,23 @@ const struct gazetteer *index_gazetteer(const struct match *match)
     return match->gazetteer;
 }
 
+const struct fact_group *version_next_group(const struct match_version *version, struct group_cursor *cursor,
+                                            uint32_t *count)
+{
+    uint32_t *block = &cursor->at[0], *cell = &cursor->at[1], *group = &cursor->at[2];
+    for (; *block < BLOCKS_EAST * BLOCKS_NORTH; (*block)++, *cell = 0) {
+        for (; version->blocks[*block] && *cell < BLOCK_CELLS * BLOCK_CELLS; (*cell)++, *group = 0) {
+            const struct bucket *bucket = version->blocks[*block]->buckets[*cell];
+            if (bucket == NULL || *group * LANES >= bucket->count)
+                continue;
+            uint32_t left = bucket->count - *group * LANES;
+            *count = left < LANES ? left : LANES;
+            return bucket->groups[(*group)++];
+        }
+    }
+    return NULL;
+}
+
 void match_stats(struct match *match, uint64_t *offers, uint64_t *bytes)
 {
     uint32_t slot;

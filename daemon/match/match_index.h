@@ -79,6 +79,14 @@ const struct match_version *index_pin(struct match *match, uint32_t *slot);
 void index_unpin(struct match *match, uint32_t slot);
 const struct gazetteer *index_gazetteer(const struct match *match);
 
+/* Every group of a version, one after the other, in the index's own order: zero the cursor, then call until NULL.
+ * *count: offers in the group; its lanes from 0. The order may differ between versions, not between walks of one. */
+struct group_cursor {
+    uint32_t at[4]; /* the index's */
+};
+const struct fact_group *version_next_group(const struct match_version *version, struct group_cursor *cursor,
+                                            uint32_t *count);
+
 /* The cell of a point; points outside the grid belong to its nearest cell. */
 static inline uint32_t cell_east(uint32_t e_metres)
 {

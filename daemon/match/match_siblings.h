@@ -1,0 +1,36 @@
+/*
+ * match_siblings.h - siblings in two or three homes, when no home can take all of them. Private to daemon/match.
+ *
+ * Owns: which parts are tried in which order, and which homes fit together best (proto FindVacanciesResponse.splits is
+ * the definition). Children who are alike in all that the rules ask (age in months, sex) are tried once. Thread: any;
+ * belongs to its caller, who keeps the version pinned while it lasts. Invariant: each part is suitable by every MUST,
+ * for its children together; no home is in a split twice; what is found depends on the version and the criteria alone.
+ */
+#ifndef VACANCY_MATCH_MATCH_SIBLINGS_H
+#define VACANCY_MATCH_MATCH_SIBLINGS_H
+
+#include "daemon/match/match_search.h"
+
+/* Homes looked at for a part: the nearest suitable, whatever order the request asks for. */
+#define PART_HOMES_MAX 32
+
+struct siblings;
+
+struct split_found {
+    uint32_t part_count, between_metres, from_home_metres;
+    struct {
+        struct found home;
+        uint32_t children; /* mask of places in criteria.children */
+    } parts[SPLIT_HOMES_MAX];
+};
+
+/* criteria->split_into is 2 or 3. NULL when memory is short. Borrows version and criteria until siblings_free. */
+struct siblings *siblings_new(const struct match *match, const struct match_version *version,
+                              const struct criteria *criteria);
+void siblings_free(struct siblings *siblings); /* NULL is fine */
+/* As search_run. */
+bool siblings_run(struct siblings *siblings, uint32_t work_budget, uint64_t *looked_at);
+/* After siblings_run said true: best first, at most SPLITS_MAX. */
+uint32_t siblings_found(const struct siblings *siblings, struct split_found out[SPLITS_MAX]);
+
+#endif
