@@ -36,6 +36,7 @@
 
 static_assert(CHILDREN_MAX < NUMBER_MOST, "as many children as can be asked for compare with every cap");
 static_assert(CARE_TYPE_END <= 16 && HOME_FEATURE_END <= 16 && PET_END <= 16 && RISK_END <= 16, "masks of a fact");
+static_assert(SKILL_END <= 32 && LANGUAGE_CLASS_END <= 32, "masks of a fact that only the order looks at");
 
 /* --- facts of an offer ----------------------------------------------------------------------------------------- */
 
@@ -103,6 +104,53 @@ static uint16_t bedroom_cap(const struct offer *offer)
     return may_share && bedrooms_free > 0 ? NUMBER_MOST : bedrooms_free;
 }
 
+uint32_t language_class(const char *tag)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (; *tag; tag++)
+        hash = (hash ^ (uint8_t)*tag) * 16777619u;
+    return 1 + (hash ^ hash >> 16) % (LANGUAGE_CLASS_END - 1);
+}
+
+static uint32_t language_classes(const struct offer *offer)
+{
+    uint32_t classes = offer->language_count == 0;
+    for (uint32_t i = 0; i < offer->language_count; i++)
+        classes |= BIT(language_class(offer->languages[i].tag));
+    return classes;
+}
+
+/* Unitary authorities, metropolitan districts, London boroughs, counties: each kind counts from 1. */
+static const char authority_kinds[][4] = {"E06", "E08", "E09", "E10"};
+
+uint32_t authority_number(const char *gss)
+{
+    uint32_t number = 0;
+    if (strlen(gss) != GSS_BYTES - 1)
+        return 0;
+    for (const char *digit = gss + 3; *digit; digit++) {
+        if (*digit < '0' || *digit > '9')
+            return 0;
+        number = 10 * number + (uint32_t)(*digit - '0');
+    }
+    for (uint32_t kind = 0; kind < AUTHORITY_NUMBERS / 256 && number > 0 && number < 256; kind++)
+        if (memcmp(gss, authority_kinds[kind], 3) == 0)
+            return kind * 256 + number;
+    return 0;
+}
+
+void authority_of_number(uint32_t number, char gss[GSS_BYTES])
+{
+    *gss = '\0';
+    if (number % 256 == 0 || number >= AUTHORITY_NUMBERS)
+        return;
+    memcpy(gss, authority_kinds[number / 256], 3);
+    memcpy(gss + 3, "000000", GSS_BYTES - 3);
+    uint32_t left = number % 256;
+    for (char *digit = gss + GSS_BYTES - 2; left > 0; left /= 10)
+        *digit-- = (char)('0' + left % 10);
+}
+
 static bool was_vacant(const struct offer *offer)
 {
     bool kept_back = offer->bucket != BUCKET_NONE || offer->reserved_until != DATE_NONE;
@@ -141,6 +189,12 @@ void facts_of_offer(const struct offer *offer, const struct box *box, struct fac
         .vacant = was_vacant(offer),
         .lapsed = offer->state == VACANCY_LAPSED,
         .sibling_group_only = offer->sibling_group_only,
+        .on_call = offer->on_call,
+        .many_at_home = offer->child_count > IMPACT_CHILDREN_MAX,
+        .skills = offer->skills ? offer->skills : BIT(0),
+        .languages = language_classes(offer),
+        .confirmed_at_ms = offer->confirmed_at_ms,
+        .authority = (uint16_t)authority_number(offer->cell.authority),
         .box = *box,
     };
 }
@@ -156,10 +210,13 @@ void facts_put(struct fact_group *group, uint32_t lane, const struct facts *fact
 #define PUT(name, bits) planes_put(group->name, bits, lane, facts->name);
 #define PUT_DAY(name)   group->name[lane] = facts->name;
     FACT_COLUMNS(PUT)
+    SHOULD_COLUMNS(PUT)
     DAY_COLUMNS(PUT_DAY)
 #undef PUT
 #undef PUT_DAY
     group->valid_until_ms[lane] = facts->valid_until_ms;
+    group->confirmed_at_ms[lane] = facts->confirmed_at_ms;
+    group->authority[lane] = facts->authority;
     group->point_e_metres[lane] = facts->point_e_metres;
     group->point_n_metres[lane] = facts->point_n_metres;
     group->agency[lane] = facts->agency;
@@ -175,10 +232,13 @@ void facts_move(struct fact_group *to, uint32_t to_lane, const struct fact_group
         planes_put(&to->name[i], 1, to_lane, (uint32_t)(from->name[i] >> from_lane & 1));
 #define MOVE_DAY(name) to->name[to_lane] = from->name[from_lane];
     FACT_COLUMNS(MOVE)
+    SHOULD_COLUMNS(MOVE)
     DAY_COLUMNS(MOVE_DAY)
 #undef MOVE
 #undef MOVE_DAY
     to->valid_until_ms[to_lane] = from->valid_until_ms[from_lane];
+    to->confirmed_at_ms[to_lane] = from->confirmed_at_ms[from_lane];
+    to->authority[to_lane] = from->authority[from_lane];
     to->point_e_metres[to_lane] = from->point_e_metres[from_lane];
     to->point_n_metres[to_lane] = from->point_n_metres[from_lane];
     to->agency[to_lane] = from->agency[from_lane];
@@ -205,13 +265,17 @@ static struct stretch stretch_of(const uint16_t *days, uint32_t count)
 
 void facts_sum_up(struct fact_group *group, uint32_t count)
 {
-    int64_t first_valid_until_ms = INT64_MAX;
+    int64_t first_valid_until_ms = INT64_MAX, first_confirmed_at_ms = INT64_MAX, last_confirmed_at_ms = INT64_MIN;
     uint32_t west = UINT32_MAX, east = 0, south = UINT32_MAX, north = 0;
     struct box box = {UINT16_MAX, UINT16_MAX, 0, 0};
     for (uint32_t i = 0; i < count; i++) {
         const struct box *one = &group->boxes[i];
         if (group->valid_until_ms[i] < first_valid_until_ms)
             first_valid_until_ms = group->valid_until_ms[i];
+        if (group->confirmed_at_ms[i] < first_confirmed_at_ms)
+            first_confirmed_at_ms = group->confirmed_at_ms[i];
+        if (group->confirmed_at_ms[i] > last_confirmed_at_ms)
+            last_confirmed_at_ms = group->confirmed_at_ms[i];
         widen(&west, &east, group->point_e_metres[i]);
         widen(&south, &north, group->point_n_metres[i]);
         box = (struct box){one->west_km < box.west_km ? one->west_km : box.west_km,
@@ -220,6 +284,9 @@ void facts_sum_up(struct fact_group *group, uint32_t count)
                            one->north_km > box.north_km ? one->north_km : box.north_km};
     }
     group->first_valid_until_ms = first_valid_until_ms;
+    group->first_confirmed_at_ms = first_confirmed_at_ms;
+    group->last_confirmed_at_ms = last_confirmed_at_ms;
+    group->all_authority = stretch_of(group->authority, count);
     group->west_metres = west;
     group->east_metres = east;
     group->south_metres = south;
@@ -409,7 +476,8 @@ static inline lanes h11_risks(const struct fact_group *f, const struct asked *a)
 
 static inline lanes h12_pets(const struct fact_group *f, const struct asked *a)
 {
-    return ~with_any(f->pets, PET_END, a->criteria->no_pets);
+    lanes some = a->criteria->pets_must ? with_any(f->pets, PET_END, BIT(PET_END) - 1) : all(true);
+    return some & ~with_any(f->pets, PET_END, a->criteria->no_pets);
 }
 
 static inline lanes h13_specialist(const struct fact_group *f, const struct asked *a)

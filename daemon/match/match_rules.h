@@ -63,6 +63,29 @@ static inline uint32_t number_of_lane(const struct number *number, uint32_t lane
     X(pets, PET_END)                                                                                                   \
     X(cannot_take, RISK_END)
 
+/*
+ * What only the order of options looks at (match_order.h), likewise, of up to 32 bits. Home features, care types, beds
+ * and age bands, which it looks at too, are above.
+ */
+#define SHOULD_COLUMNS(X)                                                                                              \
+    X(on_call, 1)                                                                                                      \
+    X(many_at_home, 1)               /* more than IMPACT_CHILDREN_MAX children, placed or not */                       \
+    X(skills, SKILL_END)             /* code 0: states none */                                                         \
+    X(languages, LANGUAGE_CLASS_END) /* language_class of each; class 0: states none */
+
+#define IMPACT_CHILDREN_MAX 2 /* S9 (proto Rule) */
+/* Tags are many: a home whose classes have the one asked for may speak it, and its offer is then looked into. */
+#define LANGUAGE_CLASS_END 32
+uint32_t language_class(const char *tag); /* 1 to LANGUAGE_CLASS_END - 1 */
+
+/*
+ * Where the home is: a number for each code of an English authority with children's services, whichever edition of the
+ * gazetteer knows it; 0 for any other.
+ */
+#define AUTHORITY_NUMBERS 1024
+uint32_t authority_number(const char *gss);
+void authority_of_number(uint32_t number, char gss[GSS_BYTES]); /* 0: "" */
+
 /* Days since 1970, cut to 0 to UINT16_MAX, which is "no end". */
 #define DAY_COLUMNS(X)                                                                                                 \
     X(approved_on)                                                                                                     \
@@ -80,12 +103,17 @@ struct facts {
     const struct held_offer *held; /* the whole offer; the index's */
     int64_t valid_until_ms;
     uint32_t point_e_metres, point_n_metres;
+    int64_t confirmed_at_ms;
     uint32_t agency; /* the index's number of it */
-#define FACT_FIELD(name, bits) uint16_t name;
-#define DAY_FIELD(name)        uint16_t name;
+    uint16_t authority;
+#define FACT_FIELD(name, bits)   uint16_t name;
+#define SHOULD_FIELD(name, bits) uint32_t name;
+#define DAY_FIELD(name)          uint16_t name;
     FACT_COLUMNS(FACT_FIELD)
+    SHOULD_COLUMNS(SHOULD_FIELD)
     DAY_COLUMNS(DAY_FIELD)
 #undef FACT_FIELD
+#undef SHOULD_FIELD
 #undef DAY_FIELD
     struct box box;
 };
@@ -98,21 +126,24 @@ struct stretch {
 struct fact_group {
     uint64_t made; /* the index's: the version it was made for */
     /* Of all its offers (facts_sum_up): as a rule these decide, and nobody looks at each one's. */
-    int64_t first_valid_until_ms;
+    int64_t first_valid_until_ms, first_confirmed_at_ms, last_confirmed_at_ms;
     uint32_t west_metres, east_metres, south_metres, north_metres;
     struct box box;
 #define DAY_STRETCH(name) struct stretch all_##name;
     DAY_COLUMNS(DAY_STRETCH)
 #undef DAY_STRETCH
+    struct stretch all_authority;
 #define FACT_PLANES(name, bits) lanes name[bits];
     FACT_COLUMNS(FACT_PLANES)
+    SHOULD_COLUMNS(FACT_PLANES)
 #undef FACT_PLANES
 #define DAY_COLUMN(name) uint16_t name[LANES];
     DAY_COLUMNS(DAY_COLUMN)
 #undef DAY_COLUMN
     uint32_t point_e_metres[LANES], point_n_metres[LANES];
     uint32_t agency[LANES];
-    int64_t valid_until_ms[LANES];
+    uint16_t authority[LANES];
+    int64_t valid_until_ms[LANES], confirmed_at_ms[LANES];
     struct box boxes[LANES];
     uint64_t vacancy_id[LANES];
     const struct held_offer *held[LANES];

@@ -363,6 +363,30 @@ static void test_memory_is_given_back(void **state)
     }
 }
 
+/* domain.md H12 with the placements standard's "must": an animal has to live there, and none the child can't live with.
+ */
+static void test_an_animal_must_live_there(void **state)
+{
+    struct world *world = *state;
+    struct offer offer;
+    struct criteria criteria;
+    fixture_offer(&offer, 7, E_METRES, N_METRES);
+    put(world, 1, &offer);
+    fixture_criteria(&criteria, E_METRES, N_METRES);
+    assert_int_equal(find(world, &criteria), 1);
+    criteria.pets_must = true;
+    find(world, &criteria);
+    assert_removed_by(world, RULE_H12);
+    offer.pets = 1u << 2;
+    put(world, 1, &offer);
+    assert_int_equal(find(world, &criteria), 1);
+    criteria.no_pets = 1u << 2;
+    find(world, &criteria);
+    assert_removed_by(world, RULE_H12);
+    criteria.no_pets = 1u << 1;
+    assert_int_equal(find(world, &criteria), 1);
+}
+
 /* H10 with the gazetteer: a cell that also takes an authority's scattered places is judged by all that it may hold. */
 static void test_avoided_place_and_the_rest_of_an_authority(void **state)
 {
@@ -412,6 +436,7 @@ int main(void)
         CASE(test_an_unfinished_search_keeps_its_version),
         CASE(test_a_short_arena_is_a_limit),
         CASE(test_memory_is_given_back),
+        CASE(test_an_animal_must_live_there),
         CASE(test_avoided_place_and_the_rest_of_an_authority),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
