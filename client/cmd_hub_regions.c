@@ -28,6 +28,8 @@ static const char *standing_words(Vacancy__V1__Standing standing)
         return "own, restoring";
     case VACANCY__V1__STANDING__STANDING_SUPERSEDED:
         return "own, superseded";
+    case VACANCY__V1__STANDING__STANDING_BEHIND:
+        return "own, behind";
     default:
         return "own";
     }
@@ -113,6 +115,11 @@ static void print_remarks(struct cli *cli, const region_state *region)
             "be asked, `vacancy hub promote --accept-loss` says which, and what may be lost.");
     else if (region->standing == VACANCY__V1__STANDING__STANDING_SUPERSEDED)
         remark(cli, region->region, "decides no more: another hub opened a later epoch of this region.");
+    else if (region->standing == VACANCY__V1__STANDING__STANDING_BEHIND)
+        remark(cli, region->region,
+               "takes no writes: other hubs have entries of its log, signed by its key, that it did not make. Another "
+               "machine runs with that key, or this one's data is an old copy: find out which, stop the other, then "
+               "`vacancy hub promote`. --json shows both signed positions.");
 }
 
 static void print(struct cli *cli, const Vacancy__V1__ListRegionsResponse *response)

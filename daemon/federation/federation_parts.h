@@ -137,13 +137,13 @@ struct whole;
 
 struct standing {
     bool restoring;  /* a peer had more of our log: every peer is to be asked before we decide */
-    bool update_out; /* DECIDE or SUPERSEDED is under way */
+    bool update_out; /* DECIDE, SUPERSEDED or BEHIND is under way */
     bool have_superseding;
+    bool have_behind; /* `ahead` was shown while this hub decides, and the home writer does not know it yet */
     struct signed_checkpoint superseding;
     struct signed_checkpoint ahead; /* the last of our own that we don't reach */
     struct whole *whole;            /* our own region as a snapshot, arriving */
     struct backoff again;
-    bool said_ahead;
     int64_t first_answer_ms; /* when a peer had answered; 0: none has */
     int64_t said_missing_ms;
     enum home_standing logged;

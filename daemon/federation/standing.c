@@ -5,9 +5,10 @@
  * nothing at all (then all are asked, as far as they answer within FEDERATION_EMPTY_WAIT_MS). A peer that has
  * more of our log means that we lost entries: they are taken back and replayed, and every peer of the roster is asked
  * before we decide (or the operator promotes). A checkpoint of a later epoch of our region means that another hub
- * decides: this one stops. Also tells the home writer how far peers have our log, for REPLICATED.
- * Not here: what deciding means (register/home). Thread: as federation.h.
- * Invariant: an own checkpoint that a peer shows counts if our log has it, or if our key signed it; else not at all.
+ * decides: this one stops. It also stops when it decides and a peer shows more of its own epoch than it has: then it
+ * is an old copy, or has a double, and only its operator knows. Also tells the home writer how far peers have our log,
+ * for REPLICATED. Not here: what deciding means (register/home). Thread: as federation.h. Invariant: an own checkpoint
+ * that a peer shows counts if our log has it, or if our key signed it; else not at all.
  */
 #include "daemon/federation/federation_parts.h"
 
@@ -66,6 +67,26 @@ static void replicated(struct federation *f, uint32_t peer, const struct checkpo
         f->options.works.replicated(f->options.works.ctx, theirs->epoch, theirs->sequence);
 }
 
+/* What peers have beyond us, for the home writer: it must know that before its next decision, not only by the update
+ * that follows. */
+static void show(struct federation *f)
+{
+    const struct standing *standing = &f->standing;
+    uint64_t epoch = 0, sequence = 0;
+    if (standing->have_superseding) {
+        epoch = standing->superseding.checkpoint.epoch;
+        sequence = UINT64_MAX; /* also where only the epoch's id is another */
+    }
+    for (uint32_t i = 0; i < f->count; i++) {
+        const struct claim *claim = &pair_of(f, i, f->home)->claim;
+        if (!standing_has_more(f, i) || claim->epoch < epoch || (claim->epoch == epoch && claim->sequence <= sequence))
+            continue;
+        epoch = claim->epoch;
+        sequence = claim->sequence;
+    }
+    home_shown(f->options.home, epoch, sequence);
+}
+
 /* Entries of ours that we don't have. */
 static void ahead(struct federation *f, uint32_t peer, const struct signed_checkpoint *theirs)
 {
@@ -75,22 +96,21 @@ static void ahead(struct federation *f, uint32_t peer, const struct signed_check
     *claim = (struct claim){true, it->epoch, it->sequence, it->horizon, it->time_ms};
     standing->ahead = *theirs;
     f->regions[f->home].look_ms = 0;
-    if (standing->restoring)
-        return;
-    bool deciding = !may_decide_yet(standing_now(f));
-    if (deciding && standing->said_ahead)
-        return;
-    standing->said_ahead = true;
-    standing->restoring = !deciding;
+    show(f);
     unsigned long long has = it->sequence, have = f->regions[f->home].mine.checkpoint.sequence;
-    if (deciding)
+    enum home_standing now = standing_now(f);
+    if (now == STANDING_DECIDING && !standing->have_behind) {
+        standing->have_behind = true;
+        backoff_clear(&standing->again);
         log_error("federation",
-                  "ALARM: %s has this region's log up to %llu, this hub only up to %llu, and decides already: "
-                  "entries were lost here; `vacancy hub promote --new-epoch` ends the ambiguity",
+                  "ALARM: %s has this region's log up to %llu, this hub only up to %llu, and decides already: it stops",
                   peer_name(f, peer), has, have);
-    else
-        log_warn("federation", "%s has this region's log up to %llu, this hub only up to %llu: restoring from peers",
-                 peer_name(f, peer), has, have);
+    }
+    if (!may_decide_yet(now) || standing->restoring)
+        return;
+    standing->restoring = true;
+    log_warn("federation", "%s has this region's log up to %llu, this hub only up to %llu: restoring from peers",
+             peer_name(f, peer), has, have);
 }
 
 static void superseding(struct federation *f, uint32_t peer, const struct signed_checkpoint *theirs)
@@ -102,6 +122,7 @@ static void superseding(struct federation *f, uint32_t peer, const struct signed
         return;
     f->standing.superseding = *theirs;
     f->standing.have_superseding = true;
+    show(f);
     backoff_clear(&f->standing.again);
     log_error("federation", "%s shows epoch %llu of this region, which this hub did not open: another hub decides",
               peer_name(f, peer), (unsigned long long)theirs->checkpoint.epoch);
@@ -181,7 +202,8 @@ static bool anybody_is_ahead(const struct federation *f)
 
 bool standing_replays(const struct federation *f)
 {
-    return f->standing.restoring && may_decide_yet(standing_now(f)) && anybody_is_ahead(f);
+    enum home_standing now = standing_now(f);
+    return (now == STANDING_BEHIND || (f->standing.restoring && may_decide_yet(now))) && anybody_is_ahead(f);
 }
 
 static struct update *update_of(enum update_kind kind)
@@ -276,6 +298,8 @@ static void send_update(struct federation *f, enum update_kind kind)
         return;
     if (kind == UPDATE_SUPERSEDED)
         update->as.superseded = f->standing.superseding;
+    if (kind == UPDATE_BEHIND)
+        update->as.ahead = f->standing.ahead;
     f->standing.update_out = submit(f, update);
     if (!f->standing.update_out)
         backoff_more(f, &f->standing.again, AGAIN_MS);
@@ -291,6 +315,8 @@ void standing_updated(struct federation *f, struct update *update)
     bool done = update->result.problem.code == ERR_NONE;
     if (update->kind == UPDATE_SUPERSEDED)
         f->standing.have_superseding = false;
+    if (update->kind == UPDATE_BEHIND)
+        f->standing.have_behind = !done; /* nothing is decided meanwhile */
     if (done) {
         backoff_clear(&f->standing.again);
     } else {
@@ -310,11 +336,14 @@ static void say_standing(struct federation *f, enum home_standing standing)
         [STANDING_ASKING] = "this hub asks its peers before it decides; until one has answered, writes wait",
         [STANDING_RESTORING] = "this hub restores its region's log from its peers; until then, writes wait",
         [STANDING_SUPERSEDED] = "another hub decides about this region: writes are refused here for good",
+        [STANDING_BEHIND] =
+            "this hub lacks entries of its own log that others have: writes are refused until its operator "
+            "says `vacancy hub promote`",
     };
     if (f->standing.logged == standing)
         return;
     f->standing.logged = standing;
-    if (standing == STANDING_SUPERSEDED)
+    if (standing == STANDING_SUPERSEDED || standing == STANDING_BEHIND)
         log_error("federation", "%s", words[standing]);
     else
         log_info("federation", "%s", words[standing]);
@@ -355,10 +384,15 @@ void standing_tick(struct federation *f)
     enum home_standing now = standing_now(f);
     uint32_t answered = 0, missing = 0;
     say_standing(f, now);
+    show(f);
     if (standing->update_out || !is_due(f, standing->again.until_ms))
         return;
     if (standing->have_superseding) {
         send_update(f, UPDATE_SUPERSEDED);
+        return;
+    }
+    if (standing->have_behind) {
+        send_update(f, UPDATE_BEHIND);
         return;
     }
     if (!may_decide_yet(now)) {

@@ -38,11 +38,14 @@ enum update_kind {
     UPDATE_PUT_AGENCY,
     UPDATE_SET_PRINCIPAL,
     UPDATE_ERASE_CARER, /* a person's data: gone from every table, and from the log once the horizon has passed it */
-    UPDATE_DECIDE,      /* this hub may decide from here on: opens the first epoch, or after a restore the next one */
+    /* This hub may decide from here on: opens the first epoch, or after a restore the next one. ERR_UNAVAILABLE: peers
+     * show more of its log by now (home_shown). */
+    UPDATE_DECIDE,
     /*
      * The operator's word. While asking: decides without a peer. While restoring, or asking and behind: only with
-     * accept_loss, in the next epoch. Superseded: only with accept_loss and new_epoch, in an epoch after the one that
-     * superseded it (a fork's survivor). With new_epoch: the next epoch in every standing.
+     * accept_loss, in the next epoch. Behind: in the next epoch; with accept_loss, unless every peer was asked and none
+     * has more. Superseded: only with accept_loss and new_epoch, in an epoch after the one that superseded it (a fork's
+     * survivor). With new_epoch: the next epoch in every standing.
      */
     UPDATE_PROMOTE,
     /*
@@ -57,6 +60,12 @@ enum update_kind {
      * follow its head; only where they don't is it superseded.
      */
     UPDATE_SUPERSEDED,
+    /*
+     * A checkpoint of this hub's own epoch, signed by its key, further than its log while it decides: another copy of
+     * it writes, or it is an old copy itself. Stops deciding, durably, and keeps the checkpoint as evidence; goes on by
+     * the operator's word only. Nothing to do where the log has got there by then, or the hub decides no more.
+     */
+    UPDATE_BEHIND,
 };
 
 /* Whether this hub decides. Writes are ERR_UNAVAILABLE in every other standing, with the operator's command named. */
@@ -65,6 +74,7 @@ enum home_standing {
     STANDING_ASKING,     /* no peer of the roster has answered since the start */
     STANDING_RESTORING,  /* from a backup, or a peer has more of this region's log than we: replays, then a new epoch */
     STANDING_SUPERSEDED, /* a higher epoch of this region was met: another hub decides */
+    STANDING_BEHIND,     /* it decided, and was shown more of its own epoch than it has: replays, waits for Promote */
 };
 
 /* The numbers are those of proto Receipt.Outcome. */
@@ -125,6 +135,7 @@ struct update {
             bool accept_loss; /* decide although not every peer was asked, after a restore */
             bool new_epoch;   /* open the next epoch even where this one could go on */
             bool behind;      /* a peer has more of this region's log: while asking, as if restoring */
+            bool unasked;     /* a peer has not answered since the start */
         } promote;
         struct {
             struct arena *arena; /* malloc'd, with what the rows point into; freed by update_destroy */
@@ -139,6 +150,7 @@ struct update {
             struct signed_checkpoint checkpoint; /* at the last row; verified by home_apply */
         } replay;
         struct signed_checkpoint superseded; /* verified by home_apply */
+        struct signed_checkpoint ahead;      /* UPDATE_BEHIND; verified by home_apply */
     } as;
     bool wait_replicated;       /* answer when a peer has it durably, or after REPLICATED_WAIT_MS: result.replicated */
     uint64_t tag;               /* service's own: Submit's tag */
@@ -234,6 +246,12 @@ enum err home_checkpoint(struct home *home, struct signed_checkpoint *out);
 bool home_heartbeat(struct home *home, int64_t *next_ms);
 struct log_reader home_log_reader(struct home *home);
 enum home_standing home_standing_now(const struct home *home);
+/* Any thread: the furthest place in this region's log that peers show, signed by its key (0, 0: none beyond ours).
+ * While it is beyond our log, nothing is decided, from this call on and not only after an update that says so: what was
+ * begun before and is not yet committed fails with ERR_UNAVAILABLE. */
+void home_shown(struct home *home, uint64_t epoch, uint64_t sequence);
+/* Any thread: the checkpoint for which this hub stands back (STANDING_BEHIND, STANDING_SUPERSEDED). ERR_NOT_FOUND. */
+enum err home_stands_back_for(struct home *home, struct signed_checkpoint *out);
 /* Any thread. */
 void home_set_roster_version(struct home *home, uint64_t version);
 /* Recomputes the digest of the shared state from disk and compares it with the checkpoint stored in the same

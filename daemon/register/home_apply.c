@@ -90,9 +90,12 @@ static enum err try_batch(struct home *home, struct update **updates, size_t cou
 
 static void fail_all(struct update **updates, size_t count, enum err err)
 {
-    const char *text = err == ERR_STORE_FULL ? "this hub's store is full; nothing was changed, try again later"
-                       : err == ERR_STORE_IO ? "this hub's disk failed; it takes no more writes until it is repaired"
-                                             : "the change could not be stored; nothing was changed";
+    const char *text = err == ERR_UNAVAILABLE
+                           ? "other hubs show more of this hub's log than it has: it takes no writes; "
+                             "if that stays so, its operator decides: vacancy hub promote"
+                       : err == ERR_STORE_FULL ? "this hub's store is full; nothing was changed, try again later"
+                       : err == ERR_STORE_IO   ? "this hub's disk failed; it takes no more writes until it is repaired"
+                                               : "the change could not be stored; nothing was changed";
     for (size_t i = 0; i < count; i++) {
         if (updates[i]->kind == UPDATE_REPLAY && updates[i]->result.problem.code == err)
             continue; /* it was alone, and knows why */

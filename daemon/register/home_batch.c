@@ -83,7 +83,12 @@ enum err batch_commit(struct batch *batch)
     uint8_t octets[POSITION_BYTES];
     position_encode(&batch->position, octets);
     struct octets value = {octets, sizeof octets};
-    if (!batch_put(batch, STORE_META, &meta_position, &value) || !batch_checkpoint(batch)) {
+    bool written = batch_put(batch, STORE_META, &meta_position, &value) && batch_checkpoint(batch);
+    if (written && standing_forbids(batch)) { /* shown since it was begun */
+        batch->failed = ERR_UNAVAILABLE;
+        written = false;
+    }
+    if (!written) {
         batch_abort(batch);
         return batch->failed;
     }

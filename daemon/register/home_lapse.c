@@ -109,7 +109,7 @@ size_t home_lapse(struct home *home, size_t max, int64_t *next_due_ms)
 {
     struct due_change due[LAPSE_MAX];
     int64_t now_ms = clock_wall_ms(home->options.clock);
-    if (home->standing != STANDING_DECIDING) { /* a lapse is a decision */
+    if (!standing_decides(home)) { /* a lapse is a decision */
         if (next_due_ms != NULL)
             *next_due_ms = INT64_MAX;
         return 0;

@@ -87,6 +87,7 @@ struct home {
     struct home_position position;
     struct signed_checkpoint newest; /* at `position`; epoch 0: none yet */
     enum home_standing standing;
+    uint64_t shown_epoch, shown_sequence; /* what peers have of our log, where that is more than we */
     uint64_t roster_version;
     uint64_t agencies, carers, vacancies;
     bool read_only; /* the disk failed */
@@ -183,6 +184,14 @@ enum err checkpoint_seek(struct home *home, struct store_txn *txn, uint64_t sequ
 
 /* home_standing.c */
 enum err standing_refuse(enum home_standing standing, struct problem *problem);
+/* Whether a decision may be made now: ERR_UNAVAILABLE. */
+enum err standing_admit(struct batch *batch, struct problem *problem);
+bool standing_decides(struct home *home);
+/* Whether peers show more of our log than was durable before this batch. */
+bool standing_shown_more(struct batch *batch);
+/* Whether this batch made decisions that must not become durable, for that reason. */
+bool standing_forbids(struct batch *batch);
+enum err standing_behind(struct batch *batch, struct update *update);
 enum err standing_decide(struct batch *batch, struct update *update);
 enum err standing_promote(struct batch *batch, struct update *update);
 enum err standing_supersede(struct batch *batch, struct update *update);

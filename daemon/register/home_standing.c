@@ -12,15 +12,14 @@
 
 static const struct table_key meta_restoring = {"restoring", 9};
 static const struct table_key meta_superseded = {"superseded", 10};
+static const struct table_key meta_behind = {"behind", 6};
 static const struct octets yes = {(const uint8_t *)"\1", 1};
 
 static const char *standing_name(enum home_standing standing)
 {
     static const char *const names[] = {
-        [STANDING_DECIDING] = "deciding",
-        [STANDING_ASKING] = "asking",
-        [STANDING_RESTORING] = "restoring",
-        [STANDING_SUPERSEDED] = "superseded",
+        [STANDING_DECIDING] = "deciding",     [STANDING_ASKING] = "asking", [STANDING_RESTORING] = "restoring",
+        [STANDING_SUPERSEDED] = "superseded", [STANDING_BEHIND] = "behind",
     };
     return names[standing];
 }
@@ -63,8 +62,56 @@ enum err standing_refuse(enum home_standing standing, struct problem *problem)
         return problem_set(problem, ERR_UNAVAILABLE, "",
                            "another hub decides for this region, in a later epoch: send writes there; after a fork the "
                            "operator may choose this one: vacancy hub promote --accept-loss --new-epoch");
+    case STANDING_BEHIND:
+        return problem_set(problem, ERR_UNAVAILABLE, "",
+                           "this hub was shown entries of its own log, signed by its key, that it does not have, and "
+                           "takes no writes: another machine writes with its key, or its data is an old copy; when its "
+                           "operator knows which: vacancy hub promote");
     }
     return ERR_INTERNAL;
+}
+
+/* --- shown more -------------------------------------------------------------------------------------------------- */
+
+void home_shown(struct home *home, uint64_t epoch, uint64_t sequence)
+{
+    pthread_mutex_lock(&home->lock);
+    home->shown_epoch = epoch;
+    home->shown_sequence = sequence;
+    pthread_mutex_unlock(&home->lock);
+}
+
+/* Beyond the last durable entry: nobody but this batch has seen what it adds. */
+static bool is_shown_beyond(struct home *home, uint64_t epoch)
+{
+    pthread_mutex_lock(&home->lock);
+    bool beyond =
+        home->shown_epoch > epoch || (home->shown_epoch == epoch && home->shown_sequence > home->position.sequence);
+    pthread_mutex_unlock(&home->lock);
+    return beyond;
+}
+
+bool standing_shown_more(struct batch *batch)
+{
+    return is_shown_beyond(batch->home, batch->position.epoch);
+}
+
+bool standing_decides(struct home *home)
+{
+    return home->standing == STANDING_DECIDING && !is_shown_beyond(home, home->position.epoch);
+}
+
+enum err standing_admit(struct batch *batch, struct problem *problem)
+{
+    bool stops = batch->standing == STANDING_DECIDING && standing_shown_more(batch);
+    return standing_refuse(stops ? STANDING_BEHIND : batch->standing, problem);
+}
+
+/* A replay is no decision: it neither begins nor ends with one. */
+bool standing_forbids(struct batch *batch)
+{
+    bool decided = batch->home->standing == STANDING_DECIDING || batch->standing == STANDING_DECIDING;
+    return decided && batch->position.sequence != batch->home->position.sequence && standing_shown_more(batch);
 }
 
 static enum err settle(struct batch *batch, struct update *update)
@@ -80,7 +127,8 @@ static enum err decide(struct batch *batch, struct update *update, bool new_epoc
 {
     if ((new_epoch || batch->position.epoch == 0) && !epoch_open(batch))
         return batch->failed;
-    if (!batch_del(batch, STORE_META, &meta_restoring) || !batch_del(batch, STORE_META, &meta_superseded))
+    if (!batch_del(batch, STORE_META, &meta_restoring) || !batch_del(batch, STORE_META, &meta_superseded) ||
+        !batch_del(batch, STORE_META, &meta_behind))
         return batch->failed;
     move(batch, STANDING_DECIDING);
     return settle(batch, update);
@@ -88,6 +136,8 @@ static enum err decide(struct batch *batch, struct update *update, bool new_epoc
 
 enum err standing_decide(struct batch *batch, struct update *update)
 {
+    if (batch->standing == STANDING_BEHIND || standing_shown_more(batch))
+        return standing_refuse(STANDING_BEHIND, &update->result.problem);
     if (batch->standing == STANDING_SUPERSEDED)
         return standing_refuse(batch->standing, &update->result.problem);
     if (batch->standing == STANDING_DECIDING)
@@ -109,12 +159,23 @@ static enum err superseding_epoch(struct batch *batch, uint64_t *out, struct pro
     return ERR_NONE;
 }
 
+/* What peers show is given up: the epoch that is opened now comes after all that they know of. */
+static void step_over_shown(struct batch *batch)
+{
+    pthread_mutex_lock(&batch->home->lock);
+    uint64_t shown = batch->home->shown_epoch;
+    pthread_mutex_unlock(&batch->home->lock);
+    if (shown > batch->position.epoch)
+        batch->position.epoch = shown;
+}
+
 enum err standing_promote(struct batch *batch, struct update *update)
 {
     struct problem *problem = &update->result.problem;
     bool accept_loss = update->as.promote.accept_loss, new_epoch = update->as.promote.new_epoch;
-    bool restoring =
-        batch->standing == STANDING_RESTORING || (batch->standing == STANDING_ASKING && update->as.promote.behind);
+    bool behind = update->as.promote.behind;
+    bool restoring = batch->standing == STANDING_RESTORING || (batch->standing == STANDING_ASKING && behind) ||
+                     (batch->standing == STANDING_BEHIND && (behind || update->as.promote.unasked));
     if (restoring && !accept_loss)
         return problem_set(problem, ERR_PRECONDITION, "accept_loss",
                            "not every other hub was asked for what this one had; what they alone have would be lost: "
@@ -132,21 +193,59 @@ enum err standing_promote(struct batch *batch, struct update *update)
         if (theirs > batch->position.epoch)
             batch->position.epoch = theirs; /* the next one is later than both */
     }
-    return decide(batch, update, new_epoch || restoring);
+    bool next = new_epoch || restoring || batch->standing == STANDING_BEHIND;
+    if (accept_loss && standing_shown_more(batch)) {
+        next = true;
+        step_over_shown(batch);
+    }
+    return decide(batch, update, next);
+}
+
+/* A checkpoint that our key signed. */
+static enum err check_own(struct home *home, const struct signed_checkpoint *said, const char *field,
+                          struct problem *problem)
+{
+    uint8_t public_key[PUBLIC_KEY_BYTES];
+    signer_public_key(home->options.signer, public_key);
+    if (strcmp(said->checkpoint.region, home->options.region) == 0 && checkpoint_verify(said, public_key))
+        return ERR_NONE;
+    return problem_set(problem, ERR_INVALID, field, "not a checkpoint that this region's key signed");
+}
+
+enum err standing_behind(struct batch *batch, struct update *update)
+{
+    const struct signed_checkpoint *theirs = &update->as.ahead;
+    const struct checkpoint *said = &theirs->checkpoint;
+    const struct home_position *position = &batch->position;
+    uint8_t stored[CHECKPOINT_STORED_BYTES];
+    enum err err = check_own(batch->home, theirs, "ahead", &update->result.problem);
+    if (err != ERR_NONE)
+        return err;
+    if (batch->standing != STANDING_DECIDING || said->epoch != position->epoch ||
+        memcmp(said->epoch_id, position->epoch_id, EPOCH_ID_BYTES) != 0 || said->sequence <= position->sequence)
+        return settle(batch, update);
+    struct octets value = {stored, checkpoint_encode(theirs, stored)};
+    if (!batch_put(batch, STORE_META, &meta_behind, &value))
+        return batch->failed;
+    log_error("register",
+              "this region's key signed entry %llu of epoch %llu, this hub has %llu: another machine writes with its "
+              "key, or its data is an old copy; this hub decides no more until its operator says: vacancy hub promote",
+              (unsigned long long)said->sequence, (unsigned long long)said->epoch,
+              (unsigned long long)position->sequence);
+    move(batch, STANDING_BEHIND);
+    return settle(batch, update);
 }
 
 enum err standing_supersede(struct batch *batch, struct update *update)
 {
-    struct home *home = batch->home;
     struct problem *problem = &update->result.problem;
     const struct signed_checkpoint *theirs = &update->as.superseded;
     const struct checkpoint *said = &theirs->checkpoint;
-    uint8_t public_key[PUBLIC_KEY_BYTES], stored[CHECKPOINT_STORED_BYTES];
-    signer_public_key(home->options.signer, public_key);
-    if (strcmp(said->region, home->options.region) != 0 || !checkpoint_verify(theirs, public_key))
-        return problem_set(problem, ERR_INVALID, "superseded", "not a checkpoint that this region's key signed");
+    uint8_t stored[CHECKPOINT_STORED_BYTES];
     uint64_t known = 0;
-    enum err err = batch->standing == STANDING_SUPERSEDED ? superseding_epoch(batch, &known, problem) : ERR_NONE;
+    enum err err = check_own(batch->home, theirs, "superseded", problem);
+    if (err == ERR_NONE && batch->standing == STANDING_SUPERSEDED)
+        err = superseding_epoch(batch, &known, problem);
     if (err != ERR_NONE)
         return err;
     if (batch->standing == STANDING_SUPERSEDED && said->epoch <= known)
@@ -170,7 +269,7 @@ enum err standing_supersede(struct batch *batch, struct update *update)
 
 bool standing_restoring(struct batch *batch)
 {
-    if (batch->standing == STANDING_RESTORING)
+    if (batch->standing == STANDING_RESTORING || batch->standing == STANDING_BEHIND)
         return true;
     move(batch, STANDING_RESTORING);
     return batch_put(batch, STORE_META, &meta_restoring, &yes);
@@ -204,14 +303,36 @@ static enum err has(struct home *home, struct store_txn *txn, const struct table
 
 enum err standing_read(struct home *home, struct store_txn *txn, struct problem *problem)
 {
-    bool restoring, superseded = false;
+    bool restoring, superseded = false, behind = false;
     enum err err = has(home, txn, &meta_restoring, &restoring, problem);
     if (err == ERR_NONE)
         err = has(home, txn, &meta_superseded, &superseded, problem);
+    if (err == ERR_NONE)
+        err = has(home, txn, &meta_behind, &behind, problem);
     if (err == ERR_NONE && superseded)
         home->standing = STANDING_SUPERSEDED;
+    else if (err == ERR_NONE && behind)
+        home->standing = STANDING_BEHIND;
     else if (err == ERR_NONE && restoring)
         home->standing = STANDING_RESTORING;
+    return err;
+}
+
+enum err home_stands_back_for(struct home *home, struct signed_checkpoint *out)
+{
+    const struct table_key *const keys[] = {&meta_superseded, &meta_behind};
+    struct store_txn *txn;
+    enum err err = home->store->ops->begin(home->store, false, &txn);
+    if (err != ERR_NONE)
+        return err;
+    err = ERR_NOT_FOUND;
+    for (size_t i = 0; i < 2 && err == ERR_NOT_FOUND; i++) {
+        struct octets key = key_octets(keys[i]), value;
+        err = tables_get(home->store, txn, STORE_META, &key, &value, NULL);
+        if (err == ERR_NONE)
+            err = checkpoint_decode(&value, out);
+    }
+    home->store->ops->abort(txn);
     return err;
 }
 
@@ -227,7 +348,7 @@ enum home_standing home_standing_now(const struct home *home)
 enum err standing_restored(struct home *home, struct problem *problem)
 {
     struct batch batch;
-    if (home->standing == STANDING_SUPERSEDED || home->standing == STANDING_RESTORING)
+    if (home->standing != STANDING_ASKING && home->standing != STANDING_DECIDING)
         return ERR_NONE;
     enum err err = batch_begin(home, true, &batch);
     if (err == ERR_NONE) {

@@ -165,7 +165,7 @@ bool home_heartbeat(struct home *home, int64_t *next_ms)
     bool fresh = false, more = false;
     standing_decide_alone(home);
     /* A hub that does not decide does not know where its region stands. */
-    if (home->standing == STANDING_DECIDING && home->position.epoch != 0) {
+    if (standing_decides(home) && home->position.epoch != 0) {
         fresh = horizon_move(home);
         more = horizon_drop(home);
         if (now_ms - home->signed_boot_ms >= HEARTBEAT_MS) {

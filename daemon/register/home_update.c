@@ -519,6 +519,7 @@ static const struct {
     [UPDATE_PROMOTE] = {standing_promote, .may_reserve = true, .any_standing = true},
     [UPDATE_REPLAY] = {replay_apply, .may_reserve = true, .any_standing = true},
     [UPDATE_SUPERSEDED] = {standing_supersede, .may_reserve = true, .any_standing = true},
+    [UPDATE_BEHIND] = {standing_behind, .may_reserve = true, .any_standing = true},
 };
 
 enum err update_admit(struct batch *batch, struct update *update)
@@ -526,7 +527,7 @@ enum err update_admit(struct batch *batch, struct update *update)
     struct problem *problem = &update->result.problem;
     if ((size_t)update->kind >= sizeof kinds / sizeof *kinds || kinds[update->kind].apply == NULL)
         return problem_set(problem, ERR_UNIMPLEMENTED, "", "an update that this hub does not know");
-    return kinds[update->kind].any_standing ? ERR_NONE : standing_refuse(batch->standing, problem);
+    return kinds[update->kind].any_standing ? ERR_NONE : standing_admit(batch, problem);
 }
 
 enum err update_apply(struct batch *batch, struct update *update)

@@ -14,6 +14,7 @@
 
 _Static_assert((int)STANDING_SUPERSEDED == (int)VACANCY__V1__STANDING__STANDING_SUPERSEDED &&
                    (int)STANDING_RESTORING == (int)VACANCY__V1__STANDING__STANDING_RESTORING &&
+                   (int)STANDING_BEHIND == (int)VACANCY__V1__STANDING__STANDING_BEHIND &&
                    (int)FROZEN_UNPROVEN == (int)VACANCY__V1__FROZEN__FROZEN_UNPROVEN,
                "the register's standings and freezings are the contract's");
 
@@ -46,13 +47,43 @@ static bool view_checkpoint(const struct checkpoint *checkpoint, Vacancy__V1__Re
     return true;
 }
 
-static bool view_home(struct call *call, Vacancy__V1__Region *out)
+/* Two statements that are not of one log, or not at one hub, as they were signed. */
+static bool add_evidence(struct call *call, const struct signed_checkpoint *ours,
+                         const struct signed_checkpoint *theirs, Vacancy__V1__Region *out)
+{
+    struct arena *arena = call->arena;
+    const struct signed_checkpoint *sides[] = {ours, theirs};
+    NEW_LIST(out->evidence, 2, false);
+    for (size_t i = 0; i < 2; i++) {
+        NEW_OR(Vacancy__V1__SignedCheckpoint, side, vacancy__v1__signed_checkpoint__init, false);
+        side->text = (char *)sides[i]->text;
+        side->signature = (ProtobufCBinaryData){SIGNATURE_BYTES, (uint8_t *)sides[i]->signature};
+        out->evidence[out->n_evidence++] = side;
+    }
+    return true;
+}
+
+/* What this hub has, and for what it stands back. */
+static bool view_own_evidence(struct call *call, Vacancy__V1__Region *out)
+{
+    struct home *home = call_context(call)->home;
+    struct signed_checkpoint *sides = arena_alloc(call->arena, 2 * sizeof *sides);
+    if (sides == NULL)
+        return false;
+    if (home_checkpoint(home, &sides[0]) != ERR_NONE || home_stands_back_for(home, &sides[1]) != ERR_NONE)
+        return true;
+    return add_evidence(call, &sides[0], &sides[1], out);
+}
+
+static bool view_home(struct call *call, bool with_evidence, Vacancy__V1__Region *out)
 {
     const struct service_context *ctx = call_context(call);
     struct signed_checkpoint newest;
     out->home = true;
     out->standing = (Vacancy__V1__Standing)home_standing_now(ctx->home);
-    return home_checkpoint(ctx->home, &newest) != ERR_NONE || view_checkpoint(&newest.checkpoint, out, call->arena);
+    if (home_checkpoint(ctx->home, &newest) == ERR_NONE && !view_checkpoint(&newest.checkpoint, out, call->arena))
+        return false;
+    return !with_evidence || view_own_evidence(call, out);
 }
 
 static void view_peer(const struct peers *peers, const char *region, Vacancy__V1__Region *out)
@@ -75,15 +106,7 @@ static bool view_evidence(struct call *call, const char *region, Vacancy__V1__Re
         return false;
     if (replica_evidence(call_context(call)->replica, region, evidence) != ERR_NONE)
         return true;
-    const struct signed_checkpoint *sides[] = {&evidence->ours, &evidence->theirs};
-    NEW_LIST(out->evidence, 2, false);
-    for (size_t i = 0; i < 2; i++) {
-        NEW_OR(Vacancy__V1__SignedCheckpoint, side, vacancy__v1__signed_checkpoint__init, false);
-        side->text = (char *)sides[i]->text;
-        side->signature = (ProtobufCBinaryData){SIGNATURE_BYTES, (uint8_t *)sides[i]->signature};
-        out->evidence[out->n_evidence++] = side;
-    }
-    return true;
+    return add_evidence(call, &evidence->ours, &evidence->theirs, out);
 }
 
 static bool view_replica(struct call *call, const char *region, bool with_evidence, Vacancy__V1__Region *out)
@@ -119,7 +142,7 @@ static Vacancy__V1__Region *region_view(struct call *call, const char *region, c
     bool home = strcmp(region, call_context(call)->region) == 0;
     if (!home)
         view_peer(peers, region, out);
-    bool fits = home ? view_home(call, out) : view_replica(call, region, with_evidence, out);
+    bool fits = home ? view_home(call, with_evidence, out) : view_replica(call, region, with_evidence, out);
     return fits ? out : NULL;
 }
 
@@ -172,6 +195,14 @@ static bool is_behind(const struct peers *peers)
     return false;
 }
 
+static bool is_unasked(const struct peers *peers)
+{
+    for (size_t i = 0; i < peers->count; i++)
+        if (!peers->list[i].answered)
+            return true;
+    return false;
+}
+
 static void promote(struct call *call, const ProtobufCMessage *message)
 {
     const Vacancy__V1__PromoteRequest *in = (const Vacancy__V1__PromoteRequest *)message;
@@ -190,6 +221,7 @@ static void promote(struct call *call, const ProtobufCMessage *message)
     update->as.promote.accept_loss = in->accept_loss;
     update->as.promote.new_epoch = in->new_epoch;
     update->as.promote.behind = is_behind(peers);
+    update->as.promote.unasked = is_unasked(peers);
     if (update_send(call, update) != ERR_NONE) {
         update_destroy(update);
         call_fail(call, ERR_UNAVAILABLE, "", "too many updates are waiting at this hub; try again");

@@ -123,7 +123,7 @@ def test_a_frozen_region_is_said_and_exits_5(fake, vacancy):
 
 @pytest.mark.parametrize("standing, words", [
     ("STANDING_ASKING", "`vacancy hub promote` lets it decide"), ("STANDING_RESTORING", "hub promote --accept-loss"),
-    ("STANDING_SUPERSEDED", "decides no more")])
+    ("STANDING_SUPERSEDED", "decides no more"), ("STANDING_BEHIND", "find out which")])
 def test_a_hub_that_does_not_decide_says_what_to_do(fake, vacancy, standing, words):
     answer = regions(fake)
     answer.regions[0].standing = answer.regions[0].DESCRIPTOR.fields_by_name["standing"].enum_type.values_by_name[

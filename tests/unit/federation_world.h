@@ -34,6 +34,7 @@ struct home {
     enum home_standing standing;
     enum branch branch;
     uint64_t roster_version;
+    uint64_t shown_epoch, shown_sequence;
 };
 
 struct replica {
@@ -135,6 +136,12 @@ enum err home_checkpoint(struct home *home, struct signed_checkpoint *out)
 enum home_standing home_standing_now(const struct home *home)
 {
     return home->standing;
+}
+
+void home_shown(struct home *home, uint64_t epoch, uint64_t sequence)
+{
+    home->shown_epoch = epoch;
+    home->shown_sequence = sequence;
 }
 
 void home_set_roster_version(struct home *home, uint64_t version)

@@ -1116,6 +1116,66 @@ static void lost_entries_are_taken_back(void **state)
     assert_int_equal(world.updates[0]->kind, UPDATE_DECIDE);
 }
 
+/* An old copy of the data that was let decide, or a double that writes: the next entry here would be a fork. */
+static void who_decides_and_is_shown_more_stops(void **state)
+{
+    (void)state;
+    uint32_t peer = NO_PEER, all = 1u << A | 1u << B | 1u << C;
+    link_having(A, OURS, (struct at){.sequence = 100});
+    assert_int_equal(world.home.shown_sequence, 0);
+    say_has(A, false, OURS, (struct at){.sequence = 105, .forged = true});
+    assert_int_equal(world.home.shown_sequence, 0);
+    say_has(A, false, OURS, (struct at){.sequence = 103});
+    assert_int_equal(world.home.shown_epoch, 1); /* at once: before any tick or update */
+    assert_int_equal(world.home.shown_sequence, 103);
+    tick();
+    assert_int_equal(world.update_count, 1);
+    assert_int_equal(world.updates[0]->as.ahead.checkpoint.sequence, 103);
+    update_returns(UPDATE_BEHIND, ERR_STORE_FULL); /* again, later */
+    pass_alive(500, 1u << A);
+    assert_int_equal(world.update_count, 1);
+    assert_null(last_take(OURS, &peer)); /* not while it is thought to decide */
+    world.home.standing = STANDING_BEHIND;
+    update_returns(UPDATE_BEHIND, ERR_NONE);
+    pass_alive(500, 1u << A);
+    const Vacancy__V1__Cursor *take = last_take(OURS, &peer);
+    assert_non_null(take);
+    assert_int_equal(take->sequence, 100);
+    say_whole_batch(A, OURS, 101, 103);
+    home_has((struct at){.sequence = 103});
+    update_returns(UPDATE_REPLAY, ERR_NONE);
+    assert_int_equal(world.home.shown_sequence, 0);
+    /* It has everything back, every hub has answered: the operator decides all the same. */
+    link_having(B, OURS, (struct at){.sequence = 103});
+    link_having(C, OURS, (struct at){.sequence = 103});
+    pass_alive(10000, all);
+    assert_int_equal(world.update_count, 0);
+    say_has(B, false, OURS, (struct at){.sequence = 110, .epoch = 2}); /* unless another hub does */
+    pass_alive(500, all);
+    assert_int_equal(world.update_count, 1);
+    assert_int_equal(world.updates[0]->kind, UPDATE_SUPERSEDED);
+}
+
+/* The position comes while the decision is on its way: the home writer hears of it before it commits. */
+static void what_comes_after_the_word_to_decide_is_shown(void **state)
+{
+    (void)state;
+    starts_as(STANDING_ASKING);
+    link_having(A, A, (struct at){.sequence = 1});
+    assert_int_equal(world.update_count, 1);
+    assert_int_equal(world.home.shown_sequence, 0);
+    link_to(B);
+    say_has(B, true, OURS, (struct at){.sequence = 103});
+    assert_int_equal(world.home.shown_epoch, 1);
+    assert_int_equal(world.home.shown_sequence, 103);
+    update_returns(UPDATE_DECIDE, ERR_UNAVAILABLE);
+    assert_true(world.federation->standing.restoring);
+    /* A later epoch, or the same number with another id, is beyond all that we have. */
+    say_has(B, false, OURS, (struct at){.sequence = 3, .epoch = 1, .id = 4});
+    assert_int_equal(world.home.shown_epoch, 1);
+    assert_true(world.home.shown_sequence == UINT64_MAX);
+}
+
 static void a_replay_that_is_refused_is_taken_from_another(void **state)
 {
     (void)state;
@@ -1352,6 +1412,8 @@ int main(void)
         TEST(an_empty_register_waits_no_longer_than_it_must),
         TEST(an_answer_counts_in_either_direction),
         TEST(lost_entries_are_taken_back),
+        TEST(who_decides_and_is_shown_more_stops),
+        TEST(what_comes_after_the_word_to_decide_is_shown),
         TEST(a_replay_that_is_refused_is_taken_from_another),
         TEST(behind_the_horizon_our_own_region_comes_whole),
         TEST(our_own_region_with_a_gap_is_not_replayed),

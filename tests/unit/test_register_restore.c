@@ -717,6 +717,144 @@ static void test_behind_while_asking(void **state)
     end();
 }
 
+/* A copy of the original as it stood when `begin` was called, which decides by its operator's word. */
+static void begin_old_copy(int after)
+{
+    begin(20, 0);
+    world_finish(&restored);
+    world_init(&restored, seed + 1, false);
+    restored.store->ops->close(restored.store);
+    restored.store = store_memory_clone(original.store);
+    restored.has_peers = true;
+    random_updates(&original, after);
+    restored.wall_ms = original.wall_ms;
+    world_open(&restored);
+    assert_int_equal(world_apply(&restored, promote(&restored, false, false)).problem.code, ERR_NONE);
+    assert_standing(&restored, STANDING_DECIDING);
+}
+
+static void show_newest(struct world *from, struct world *to)
+{
+    const struct signed_checkpoint theirs = newest(from);
+    home_shown(to->home, theirs.checkpoint.epoch, theirs.checkpoint.sequence);
+}
+
+static struct update *behind(struct world *world, const struct signed_checkpoint *theirs)
+{
+    struct update *update = world_update(world, UPDATE_BEHIND, NULL, NULL);
+    update->as.ahead = *theirs;
+    return update;
+}
+
+static void test_shown_more_while_it_decides(void **state)
+{
+    (void)state;
+    struct world *world = &restored;
+    begin_old_copy(20);
+    const struct signed_checkpoint before = newest(world), theirs = newest(&original);
+    struct signed_checkpoint evidence;
+    /* From the moment it is shown: nothing is written, nothing lapses, nothing is signed. */
+    show_newest(&original, world);
+    assert_no_write(world, "vacancy hub promote");
+    world->wall_ms += 400LL * 24 * 3600 * 1000;
+    world->boot_ms += 10 * HEARTBEAT_MS;
+    assert_int_equal(home_lapse(world->home, 100, NULL), 0);
+    assert_false(home_heartbeat(world->home, NULL));
+    assert_string_equal(newest(world).text, before.text);
+    assert_int_equal(home_stands_back_for(world->home, &evidence), ERR_NOT_FOUND);
+    /* Durably, with what it was shown; forged or not further, it is nothing. */
+    struct update *forged = behind(world, &theirs);
+    forged->as.ahead.signature[3] ^= 1;
+    assert_int_equal(world_apply(world, forged).problem.code, ERR_INVALID);
+    assert_int_equal(world_apply(world, behind(world, &before)).problem.code, ERR_NONE);
+    assert_standing(world, STANDING_DECIDING);
+    assert_int_equal(world_apply(world, behind(world, &theirs)).problem.code, ERR_NONE);
+    for (int restart = 0; restart < 2; restart++) {
+        assert_standing(world, STANDING_BEHIND);
+        assert_no_write(world, "vacancy hub promote");
+        assert_int_equal(apply(world, UPDATE_DECIDE), ERR_UNAVAILABLE);
+        assert_int_equal(home_stands_back_for(world->home, &evidence), ERR_NONE);
+        assert_string_equal(evidence.text, theirs.text);
+        reopen(world);
+    }
+    /* What it lacks it takes back; it decides by its operator's word, in the next epoch. */
+    struct update *early = promote(world, false, false);
+    early->as.promote.behind = true;
+    assert_string_equal(world_apply(world, early).problem.field, "accept_loss");
+    struct update *replay;
+    while ((replay = next_replay(&original, world)) != NULL)
+        assert_int_equal(world_apply(world, replay).problem.code, ERR_NONE);
+    assert_standing(world, STANDING_BEHIND);
+    assert_same_position(&original, world);
+    early = promote(world, false, false);
+    early->as.promote.unasked = true;
+    assert_string_equal(world_apply(world, early).problem.field, "accept_loss");
+    assert_int_equal(apply(world, UPDATE_DECIDE), ERR_UNAVAILABLE);
+    assert_int_equal(world_apply(world, promote(world, false, false)).epoch, 2);
+    assert_standing(world, STANDING_DECIDING);
+    assert_int_equal(home_stands_back_for(world->home, &evidence), ERR_NOT_FOUND);
+    assert_register_true(world);
+    end();
+}
+
+/* Its loss accepted: the next epoch comes after all that was shown. */
+static void test_shown_more_and_given_up(void **state)
+{
+    (void)state;
+    begin_old_copy(20);
+    assert_int_equal(world_apply(&original, promote(&original, false, true)).epoch, 2);
+    show_newest(&original, &restored);
+    assert_int_equal(world_apply(&restored, promote(&restored, false, true)).problem.code, ERR_UNAVAILABLE);
+    assert_int_equal(world_apply(&restored, promote(&restored, true, false)).epoch, 3);
+    assert_int_equal(world_apply(&restored, world_put_agency(&restored, AGENCY)).problem.code, ERR_NONE);
+    assert_register_true(&restored);
+    end();
+}
+
+/* Said while the batch is under way, as by the links' thread: between the decision and its commit. */
+static int64_t boot_when_shown(void *ctx)
+{
+    show_newest(&original, &restored);
+    return world_boot(ctx);
+}
+
+static void test_shown_more_between_decision_and_commit(void **state)
+{
+    (void)state;
+    struct world *world = &restored;
+    for (int deciding = 0; deciding < 2; deciding++) {
+        begin_old_copy(20);
+        const struct signed_checkpoint before = newest(world);
+        if (!deciding)
+            reopen(world);
+        struct update *batch[] = {deciding ? world_put_agency(world, "one-more")
+                                           : world_update(world, UPDATE_DECIDE, NULL, NULL),
+                                  world_put_agency(world, "another"), world_put_agency(world, "late")};
+        batch[2]->expires_boot_ms = world->boot_ms + 1; /* looks at the clock, once the others are done */
+        world->clock.boot_ms = boot_when_shown;
+        home_apply(world->home, batch, 3);
+        world->clock.boot_ms = world_boot;
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(batch[i]->result.problem.code, ERR_UNAVAILABLE);
+            assert_non_null(strstr(batch[i]->result.problem.text, "vacancy hub promote"));
+            update_destroy(batch[i]);
+        }
+        assert_string_equal(newest(world).text, before.text);
+        assert_register_true(world);
+        end();
+    }
+    /* An empty register: not even its first epoch. */
+    begin(5, 0);
+    world_finish(world);
+    open_asking(world, seed + 1);
+    show_newest(&original, world);
+    assert_int_equal(apply(world, UPDATE_DECIDE), ERR_UNAVAILABLE);
+    assert_standing(world, STANDING_ASKING);
+    home_shown(world->home, 0, 0); /* whoever showed it lost it */
+    assert_int_equal(apply(world, UPDATE_DECIDE), ERR_NONE);
+    end();
+}
+
 /* With nothing left but the keys: all of the log comes back, every carer is lost and found again by its reference. */
 static void test_from_nothing(void **state)
 {
@@ -887,6 +1025,9 @@ int main(void)
         cmocka_unit_test(test_a_replayed_erasure_moves_the_horizon),
         cmocka_unit_test(test_refused_replays),
         cmocka_unit_test(test_behind_while_asking),
+        cmocka_unit_test(test_shown_more_while_it_decides),
+        cmocka_unit_test(test_shown_more_and_given_up),
+        cmocka_unit_test(test_shown_more_between_decision_and_commit),
         cmocka_unit_test(test_from_nothing),
         cmocka_unit_test(test_replay_over_epochs),
         cmocka_unit_test(test_restored_without_peers),

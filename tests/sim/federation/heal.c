@@ -94,11 +94,13 @@ static bool is_frozen(struct world *world, uint32_t region)
     return false;
 }
 
-/* Two hubs claim it, or did; or two restores opened an epoch of one number; or somebody else was to decide. */
+/* Two hubs claim it, or did; or two restores opened an epoch of one number; or somebody else was to decide, or has
+ * written on. */
 static bool needs_an_operator(struct world *world, uint32_t region)
 {
+    enum home_standing standing = home_standing_now(survivor(world, region)->home);
     return world->claimed_twice[region] || world->truth->histories[region].forked || is_frozen(world, region) ||
-           home_standing_now(survivor(world, region)->home) == STANDING_SUPERSEDED;
+           standing == STANDING_SUPERSEDED || standing == STANDING_BEHIND;
 }
 
 static bool decides(const struct fed_hub *hub)
