@@ -139,10 +139,10 @@ demo-up: deps            ## as demo up to the pushing; keeps the nine hubs runni
 	$(Q)/usr/bin/python3 tests/demo/demo.py up
 demo-down:               ## stop what demo-up started
 	$(Q)/usr/bin/python3 tests/demo/demo.py down
-bench: deps              ## speed and memory as ratios, of one hub and of a federation, beside nghttpd and PostgreSQL where they are installed
+bench: deps              ## speed and memory as ratios, of one hub and of a federation, beside nghttpd, PostgreSQL and OpenLDAP where they are installed
 	$(Q)$(MAKE_ALL) all $(benches)
 	$(Q)BUILD=$(BUILD) /usr/bin/python3 tests/bench/run.py
-bench-peers: deps        ## install what we are compared with (nghttpd, PostgreSQL), then bench
+bench-peers: deps        ## install what we are compared with (nghttpd, PostgreSQL, OpenLDAP), then bench
 	$(Q)tests/bench/install_peers
 	$(Q)$(MAKE_ALL) all $(benches)
 	$(Q)BUILD=$(BUILD) /usr/bin/python3 tests/bench/run.py --peers

@@ -1,20 +1,24 @@
-"""Part of `make bench`: what the federation costs, beside PostgreSQL's logical replication in the same run.
+"""Part of `make bench`: what the federation costs, beside PostgreSQL's logical replication and OpenLDAP's syncrepl in the
+same run.
 
-Owns: hubs that reach each other directly on loopback over mutual TLS, what is put into them, and the order of: from an
-update to finding it at another hub, with one follower and with eight; what a follower that catches up costs the home
-writer; an empty hub that takes all. Turns of ours and of PostgreSQL's alternate. Called by run.py, which has the table.
+Owns: hubs that reach each other directly on loopback over mutual TLS, what is put into them, and the order of: an empty
+hub that takes all; from an update to finding it at another hub, with one follower and with eight; what a follower that
+catches up costs the home writer. Turns of ours and of the others alternate, and ratios are of turns next to each other:
+the machine may be busy with more than us. Called by run.py, which has the table.
 """
 import contextlib
 import os
 import shutil
 import statistics
 import tempfile
+import threading
 import time
 
 import dataset
 import homes
 import hub as library
 import hubs as many
+import openldap
 import peers
 import stubs
 
@@ -23,6 +27,8 @@ ALL = [HOME] + [f"E1200000{number}" for number in range(1, 10) if f"E1200000{num
 REST_MS = 2
 MEMORY = "/dev/shm"
 ROUNDS = 3
+TURNS = 5          # of looking for updates; at least one for each follower
+COST_ROUNDS = 5
 SECTION = "Federation"
 NOT_INSTALLED = "not installed: make bench-peers"
 RECORD_BYTES = 300
@@ -99,69 +105,236 @@ class Federated:
         self.hubs[region].stop()
         shutil.rmtree(os.path.join(self.hubs.folder, region, "data", "replica"))
 
-    def wait_level(self, bound_s, follower=FOLLOWER):
-        """Seconds until the follower has what its source had when this was called."""
+    @contextlib.contextmanager
+    def follower_in_memory(self):
+        """The follower is stopped, empty, and its data in memory."""
+        self.forget_others(FOLLOWER)
+        data = os.path.join(self.hubs.folder, FOLLOWER, "data")
+        memory = tempfile.mkdtemp(prefix="vacancyd-bench-", dir=MEMORY)
+        try:
+            shutil.move(data, os.path.join(memory, "data"))
+            os.symlink(os.path.join(memory, "data"), data)
+            yield
+            self.hubs[FOLLOWER].stop()
+            os.unlink(data)
+            shutil.move(os.path.join(memory, "data"), data)
+        finally:
+            shutil.rmtree(memory, ignore_errors=True)
+
+    def wait_level(self, bound_s, over=None):
+        """Seconds until the follower has what its source had when this was called. None: `over` was set before."""
         began = time.monotonic()
         wanted = self.position(HOME)[0]
-        with self.hubs[follower].client(many.OPERATOR) as operator:
+        with self.hubs[FOLLOWER].client(many.OPERATOR) as operator:
             def level():
+                if over and over.is_set():
+                    return "over"
                 rows = {each.region: each for each in operator.call("HubService/ListRegions").regions}
                 return HOME in rows and rows[HOME].present and rows[HOME].sequence >= wanted
-            library.wait_until(level, bound_s, "the follower to be level")
-        return time.monotonic() - began
+            reached = library.wait_until(level, bound_s, "the follower to be level")
+        return None if reached == "over" else time.monotonic() - began
 
 
 # --- from an update to finding it ----------------------------------------------------------------------------------
-def report_latency(bench, followers, ours, theirs, version, disks):
-    found = statistics.median(each["found_p50_us"] for each in ours)
-    worst = statistics.median(each["found_p99_us"] for each in ours)
-    beside = f"PostgreSQL {version}, logical replication over TLS" if theirs else NOT_INSTALLED
-    many_of = f"{followers} follower{'s' if followers > 1 else ''} ({disks})"
-    note = (f"medians of {ROUNDS} turns, {ours[0]['updates']} updates each, {REST_MS} ms apart; its receipt after "
-            f"{statistics.median(each['receipt_p50_us'] for each in ours):,.0f} us and found "
-            f"{statistics.median(each['after_receipt_p50_us'] for each in ours):,.0f} us after that; searched in a tight loop, "
-            f"{ours[0]['searches_each']:.1f} searches an update")
-    bench.table.add(SECTION, f"update sent to found at another hub, {many_of}, p50", found, "us", beside,
-                    theirs and statistics.median(percentile(each, 500) for each in theirs), target=1, note=note)
-    bench.table.add(SECTION, f"update sent to found at another hub, {many_of}, p99", worst, "us", beside,
-                    theirs and statistics.median(percentile(each, 990) for each in theirs))
+class Beside:
+    """What is measured in turn with the hubs, as far as it is installed: the same number of followers each."""
+
+    def __init__(self, bench, stack, name, rows, followers, followers_folder=None):
+        self.replication = self.directory = None
+        folder = os.path.join(bench.work, name)
+        if peers.Replication.available:
+            self.replication = peers.Replication(f"{folder}-postgres", rows, RECORD_BYTES, followers_folder)
+            stack.callback(self.replication.stop)
+        if openldap.Directory.available:
+            self.directory = openldap.Directory(f"{folder}-openldap", rows, RECORD_BYTES, followers_folder)
+            stack.callback(self.directory.stop)
+        for _ in range(followers):
+            self.follow()
+
+    def follow(self):
+        for each in (self.replication, self.directory):
+            if each:
+                each.subscribe()
+
+    def named(self):
+        """[(what, how it is called in the table, the target of the ratio)]; None: not installed."""
+        sql, ldap = self.replication, self.directory
+        return [(sql, sql and f"PostgreSQL {sql.version()}, logical replication over TLS", 1),
+                (ldap, ldap and f"OpenLDAP {ldap.version()}, refreshAndPersist over ldaps", None)]
 
 
-def latencies(bench, tool, group, replication, followers, disks):
-    updates, ours, theirs = bench.options.federation_updates, [], []
-    for _ in range(ROUNDS):
-        if replication:
-            theirs.append(replication.latencies(updates, REST_MS / 1000))
-        ours.append(group.latency(tool, updates))
-    report_latency(bench, followers, ours, theirs, replication and replication.version(), disks)
+def turns_of_latency(bench, tool, group, beside, followers):
+    """[{who: its p50 and p99}]: in each turn all look at the same follower's place."""
+    updates, turns = bench.options.federation_updates, []
+    for turn in range(max(TURNS, len(followers))):
+        at, figures = turn % len(followers), {}
+        for other, _, _ in beside.named():
+            if other:
+                taken = other.latencies(updates, REST_MS / 1000, at)
+                figures[other] = (percentile(taken, 500), percentile(taken, 990))
+        ours = group.latency(tool, updates, followers[at])
+        turns.append({None: (ours["found_p50_us"], ours["found_p99_us"]), "all": ours, **figures})
+    return turns
+
+
+def ratios_of(turns, other, which=0):
+    return sorted(turn[None][which] / turn[other][which] for turn in turns)
+
+
+def report_latency(bench, turns, beside, followers, disks):
+    count = len(followers)
+    what = f"update sent to found at another hub, {count} follower{'s' if count > 1 else ''} ({disks})"
+    for which, name in enumerate(("p50", "p99")):
+        def median(who, which=which):
+            return statistics.median(turn[who][which] for turn in turns)
+
+        for other, called, target in beside.named():
+            if other is None:
+                bench.table.add(SECTION, f"{what}, {name}", median(None), "us", NOT_INSTALLED)
+                continue
+            ratios = ratios_of(turns, other, which)
+            note = f"ratios of turns {ratios[0]:.2f} to {ratios[-1]:.2f}"
+            if which == 0 and target:
+                ours = [turn["all"] for turn in turns]
+                note = (f"medians of {len(turns)} turns, {ours[0]['updates']} updates each, {REST_MS} ms apart, "
+                        f"{'each turn at another follower, ' if count > 1 else ''}{note}; its receipt after "
+                        f"{statistics.median(each['receipt_p50_us'] for each in ours):,.0f} us and found "
+                        f"{statistics.median(each['after_receipt_p50_us'] for each in ours):,.0f} us after that; searched in "
+                        f"a tight loop, {statistics.median(each['searches_each'] for each in ours):.1f} searches an update")
+            bench.table.add(SECTION, f"{what}, {name}", median(None), "us", called, median(other),
+                            target=target if which == 0 else None, ratio=statistics.median(ratios), note=note)
+
+
+def latencies(bench, tool, group, beside, followers, disks):
+    report_latency(bench, turns_of_latency(bench, tool, group, beside, followers), beside, followers, disks)
 
 
 # --- catching up ----------------------------------------------------------------------------------------------------
+def threads_cpu_us(pid, name):
+    """CPU that the threads of this name have had."""
+    taken = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/comm", encoding="ascii") as handle:
+            if handle.read().strip() != name:
+                continue
+        with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as handle:
+            taken += int(handle.read().split()[0]) / 1000
+    return taken
+
+
+def halves():
+    """The cores, for the home hub with its agencies, and for its follower: as if they were two machines."""
+    cores = sorted(os.sched_getaffinity(0))
+    return (set(cores), set(cores)) if len(cores) == 1 else (set(cores[:len(cores) // 2]), set(cores[len(cores) // 2:]))
+
+
+@contextlib.contextmanager
+def on_cores(cores, pid=None):
+    """This thread, and what it starts meanwhile; the process's threads too."""
+    before = os.sched_getaffinity(0)
+    tasks = [int(task) for task in os.listdir(f"/proc/{pid}/task")] if pid else []
+    try:
+        for task in [0, *tasks]:
+            os.sched_setaffinity(task, cores)
+        yield
+    finally:
+        for task in [0, *tasks]:
+            os.sched_setaffinity(task, before)
+
+
+class CatchingUp:
+    """A follower that begins empty again and again, on its own cores, its files in memory: what it costs the home hub is
+    then what serving it costs, not what it does itself. `with` it; .copies is how often it took all."""
+
+    def __init__(self, pair, cores):
+        self.pair, self.cores, self.copies, self.over, self.failed = pair, cores, 0, threading.Event(), None
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        hub = self.pair.hubs[FOLLOWER]
+        try:
+            os.sched_setaffinity(0, self.cores)
+            while not self.over.is_set():
+                hub.start()
+                self.copies += self.pair.wait_level(120, self.over) is not None
+                self.pair.forget_others(FOLLOWER)
+        except Exception as problem:  # noqa: BLE001 - told by the thread that measures
+            self.failed = problem
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+        if self.failed:
+            raise self.failed
+
+
+def one_cost(tool, pair, updates, seconds):
+    """One client's updates and then 64 streams' at the home hub, and what its writer had of the CPU for one update."""
+    pid = pair.hubs[HOME].process.pid
+    before = threads_cpu_us(pid, "writer")
+    alone = tool("updates", "unary", *updates, "--connections", 1, "--seconds", seconds, "--pid", pid)
+    writer_us = (threads_cpu_us(pid, "writer") - before) / alone["updates"]
+    many_streams = tool("updates", "stream", *updates, "--connections", 64, "--seconds", seconds, "--pid", pid)
+    return {"writer_us": writer_us, "acknowledged_us": alone["p50_us"], "per_second": many_streams["per_second"]}
+
+
+def report_cost(bench, alone, beside, copies):
+    def add(what, key, unit, target, at_most, note):
+        ratios = sorted(with_one[key] / without[key] for without, with_one in zip(alone, beside))
+        bench.table.add(SECTION, what, statistics.median(each[key] for each in beside), unit, "nobody follows",
+                        statistics.median(each[key] for each in alone), target=target, at_most=at_most,
+                        ratio=statistics.median(ratios), note=f"{note}; ratios of turns {ratios[0]:.2f} to {ratios[-1]:.2f}")
+
+    apart = (f"the follower, which takes all again and again ({copies} times in {COST_ROUNDS} turns), has the other half of "
+             "the cores and its files in memory")
+    add("CPU of the home's writer thread for an update while a hub catches up", "writer_us", "us", 1.1, True,
+        f"one client, so that each update is a commit; {apart}")
+    add("update acknowledged at home meanwhile, one client, p50", "acknowledged_us", "us", None, True, apart)
+    add("updates a second at home meanwhile, 64 streams", "per_second", "updates/s", None, False,
+        f"{apart}; the home's other threads read, encrypt and send all of it on the cores that the streams are served on")
+
+
 def cost_of_catching_up(bench, tool, pair, updates):
-    """Updates a second at home: nobody follows, then a hub catches up meanwhile."""
-    alone, beside, seconds = [], [], bench.options.seconds
-    load = [*updates, "--connections", 64, "--seconds", seconds, "--pid", pair.hubs[HOME].process.pid]
+    """At home: nobody follows, then a hub catches up meanwhile; in turns."""
+    seconds, alone, beside, copies = max(1, bench.options.seconds / 2), [], [], 0
+    home_cores, follower_cores = halves()
+    with pair.follower_in_memory(), on_cores(home_cores, pair.hubs[HOME].process.pid):
+        for _ in range(COST_ROUNDS):
+            alone.append(one_cost(tool, pair, updates, seconds))
+            with CatchingUp(pair, follower_cores) as follower:
+                beside.append(one_cost(tool, pair, updates, seconds))
+            copies += follower.copies
+    report_cost(bench, alone, beside, copies)
+    pair.hubs[FOLLOWER].start()
+    pair.wait_level(120)
+
+
+def throughput_shared(bench, tool, pair, updates):
+    """The same where the two share cores and disk, which says how much both together take of this machine."""
+    alone, beside, seconds = [], [], max(1, bench.options.seconds / 2)
+    load = [*updates, "--connections", 64, "--seconds", seconds]
     for _ in range(ROUNDS):
         pair.hubs[FOLLOWER].stop()
-        alone.append(tool("updates", "stream", *load))
+        alone.append(tool("updates", "stream", *load)["per_second"])
         pair.hubs[FOLLOWER].launch()
-        beside.append(tool("updates", "stream", *load))
+        beside.append(tool("updates", "stream", *load)["per_second"])
         pair.hubs[FOLLOWER].wait_ready()
         pair.wait_level(120)
-    def median(runs, key):
-        return statistics.median(each[key] for each in runs)
-
-    bench.table.add(SECTION, "updates a second at home while a hub catches up", median(beside, "per_second"), "updates/s",
-                    "nobody follows", median(alone, "per_second"), note="on shared cores and one disk: the follower's own "
-                    f"work is taken from the same {os.cpu_count()}; medians of {ROUNDS} turns of {seconds:g} s")
-    bench.table.add(SECTION, "the home hub's own CPU per update meanwhile", median(beside, "server_cpu_us"), "us",
-                    "nobody follows", median(alone, "server_cpu_us"))
+    ratios = sorted(with_one / without for without, with_one in zip(alone, beside))
+    bench.table.add(SECTION, "the same on shared cores and one disk", statistics.median(beside), "updates/s",
+                    "nobody follows", statistics.median(alone), ratio=statistics.median(ratios),
+                    note=f"the follower's own work is taken from the same {os.cpu_count()} cores and the same disk: no measure "
+                         f"of what it costs the home hub; ratios of turns {ratios[0]:.2f} to {ratios[-1]:.2f}")
 
 
 # --- all of it, afresh ----------------------------------------------------------------------------------------------
-def take_all(bench, pair, replication, rounds):
+def take_all(bench, pair, beside, rounds):
     ours, theirs, peak = [], [], 0
-    source = pair.hubs[HOME]
+    source, replication = pair.hubs[HOME], beside.replication
     for _ in range(rounds):
         if replication:
             theirs.append(replication.subscribe())
@@ -172,40 +345,45 @@ def take_all(bench, pair, replication, rounds):
             ours.append(pair.wait_level(900))
         peak = max(peak, seen.peak)
     records = pair.position(FOLLOWER)[1]
-    beside = f"PostgreSQL {replication.version()}, initial copy of {replication.rows:,} rows" if replication else NOT_INSTALLED
-    bench.table.add(SECTION, f"an empty hub takes, proves and serves {records:,} records", statistics.median(ours), "s",
-                    beside, theirs and statistics.median(theirs), target=2,
+    called = f"PostgreSQL {replication.version()}, initial copy of {replication.rows:,} rows" if replication else NOT_INSTALLED
+    what = f"an empty hub takes, proves and serves {records:,} records"
+    bench.table.add(SECTION, what, statistics.median(ours), "s",
+                    called, theirs and statistics.median(theirs), target=2,
                     note=f"from being ready itself; medians of {rounds}; rows of {RECORD_BYTES} octets and more; most memory "
                          f"{peak / 2**20:,.0f} MiB at the taker (with the pages of its files), {before / 2**20:,.0f} to "
                          f"{sender.peak / 2**20:,.0f} MiB at the source")
+    if beside.directory:
+        take_all_from_directory(bench, what, statistics.median(ours), beside.directory)
+
+
+def take_all_from_directory(bench, what, ours, directory):
+    """Its consumer commits entry by entry: with a sync for each, as it is by default, that may take many minutes."""
+    called = f"OpenLDAP {directory.version()}, initial copy of {directory.entries:,} entries"
+    if bench.options.openldap_sync:
+        bench.table.add(SECTION, what, ours, "s", f"{called}, as configured by default", directory.subscribe(sync=True))
+        directory.forget()
+    bench.table.add(SECTION, what, ours, "s", f"{called}, without its disk syncs", directory.subscribe(),
+                    note="dbnosync at its consumer; ours syncs. --openldap-sync measures it as it is by default, too")
 
 
 # --- eight followers ------------------------------------------------------------------------------------------------
 def eight(bench, tool):
     """Followers elsewhere have disks of their own; here eight would keep the home's busy with their syncs. So what they
-    write goes to memory, PostgreSQL's as well; the homes' goes to the disk."""
+    write goes to memory, PostgreSQL's and OpenLDAP's as well; the homes' goes to the disk."""
     with contextlib.ExitStack() as stack:
         memory = tempfile.mkdtemp(prefix="vacancyd-bench-", dir=MEMORY)
         stack.callback(shutil.rmtree, memory, ignore_errors=True)
         os.chmod(memory, 0o755)
-        replication = None
-        if peers.Replication.available:
-            replication = peers.Replication(os.path.join(bench.work, "replication-8"), 1000, RECORD_BYTES, memory)
-            stack.callback(replication.stop)
-            for _ in ALL[1:]:
-                replication.subscribe()
+        beside = Beside(bench, stack, "eight", 1000, len(ALL) - 1, memory)
         with Federated(bench, ALL, memory) as nine:
-            latencies(bench, tool, nine, replication, len(ALL) - 1, "their disks are memory, PostgreSQL's too")
+            latencies(bench, tool, nine, beside, ALL[1:], "their disks are memory, the others' too")
 
 
 def measure(bench, tool, agencies):
     """All of it; run.py's Bench, its tool() and the agencies' names."""
     records = bench.options.records
     with contextlib.ExitStack() as stack:
-        replication = None
-        if peers.Replication.available:
-            replication = peers.Replication(os.path.join(bench.work, "replication"), records, RECORD_BYTES)
-            stack.callback(replication.stop)
+        beside = Beside(bench, stack, "one", records, 0)
         bench.federation.principals([f"agency {agency}" for agency in agencies], HOME)
         updates = dataset.make(os.path.join(bench.work, "federation"), records // 2, agencies, 1)[0]
         with Federated(bench, [HOME, FOLLOWER]) as pair:
@@ -215,12 +393,10 @@ def measure(bench, tool, agencies):
             tool("updates", "fill", *arguments, "--seconds", 280)
             pair.hubs[FOLLOWER].start()
             pair.wait_level(300)
-            take_all(bench, pair, replication, 1 if records > 200_000 else ROUNDS)
-            if replication and not replication.subscribers:
-                replication.subscribe()
+            take_all(bench, pair, beside, 1 if records > 200_000 else ROUNDS)
             if not bench.options.only_records:
-                latencies(bench, tool, pair, replication, 1, "all on one disk")
+                latencies(bench, tool, pair, beside, [FOLLOWER], "all on one disk")
                 cost_of_catching_up(bench, tool, pair, arguments)
-        if bench.options.only_records:
-            return
+                throughput_shared(bench, tool, pair, arguments)
+    if not bench.options.only_records:
         eight(bench, tool)

@@ -1,5 +1,5 @@
-"""The programs that the hub is measured beside: nghttpd and PostgreSQL, both from Debian. Each is started in a folder of
-its own, on loopback, over TLS, and ended with the run."""
+"""The programs that the hub is measured beside: nghttpd and PostgreSQL, both from Debian (OpenLDAP: openldap.py). Each is
+started in a folder of its own, on loopback, over TLS, and ended with the run."""
 import ctypes
 import ctypes.util
 import glob
@@ -228,9 +228,9 @@ class Replication:
                    "the subscriber to follow")
         return taken
 
-    def latencies(self, updates, rest_s):
-        """Microseconds from sending an INSERT to finding its row at the first subscriber, sorted."""
-        writer, reader = Session(self.publisher), Session(self.subscriber, "copy0")
+    def latencies(self, updates, rest_s, subscriber=0):
+        """Microseconds from sending an INSERT to finding its row at a subscriber, sorted."""
+        writer, reader = Session(self.publisher), Session(self.subscriber, f"copy{subscriber}")
         writer.prepare("put", "INSERT INTO vacancy VALUES ($1, 1, 0, "
                               f"decode(repeat('5a', {self.body_bytes}), 'hex'))")
         reader.prepare("find", "SELECT 1 FROM vacancy WHERE id = $1")

@@ -7,6 +7,7 @@ the run succeeds. It fails only if something could not be measured.
 
     run.py [--peers] [--vacancies N] [--seconds S] [--only search,updates,memory,federation]
     run.py --only federation --only-records --records 1000000      bounded memory: only when asked for
+    run.py --only federation --openldap-sync    OpenLDAP's initial copy as configured by default, too: many minutes
 """
 import argparse
 import contextlib
@@ -27,6 +28,7 @@ sys.path[:0] = [os.path.join(HERE, "..", "lib"), HERE]
 
 import dataset  # noqa: E402
 import federation  # noqa: E402
+import openldap  # noqa: E402
 import peers  # noqa: E402
 from hub import BUILD, REGION, TEAM, Federation, Hub  # noqa: E402
 
@@ -324,10 +326,12 @@ def main():
     parser.add_argument("--only", help="of: search, updates, memory, federation")
     parser.add_argument("--records", type=int, default=100_000, help="of one region that an empty hub takes")
     parser.add_argument("--only-records", action="store_true", help="of the federation, only what --records names")
-    parser.add_argument("--federation-updates", type=int, default=1000, help="of each turn, looked for at another hub")
+    parser.add_argument("--federation-updates", type=int, default=300, help="of each turn, looked for at another hub")
+    parser.add_argument("--openldap-sync", action="store_true",
+                        help="also OpenLDAP's initial copy as configured by default: a sync for each entry")
     options = parser.parse_args()
-    if options.peers and not (peers.Nghttpd.program and peers.Postgres.program):
-        sys.exit("bench: nghttpd or PostgreSQL is missing")
+    if options.peers and not (peers.Nghttpd.program and peers.Replication.available and openldap.Directory.available):
+        sys.exit("bench: nghttpd, PostgreSQL or OpenLDAP is missing")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))   # so that what was started is ended
     began = time.monotonic()
     # All on one disk, and not on one that lives in memory, where a durable write costs nothing.
