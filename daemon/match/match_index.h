@@ -87,6 +87,25 @@ struct group_cursor {
 const struct fact_group *version_next_group(const struct match_version *version, struct group_cursor *cursor,
                                             uint32_t *count);
 
+static inline lanes lanes_used(uint32_t count)
+{
+    return ~UINT64_C(0) >> (LANES - count);
+}
+
+/* The lanes among `judged` whose agency is active: as a rule every agency is. */
+static inline lanes version_active(const struct match_version *version, const struct fact_group *group, lanes judged)
+{
+    const struct agency_slot *agencies = version->agencies->slots;
+    lanes active = 0;
+    if (version->inactive == 0)
+        return ~UINT64_C(0);
+    for (lanes left = judged; left != 0; left &= left - 1) {
+        uint32_t lane = (uint32_t)__builtin_ctzll(left);
+        active |= (lanes)agencies[group->agency[lane]].active << lane;
+    }
+    return active;
+}
+
 /* The cell of a point; points outside the grid belong to its nearest cell. */
 static inline uint32_t cell_east(uint32_t e_metres)
 {

@@ -17,8 +17,11 @@ SEED, SCALE, BOUND_S = "20261122", "0.04", 60
 
 RULES = "daemon/match/match_rules.c"
 SEARCH = "daemon/match/match_search.c"
+WHY = "daemon/match/match_why.c"
+FIND = "daemon/match/match_find.c"
 REASONS = "daemon/match/match_reasons.c"
 INDEX = "daemon/match/match_index.c"
+INDEX_H = "daemon/match/match_index.h"
 PLACES = "daemon/match/match_places.c"
 OFFER = "daemon/record/offer.c"
 
@@ -84,10 +87,10 @@ MUTANTS = {
     "override unasked": (RULES, "if (code_in(criteria->overrides, OVERRIDE_RISK))", "if (true)"),
     "override of a bed": (RULES, "rule == RULE_H4 ? fit.no_bed : 0", "0"),
     # Order, counts, versions.
-    "ties": (SEARCH, "return a->vacancy_id > b->vacancy_id;", "return a->vacancy_id < b->vacancy_id;"),
+    "ties": (SEARCH, "return a->vacancy_id < b->vacancy_id;", "return a->vacancy_id > b->vacancy_id;"),
     "one ring too few": (SEARCH, "(uint64_t)(s->ring - 1) * CELL_METRES", "(uint64_t)s->ring * CELL_METRES"),
-    "failed alone": (SEARCH, "bits_of_bytes(failed[rule] & ~more)", "bits_of_bytes(failed[rule])"),
-    "a byte that overflows": (SEARCH, "TALLIED_MAX 31", "TALLIED_MAX 310"),
+    "failed alone": (WHY, "bits_of_bytes(failed[rule] & ~more)", "bits_of_bytes(failed[rule])"),
+    "a byte that overflows": (WHY, "TALLIED_MAX 31", "TALLIED_MAX 310"),
     "lanes without an offer": (RULES, "v->failed[rule] &= used;", ";"),
     "one lane run out": (RULES, "if (f->valid_until_ms[i] <= a->criteria->as_of_ms)", "if (false)"),
     "a lane too far": (RULES, "if (facts_distance_squared(f, (uint32_t)__builtin_ctzll(left), e, n) < a->too_far_squared)",
@@ -98,7 +101,7 @@ MUTANTS = {
                         "farthest_squared(f, e, n) >= a->too_far_squared"),
     "a group's days": (RULES, "if (stretch.last < day || stretch.first >= day)", "if (true)"),
     "a group changed": (INDEX, "facts_sum_up(group, at % LANES + 1);", ";"),
-    "an agency's lane": (SEARCH, "(lanes)agencies[group->agency[lane]].active << lane",
+    "an agency's lane": (INDEX_H, "(lanes)agencies[group->agency[lane]].active << lane",
                          "(lanes)1 << lane"),
     "agencies inactive": (INDEX, "match->building->inactive += (uint32_t)was_active - (uint32_t)slot->active;", ";"),
     "the first offer of an inactive agency": (INDEX, "version->inactive += !version->agencies->slots[facts.agency].active;",
@@ -106,11 +109,12 @@ MUTANTS = {
     "fewest children": (RULES, "lanes better = is_less(failed, fewest);", "lanes better = all(i == 0);"),
     "a glance, beds": (RULES, "a->together ? a->criteria->child_count : 1);", "a->criteria->child_count);"),
     "a glance, terms": (RULES, "if (code_in(a->lifted, RULE_H3))", "if (false)"),
-    "no second walk": (SEARCH, "if (s->counting || s->count == s->limit)", "if (true)"),
+    "no second walk": (FIND, "s->explained = criteria->unexplained || !is_short(s, criteria);", "s->explained = true;"),
     "deletion": (INDEX, "places_remove(&match->places, row);", ";"),
     "position": (INDEX, ".epoch = epoch, .sequence = sequence};", ".epoch = epoch};"),
     # Regions.
-    "ties of regions": (SEARCH, "return order != 0 ? order > 0 :", "return order != 0 ? order < 0 :"),
+    "ties of regions": (SEARCH, "return order != 0 ? order < 0 :", "return order != 0 ? order > 0 :"),
+    "two lists": (SEARCH, "code_in(found.overridden, RULE_H2) ? &s->phone_first : &s->options", "&s->options"),
     "another region's offer": (PLACES, " && row->region == region", ""),
     "another region's agency": (INDEX, "int order = match->numbers[middle].region - region;", "int order = 0;"),
     "another region's position": (INDEX, "bool known = at < old->count && strcmp(old->rows[at].region, code) == 0;",

@@ -406,7 +406,8 @@ struct found {
 
 struct expectation {
     struct found *found;
-    int count, considered;
+    int count, considered; /* phone_first, those whose confirmation has run out, come last */
+    int phone_first;
     long failed[RULES], failed_alone[RULES];
     bool kinship_alone; /* a named-child approval would have suited */
 };
@@ -414,6 +415,8 @@ struct expectation {
 static int by_distance(const void *a, const void *b)
 {
     const struct found *x = a, *y = b;
+    if (x->opinion.unconfirmed != y->opinion.unconfirmed)
+        return x->opinion.unconfirmed ? 1 : -1;
     if (x->opinion.distance != y->opinion.distance)
         return x->opinion.distance < y->opinion.distance ? -1 : 1;
     if (x->home->vacancy != y->home->vacancy)
@@ -433,10 +436,12 @@ static void expect(const struct register_side *side, const struct question *q, s
             continue;
         }
         e->considered++;
+        unsigned failed = opinion.failed | (opinion.unconfirmed ? 1u << 2 : 0); /* lifted or not */
         for (int rule = 1; rule < RULES; rule++) {
-            e->failed[rule] += opinion.failed >> rule & 1;
-            e->failed_alone[rule] += opinion.failed == 1u << rule;
+            e->failed[rule] += failed >> rule & 1;
+            e->failed_alone[rule] += failed == 1u << rule;
         }
+        e->phone_first += opinion.failed == 0 && opinion.unconfirmed;
         if (opinion.failed == 0)
             e->found[e->count++] = (struct found){home, region_codes[region_of(side, home)], opinion};
     }
@@ -489,18 +494,22 @@ static void compare_positions(const struct register_side *side, const struct ans
     }
 }
 
-static void compare(const struct register_side *side, const struct question *q, const struct answer *answer,
-                    const struct expectation *e, const char *where)
+struct noticed {
+    unsigned lifted;
+    bool part, tie, tie_of_regions;
+};
+
+static void compare_list(const struct register_side *side, const struct question *q, const struct option *options,
+                         uint32_t option_count, const struct found *found, int found_count, const char *where,
+                         struct noticed *noticed)
 {
-    int count = e->count < q->limit ? e->count : q->limit;
-    if ((int)answer->option_count != count)
-        mismatch("%s: %u options, not %d", where, answer->option_count, count);
-    unsigned lifted = 0;
-    bool part = false, tie = false, tie_of_regions = false;
+    int count = found_count < q->limit ? found_count : q->limit;
+    if ((int)option_count != count)
+        mismatch("%s: %u options, not %d", where, option_count, count);
     for (int i = 0; i < count; i++) {
-        const struct option *option = &answer->options[i];
-        const struct home_fact *home = e->found[i].home;
-        const struct opinion *opinion = &e->found[i].opinion;
+        const struct option *option = &options[i];
+        const struct home_fact *home = found[i].home;
+        const struct opinion *opinion = &found[i].opinion;
         if (option->offer.vacancy_id != home->vacancy || option->national_reference != home->reference)
             mismatch("%s: option %d is another vacancy", where, i);
         if (option->distance_metres != (uint32_t)opinion->distance)
@@ -510,17 +519,27 @@ static void compare(const struct register_side *side, const struct question *q, 
                      option->unconfirmed);
         if (strcmp(option->agency.id, side->agencies[home->agency].id) != 0 || *option->agency.phone == '\0')
             mismatch("%s: option %d has another agency", where, i);
-        if (strcmp(option->region, e->found[i].region) != 0)
-            mismatch("%s: option %d is of region %s, not %s", where, i, option->region, e->found[i].region);
+        if (strcmp(option->region, found[i].region) != 0)
+            mismatch("%s: option %d is of region %s, not %s", where, i, option->region, found[i].region);
         compare_reasons(option, opinion, where);
-        lifted |= opinion->lifted;
-        part |= opinion->taken < q->child_count;
-        bool same_distance = i > 0 && e->found[i - 1].opinion.distance == opinion->distance;
-        tie |= same_distance;
-        tie_of_regions |= same_distance && e->found[i - 1].home->vacancy == home->vacancy;
+        noticed->lifted |= opinion->lifted;
+        noticed->part |= opinion->taken < q->child_count;
+        bool same_distance = i > 0 && found[i - 1].opinion.distance == opinion->distance;
+        noticed->tie |= same_distance;
+        noticed->tie_of_regions |= same_distance && found[i - 1].home->vacancy == home->vacancy;
     }
+}
+
+static void compare(const struct register_side *side, const struct question *q, const struct answer *answer,
+                    const struct expectation *e, const char *where)
+{
+    int suiting = e->count - e->phone_first;
+    struct noticed noticed = {0};
+    compare_list(side, q, answer->options, answer->option_count, e->found, suiting, where, &noticed);
+    compare_list(side, q, answer->phone_first, answer->phone_first_count, e->found + suiting, e->phone_first, where,
+                 &noticed);
     compare_positions(side, answer, where);
-    if (answer->explained != (count < q->limit))
+    if (answer->explained != (suiting < q->limit))
         mismatch("%s: explained %d", where, answer->explained);
     if (answer->explained && answer->considered != (uint32_t)e->considered)
         mismatch("%s: considered %u, not %d", where, answer->considered, e->considered);
@@ -532,11 +551,11 @@ static void compare(const struct register_side *side, const struct question *q, 
         tally[DECIDED + rule] += e->failed_alone[rule] > 0;
     }
     for (int rule = 1; rule < RULES; rule++)
-        tally[LIFTED + rule] += lifted >> rule & 1;
+        tally[LIFTED + rule] += noticed.lifted >> rule & 1;
     tally[DECIDED + 14] += e->kinship_alone;
-    tally[PART_TAKEN] += part;
-    tally[TIE] += tie;
-    tally[TIE_OF_REGIONS] += tie_of_regions;
+    tally[PART_TAKEN] += noticed.part;
+    tally[TIE] += noticed.tie;
+    tally[TIE_OF_REGIONS] += noticed.tie_of_regions;
 }
 
 static void ask(struct chance *chance, const struct register_side *side, struct arena *arena, struct found *found,

@@ -195,13 +195,17 @@ static void test_unconfirmed_only_on_request_and_only_what_was_vacant(void **sta
     find(world, &criteria);
     assert_removed_by(world, RULE_H2);
     criteria.overrides = 1u << OVERRIDE_UNCONFIRMED;
-    assert_int_equal(find(world, &criteria), 1);
-    assert_true(world->answer.options[0].unconfirmed);
-    assert_int_equal(reason_of(world, RULE_H2)->outcome, RULE_OVERRIDDEN);
+    find(world, &criteria);
+    assert_removed_by(world, RULE_H2);
+    assert_int_equal(world->answer.phone_first_count, 1);
+    assert_true(world->answer.phone_first[0].unconfirmed);
+    assert_int_equal(world->answer.phone_first[0].reasons[1].rule, RULE_H2);
+    assert_int_equal(world->answer.phone_first[0].reasons[1].outcome, RULE_OVERRIDDEN);
     offer.bucket = BUCKET_CARER;
     put(world, 1, &offer);
     find(world, &criteria);
     assert_removed_by(world, RULE_H2);
+    assert_int_equal(world->answer.phone_first_count, 0);
 }
 
 /* The farthest distance that can be asked for is no limit; once its square ran over, and nothing was near enough. */

@@ -1,0 +1,55 @@
+/* match_answer.c - see match_answer.h. */
+#include "daemon/match/match_answer.h"
+
+#include "daemon/match/match_reasons.h"
+
+#include <string.h>
+
+static void option_fill(const struct match *match, const struct match_version *version, const struct asked *asked,
+                        const struct found *found, struct option *option)
+{
+    const struct held_offer *held = found->group->held[found->lane];
+    const struct agency_slot *agency = &version->agencies->slots[found->group->agency[found->lane]];
+    held_read(held, &option->offer);
+    option->agency = *agency->row; /* an active agency is a known one */
+    memcpy(option->region, agency->region, sizeof option->region);
+    option->national_reference = held->national_reference;
+    option->distance_metres = found->distance_metres;
+    option->children_taken = found->children_taken;
+    option->unconfirmed = facts_unconfirmed(found->group, found->lane, asked->criteria->as_of_ms);
+    reasons_fill(asked, found->overridden, index_gazetteer(match), option);
+}
+
+void answer_option(const struct match *match, const struct match_version *version, const struct criteria *criteria,
+                   const struct found *found, struct option *option)
+{
+    struct asked asked;
+    asked_prepare(criteria, &asked);
+    option_fill(match, version, &asked, found, option);
+}
+
+struct option *answer_options(const struct match *match, const struct match_version *version,
+                              const struct criteria *criteria, const struct search_list *list, struct arena *arena)
+{
+    struct asked asked;
+    struct option *options = arena_alloc(arena, list->count * sizeof *options);
+    if (options == NULL)
+        return NULL;
+    asked_prepare(criteria, &asked);
+    for (uint32_t i = 0; i < list->count; i++)
+        __builtin_prefetch(list->best[i].group->held[list->best[i].lane]);
+    for (uint32_t i = 0; i < list->count; i++)
+        option_fill(match, version, &asked, &list->best[i], &options[i]);
+    return options;
+}
+
+struct region_position *answer_positions(const struct match_version *version, struct arena *arena, uint32_t *count)
+{
+    const struct position_list *positions = version->positions;
+    struct region_position *rows = arena_alloc(arena, positions->count * sizeof *rows);
+    if (rows == NULL)
+        return NULL;
+    memcpy(rows, positions->rows, positions->count * sizeof *rows);
+    *count = positions->count;
+    return rows;
+}
