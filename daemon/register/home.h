@@ -152,7 +152,7 @@ struct update {
         struct signed_checkpoint superseded; /* verified by home_apply */
         struct signed_checkpoint ahead;      /* UPDATE_BEHIND; verified by home_apply */
     } as;
-    bool wait_replicated;       /* answer when a peer has it durably, or after REPLICATED_WAIT_MS: result.replicated */
+    bool wait_replicated;       /* answer when a peer has it durably, or it is time (replicated.h): result.replicated */
     uint64_t tag;               /* service's own: Submit's tag */
     int64_t expires_boot_ms;    /* a deadline passed before it is picked up: ERR_DEADLINE; 0: none */
     struct reply_address reply; /* mailbox.h; unused by home.c */

@@ -1,6 +1,7 @@
 /*
- * replicated.c - see replicated.h. A list in order of arrival, so of deadlines too: all wait equally long.
- * Invariant: the first `looked_at` of them are not reached by the furthest position that is known.
+ * replicated.c - see replicated.h. A list in order of arrival.
+ * Invariant: the first `looked_at` of them are not reached by the furthest position that is known, and nobody's time is
+ * up before `first_up_ms`.
  */
 #include "daemon/register/replicated.h"
 
@@ -17,6 +18,7 @@ struct wait {
 struct replicated {
     size_t max, count;
     size_t looked_at;         /* of the first, which are known not to be reached yet */
+    int64_t first_up_ms;      /* INT64_MAX: nobody waits */
     uint64_t epoch, sequence; /* the furthest that a peer has */
     struct wait list[];
 };
@@ -27,6 +29,7 @@ struct replicated *replicated_create(size_t max)
     if (waits == NULL)
         log_fatal("register", "no memory for %zu updates that wait", max);
     waits->max = max;
+    waits->first_up_ms = INT64_MAX;
     return waits;
 }
 
@@ -41,7 +44,12 @@ bool replicated_wait(struct replicated *waits, struct update *update, int64_t no
 {
     if (waits->count == waits->max)
         return false;
-    waits->list[waits->count++] = (struct wait){update, now_boot_ms + REPLICATED_WAIT_MS};
+    int64_t until_ms = now_boot_ms + REPLICATED_WAIT_MS;
+    if (update->expires_boot_ms != 0 && update->expires_boot_ms - REPLICATED_RESERVE_MS < until_ms)
+        until_ms = update->expires_boot_ms - REPLICATED_RESERVE_MS;
+    waits->list[waits->count++] = (struct wait){update, until_ms};
+    if (until_ms < waits->first_up_ms)
+        waits->first_up_ms = until_ms;
     return true;
 }
 
@@ -72,12 +80,28 @@ static struct update *take(struct replicated *waits, size_t at, bool replicated)
     return update;
 }
 
+/* The first in order of arrival whose time is up; where there is none, when that will be is known anew. */
+static struct update *take_late(struct replicated *waits, int64_t now_boot_ms)
+{
+    int64_t first_up_ms = INT64_MAX;
+    if (waits->first_up_ms > now_boot_ms)
+        return NULL;
+    for (size_t i = 0; i < waits->count; i++) {
+        if (waits->list[i].until_boot_ms <= now_boot_ms)
+            return take(waits, i, false);
+        if (waits->list[i].until_boot_ms < first_up_ms)
+            first_up_ms = waits->list[i].until_boot_ms;
+    }
+    waits->first_up_ms = first_up_ms;
+    return NULL;
+}
+
 struct update *replicated_next(struct replicated *waits, int64_t now_boot_ms)
 {
     for (; waits->looked_at < waits->count; waits->looked_at++)
         if (is_reached(waits, waits->list[waits->looked_at].update))
             return take(waits, waits->looked_at, true);
-    return waits->count > 0 && waits->list[0].until_boot_ms <= now_boot_ms ? take(waits, 0, false) : NULL;
+    return take_late(waits, now_boot_ms);
 }
 
 struct update *replicated_give_up(struct replicated *waits)
@@ -92,5 +116,5 @@ size_t replicated_count(const struct replicated *waits)
 
 int64_t replicated_deadline(const struct replicated *waits)
 {
-    return waits->count > 0 ? waits->list[0].until_boot_ms : INT64_MAX;
+    return waits->count > 0 ? waits->first_up_ms : INT64_MAX;
 }

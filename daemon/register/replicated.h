@@ -3,13 +3,17 @@
  *
  * Owns: the updates given to it, until it gives them back with result.replicated said. Not here: the writer's thread
  * (writer.c), what peers have (federation). Time comes in as an argument: the simulator runs this code.
- * Thread: one. Invariant: an update comes back once, replicated or after REPLICATED_WAIT_MS; never more than `max`
- * wait.
+ * Thread: one. Invariant: an update comes back once: replicated, after REPLICATED_WAIT_MS, or while its caller can
+ * still be answered (REPLICATED_RESERVE_MS before its expires_boot_ms), whichever is first; never more than `max` wait.
  */
 #ifndef VACANCY_REGISTER_REPLICATED_H
 #define VACANCY_REGISTER_REPLICATED_H
 
 #include "daemon/register/home.h"
+
+/* What is left of a caller's deadline for the way back: what is committed here must not be answered with the deadline's
+ * error for want of a peer. */
+#define REPLICATED_RESERVE_MS 50
 
 struct replicated;
 
@@ -25,7 +29,7 @@ struct update *replicated_next(struct replicated *waits, int64_t now_boot_ms);
 /* As if everybody's time were up: for the end. */
 struct update *replicated_give_up(struct replicated *waits);
 size_t replicated_count(const struct replicated *waits);
-/* When the first one's time is up, on the boot clock; INT64_MAX: nobody waits. */
+/* When to look next: nobody's time is up before, on the boot clock; INT64_MAX: nobody waits. */
 int64_t replicated_deadline(const struct replicated *waits);
 
 #endif

@@ -13,10 +13,10 @@
 #define AGENCY "leeds-fostering"
 
 /* Updates 'a', 'b', ... wait at (epoch, sequence); a peer reaches positions; time passes. */
-enum { WAIT = 1, REACH, TIME };
+enum { WAIT = 1, HURRY, REACH, TIME };
 struct step {
     int what;
-    uint64_t epoch, sequence; /* TIME: sequence is milliseconds */
+    uint64_t epoch, sequence; /* TIME: sequence is milliseconds; HURRY: epoch is, until its caller's deadline */
     const char *released;     /* by then: lower case replicated, upper case given up */
 };
 
@@ -34,6 +34,20 @@ static const struct scenario {
     {"positions in any order", {{WAIT, 1, 8, ""}, {REACH, 1, 7, ""}, {REACH, 1, 3, ""}, {REACH, 1, 8, "a"}}},
     {"an older epoch may be a branch", {{WAIT, 2, 5, ""}, {REACH, 1, 9, ""}, {REACH, 2, 5, "a"}}},
     {"a later epoch covers what was before", {{WAIT, 1, 5, ""}, {REACH, 2, 4, ""}, {REACH, 2, 6, "a"}}},
+    {"a caller with less than the second is answered in time",
+     {{HURRY, 400, 5, ""}, {TIME, 0, 349, ""}, {TIME, 0, 1, "A"}}},
+    {"each at its own time, whoever came first",
+     {{WAIT, 1, 5, ""},
+      {HURRY, 300, 6, ""},
+      {HURRY, 200, 7, ""},
+      {TIME, 0, 150, "C"},
+      {TIME, 0, 100, "B"},
+      {TIME, 0, 750, "A"}}},
+    {"several whose time is up, in order",
+     {{HURRY, 300, 5, ""}, {HURRY, 200, 6, ""}, {WAIT, 1, 7, ""}, {TIME, 0, 500, "AB"}, {TIME, 0, 500, "C"}}},
+    {"a longer deadline is no longer wait", {{HURRY, 60000, 5, ""}, {TIME, 0, 999, ""}, {TIME, 0, 1, "A"}}},
+    {"no time left to wait", {{HURRY, 50, 5, "A"}, {HURRY, 1, 6, "B"}}},
+    {"reached, though its caller has no time left", {{REACH, 1, 5, ""}, {HURRY, 1, 5, "a"}}},
     {"reached and late: reached", {{WAIT, 1, 5, ""}, {REACH, 1, 5, "a"}, {TIME, 0, 5000, ""}}},
 };
 
@@ -45,10 +59,11 @@ static void test_table(void **state)
         int64_t now_ms = 1000;
         uint64_t tag = 0;
         for (const struct step *step = scenarios[s].steps; step < scenarios[s].steps + 8 && step->what; step++) {
-            if (step->what == WAIT) {
+            if (step->what == WAIT || step->what == HURRY) {
                 struct update *update = update_create(UPDATE_PUT_CARER);
                 update->tag = tag++;
-                update->result.epoch = step->epoch;
+                update->expires_boot_ms = step->what == HURRY ? now_ms + (int64_t)step->epoch : 0;
+                update->result.epoch = step->what == HURRY ? 1 : step->epoch;
                 update->result.sequence = step->sequence;
                 assert_true(replicated_wait(waits, update, now_ms));
             } else if (step->what == REACH) {
@@ -189,6 +204,16 @@ static void test_writer_answers_when_a_peer_has_it(void **state)
     assert_int_equal(alone->result.problem.code, ERR_NONE);
     assert_false(alone->result.replicated);
     assert_true(clock_boot_ms(clock_system()) - before_ms >= REPLICATED_WAIT_MS / 2);
+    /* Nor is there anybody within the caller's own time. */
+    struct update *hurried = world_put_vacancy(&rig->world, AGENCY, "H-2");
+    before_ms = clock_boot_ms(clock_system());
+    hurried->expires_boot_ms = before_ms + REPLICATED_WAIT_MS / 2;
+    submit(rig, hurried, true);
+    assert_ptr_equal(answered(rig, 10000), hurried);
+    assert_int_equal(hurried->result.problem.code, ERR_NONE);
+    assert_false(hurried->result.replicated);
+    assert_true(clock_boot_ms(clock_system()) - before_ms < REPLICATED_WAIT_MS);
+    update_destroy(hurried);
     /* A refusal waits for nobody; what still waits at the end is answered. */
     submit(rig, world_put_vacancy(&rig->world, AGENCY, "unknown"), true);
     struct update *refused = answered(rig, REPLICATED_WAIT_MS / 2);
