@@ -493,6 +493,8 @@ enum err home_carer_decode(const struct octets *octets, uint64_t national_refere
         good ? vacancy__v1__carer_row__unpack(&scratch.allocator, h->carer_row.len, h->carer_row.data) : NULL;
     good = row != NULL && cell_from_message(row->cell, &out->carer.cell) &&
            read_code((int)row->status, CARER_STATUS_END, &out->carer.status);
+    if (good)
+        out->revision = row->revision;
     if (good && h->lost_in_restore)
         good = read_lost(h, row, out);
     if (good && shared != NULL)

@@ -109,6 +109,7 @@ struct home_carer {
     struct carer carer;
     struct vacancy vacancy;         /* vacancy_id 0: none live */
     int64_t vacancy_observed_at_ms; /* of the last accepted change or withdrawal; 0: never any */
+    uint64_t revision; /* of the row: another one with each change that is not told otherwise; 0: none yet */
     /* Since a restore of the hub only the row and the offer are known: of `carer` agency, cell and status, `vacancy` as
      * far as the offer tells. */
     bool lost;
@@ -134,8 +135,8 @@ struct home_carer_shared {
 
 /*
  * Stored octets (HomeCarer). Encode fails only at the arena's limit (ERR_LIMIT); decode refuses what it can't read with
- * ERR_STORE_DAMAGED. The cell and the carer's status are kept in carer_row alone. *shared (may be NULL) gets views into
- * *octets.
+ * ERR_STORE_DAMAGED. The cell, the carer's status and the revision are kept in carer_row alone. *shared (may be NULL)
+ * gets views into *octets.
  */
 enum err home_carer_encode(const struct home_carer *carer, const struct home_carer_shared *shared, struct arena *arena,
                            struct octets *out);

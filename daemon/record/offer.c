@@ -354,6 +354,7 @@ enum err carer_row_encode(const struct home_carer *home, const uint8_t reference
     m.status = (Vacancy__V1__CarerStatus)carer->status;
     cell_to_message(&carer->cell, &cell);
     m.cell = &cell;
+    m.revision = home->revision;
     return pack_message(&m.base, arena, out);
 }
 

@@ -2,7 +2,8 @@
  * home_replay.c - after a restore: this region's own later entries and records, as its peers have them.
  * Owns: checking them as a replica would, and putting them into the home tables. The writer's thread. Invariant: what
  * is replayed was signed by our own key and adds up to what was signed; a carer of which that tells more than the
- * backup is lost (home_lost.c), and said to be: nothing private is guessed.
+ * backup, if only by its row's revision that there was more, is lost (home_lost.c), and said to be: nothing private is
+ * guessed, and none of it goes back unsaid.
  */
 #include "daemon/base/log.h"
 #include "daemon/record/bytes.h"
@@ -89,6 +90,8 @@ static bool understand_offer(struct batch *batch, struct home_carer *home, const
         known.state = told.state;
         if (told.state != VACANCY_LAPSED)
             known.stated = told.state;
+        if (known.stated != VACANCY_NOT_AVAILABLE)
+            known.reason = told.reason; /* none */
         if (gives(batch, home, &known, offer_octets)) {
             home->vacancy_observed_at_ms = told.observed_at_ms;
             return true;

@@ -117,6 +117,23 @@ static enum err store_and_settle(struct batch *batch, struct update *update, enu
     return ERR_NONE;
 }
 
+/*
+ * What this hub keeps to itself of the carer has changed: its row says so to every hub, so that after a restore
+ * whatever knows less is known to be old (home_replay.c), also where a snapshot is all that peers have. Its row is put
+ * then.
+ */
+static void change_unshared(struct batch *batch, struct stored_carer *carer)
+{
+    carer->home.revision = id_random(batch->home->options.randomness);
+}
+
+/* Whether the offer says all that the agency said of the vacancy, but for the words. */
+static bool offer_tells(const struct home_carer *home)
+{
+    struct offer offer;
+    return offer_derive(home, &offer) && (offer.state == VACANCY_VACANT || offer.state == VACANCY_RESERVED);
+}
+
 /* --- carers ------------------------------------------------------------------------------------------------------ */
 
 static bool put_reference(struct batch *batch, const struct home_carer *home)
@@ -181,6 +198,7 @@ static enum err take_over(struct batch *batch, struct update *update, struct sto
     else
         vacancy_settle(&home->carer, &home->vacancy, batch->now_ms);
     home->vacancy_observed_at_ms = known_ms > 0 ? known_ms : 0;
+    change_unshared(batch, carer); /* an old backup may know it under the number that it has */
     if (!put_reference(batch, home))
         return batch->failed;
     return store_and_settle(batch, update, OUTCOME_UPDATED, carer, true);
@@ -225,6 +243,8 @@ static enum err put_carer(struct batch *batch, struct update *update)
     *known = *pushed;
     if (stored.home.vacancy.vacancy_id != 0)
         vacancy_settle(known, &stored.home.vacancy, batch->now_ms);
+    if (!same)
+        change_unshared(batch, &stored);
     return store_and_settle(batch, update, same ? OUTCOME_CONFIRMED : OUTCOME_UPDATED, &stored, !same);
 }
 
@@ -259,6 +279,8 @@ static enum err end_carer(struct batch *batch, struct update *update)
     memcpy(carer->end_reason, update->as.end.reason, sizeof carer->end_reason);
     carer->ended_observed_at_ms = update->observed_at_ms;
     vacancy_clear(batch, &stored.home, update->observed_at_ms);
+    if (!same)
+        change_unshared(batch, &stored);
     return store_and_settle(batch, update, OUTCOME_ENDED, &stored, true);
 }
 
@@ -295,11 +317,14 @@ static enum err put_vacancy(struct batch *batch, struct update *update)
     stored.home.vacancy_observed_at_ms = update->observed_at_ms;
     vacancy_settle(&stored.home.carer, known, batch->now_ms);
     batch->vacancies += !live;
+    bool unshared = !same && !offer_tells(&stored.home);
+    if (unshared)
+        change_unshared(batch, &stored);
     return store_and_settle(batch, update,
                             same   ? OUTCOME_CONFIRMED
                             : live ? OUTCOME_UPDATED
                                    : OUTCOME_CREATED,
-                            &stored, false);
+                            &stored, unshared);
 }
 
 static enum err withdraw(struct batch *batch, struct update *update)
@@ -324,8 +349,11 @@ static enum err withdraw(struct batch *batch, struct update *update)
         return ERR_NONE;
     }
     uint64_t ended_id = stored.home.vacancy.vacancy_id;
+    bool unshared = !stored.home.lost && stored.shared.offer.size == 0;
     vacancy_clear(batch, &stored.home, update->observed_at_ms);
-    err = store_and_settle(batch, update, OUTCOME_ENDED, &stored, false);
+    if (unshared)
+        change_unshared(batch, &stored);
+    err = store_and_settle(batch, update, OUTCOME_ENDED, &stored, unshared);
     update->result.vacancy_id = ended_id;
     return err;
 }

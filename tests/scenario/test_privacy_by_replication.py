@@ -43,7 +43,7 @@ ALLOWED = {
     "AgencyRow": "name kind ofsted_urn ofsted_rating phone email out_of_hours_phone frameworks status authority",
     "CarerRow": "agency agency_reference_hash approved_on_days approval_ends_on_days approval_ends max_children "
                 "max_children_if_siblings age_from_months age_below_months sex care_types named_child_only places status "
-                "cell",
+                "cell revision",  # the last: random, so it tells that something changed, as the entry itself does
     "Cell": "authority square_e_km square_n_km size_km point_e_metres point_n_metres area",
     "ChildAtHome": "age_band sex placed sibling_group",
     "Offer": "vacancy_id agency state bucket beds beds_free care_types from_days until_days age_from_months "

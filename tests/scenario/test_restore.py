@@ -110,6 +110,10 @@ def test_later_entries_come_back_from_peers(three, messages, tmp_path):
     push(three, messages, late)
     # One that was in the backup is said anew: what is shared of it comes back newer than what was private.
     push(three, messages, early[:1], places=4)
+    # Of another one only what nobody else has is said anew.
+    moved = early[2]
+    with three[YORKSHIRE].client(homes.LEEDS) as leeds:
+        leeds.call("AgencyService/PutCarer", carer=homes.carer(messages, moved, home_postcode="LS7 1AA"))
     before = three.wait_equal()
     known, lost = carers(three)
     assert sorted(known) == sorted(early + late) and not lost
@@ -130,14 +134,18 @@ def test_later_entries_come_back_from_peers(three, messages, tmp_path):
     again, lost = carers(three)
     assert {each: known[each] for each in again} == again, "a national reference has changed"
     assert lost == sorted(known[each] for each in known if each not in again)
-    assert set(late).isdisjoint(again) and set(early[1:]) <= set(again)
+    assert set(late).isdisjoint(again) and set(early[3:] + early[1:2]) <= set(again)
+    assert moved not in again, "an older address has come back, and nobody was told"
+    with three[YORKSHIRE].client(homes.LEEDS) as leeds:
+        view = leeds.call("AgencyService/GetCarer", agency_reference=moved).carer
+    assert view.lost_in_restore and view.national_reference == known[moved] and not view.carer.home_postcode
     receipt = push(three, messages, early[1:2])
     assert receipt.lost_in_restore == len(lost)
     listed = three[YORKSHIRE].run_vacancy(homes.LEEDS, "list")
     assert listed.returncode == 0, listed.stdout + listed.stderr
 
     # Pushed again they are known by the hash of their references: no duplicates, the same national references.
-    receipt = push(three, messages, late + early[:1])
+    receipt = push(three, messages, late + early[:1] + [moved])
     assert receipt.lost_in_restore == 0
     assert carers(three) == (known, [])
     audit_verifies(three)

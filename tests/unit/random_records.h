@@ -110,6 +110,7 @@ static inline void random_home_carer(struct seeded_random *random, struct home_c
     out->national_reference = id_random(&source);
     random_carer(random, &out->carer);
     out->vacancy.from = out->vacancy.until = out->vacancy.reserved_until = DATE_NONE;
+    out->revision = random_up_to(random, 1) ? id_random(&source) : 0;
     if (random_up_to(random, 4) == 0) {
         out->carer.status = CARER_ENDED;
         out->carer.ended_observed_at_ms = out->carer.observed_at_ms + 5;

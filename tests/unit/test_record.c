@@ -202,7 +202,7 @@ static void test_shared_fields_allow_list(void **state)
         " CarerRow.agency CarerRow.agency_reference_hash CarerRow.approved_on_days CarerRow.approval_ends_on_days"
         " CarerRow.approval_ends CarerRow.max_children CarerRow.max_children_if_siblings CarerRow.age_from_months"
         " CarerRow.age_below_months CarerRow.sex CarerRow.care_types CarerRow.named_child_only CarerRow.places"
-        " CarerRow.status CarerRow.cell Cell.authority Cell.square_e_km Cell.square_n_km Cell.size_km"
+        " CarerRow.status CarerRow.cell CarerRow.revision Cell.authority Cell.square_e_km Cell.square_n_km Cell.size_km"
         " Cell.point_e_metres Cell.point_n_metres Cell.area ChildAtHome.age_band ChildAtHome.sex ChildAtHome.placed"
         " ChildAtHome.sibling_group Offer.vacancy_id Offer.agency Offer.state Offer.bucket Offer.beds Offer.beds_free"
         " Offer.care_types Offer.from_days Offer.until_days Offer.age_from_months Offer.age_below_months Offer.sex"

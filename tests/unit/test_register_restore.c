@@ -257,6 +257,33 @@ static void test_superseded_by_another_id(void **state)
 
 /* --- replay ------------------------------------------------------------------------------------------------------ */
 
+/* A push in which nothing of what is shared changes, where the carer is known. */
+static struct update *put_unshared(struct world *world, const char *agency, const char *reference)
+{
+    struct update *update = world_put_carer(world, agency, reference);
+    struct home_carer known;
+    if (home_get_carer(world->home, agency, reference, &known) == ERR_NONE && !known.lost) {
+        update->as.carer = known.carer;
+        snprintf(update->as.carer.home_postcode, POSTCODE_BYTES, "LS%u %uAB", 10 + random_up_to(&world->random, 89),
+                 random_up_to(&world->random, 9));
+        update->as.carer.exemption_count = 1;
+        update->as.carer.exemptions[0] =
+            (struct exemption){.authority = "E08000035", .until = DATE_NONE, .children = 4};
+    }
+    return update;
+}
+
+/* Also for reasons of which others get only the bucket. */
+static struct update *put_vacancy(struct world *world, const char *agency, const char *reference)
+{
+    struct update *update = world_put_vacancy(world, agency, reference);
+    if (random_up_to(&world->random, 2) == 0) {
+        update->as.vacancy.stated = update->as.vacancy.state = VACANCY_NOT_AVAILABLE;
+        update->as.vacancy.reason = (uint8_t)(1 + random_up_to(&world->random, NOT_AVAILABLE_REASON_END - 2));
+    }
+    return update;
+}
+
 static void random_updates(struct world *world, int rounds)
 {
     for (int round = 0; round < rounds; round++) {
@@ -267,8 +294,9 @@ static void random_updates(struct world *world, int rounds)
             const char *agency = random_up_to(&world->random, 4) ? AGENCY : OTHER;
             snprintf(reference, sizeof reference, "H-%u", random_up_to(&world->random, CARERS - 1));
             uint32_t what = random_up_to(&world->random, 19);
-            batch[i] = what < 6     ? world_put_carer(world, agency, reference)
-                       : what < 12  ? world_put_vacancy(world, agency, reference)
+            batch[i] = what < 4     ? world_put_carer(world, agency, reference)
+                       : what < 6   ? put_unshared(world, agency, reference)
+                       : what < 12  ? put_vacancy(world, agency, reference)
                        : what < 14  ? world_update(world, UPDATE_WITHDRAW, agency, reference)
                        : what == 14 ? world_put_agency(world, agency)
                        : what == 15 ? world_update(world, UPDATE_END_CARER, agency, reference)
@@ -403,6 +431,27 @@ static void assert_same_position(struct world *a, struct world *b)
     assert_same_view(a->view, b->view);
 }
 
+/* What the restored hub believes to know is what the first one knew last, also of what nobody else ever had. */
+static void assert_nothing_silently_older(const char *agency)
+{
+    static struct home_carer page[CARERS + 1];
+    size_t got;
+    assert_int_equal(home_list_carers(original.home, agency, "", page, CARERS + 1, &got), ERR_NONE);
+    for (size_t i = 0; i < got; i++) {
+        const struct home_carer *last = &page[i];
+        struct home_carer known;
+        assert_int_equal(home_get_carer(restored.home, agency, last->carer.agency_reference, &known), ERR_NONE);
+        if (known.lost)
+            continue;
+        assert_true(carer_same_content(&known.carer, &last->carer));
+        assert_int_equal(known.carer.status, last->carer.status);
+        assert_string_equal(known.carer.end_reason, last->carer.end_reason);
+        assert_true(known.vacancy.vacancy_id == last->vacancy.vacancy_id);
+        assert_int_equal(known.vacancy.reason, last->vacancy.reason);
+        assert_int_equal(known.vacancy.stated, last->vacancy.stated);
+    }
+}
+
 /* Every carer that the first register knows is pushed again; the national references stay. */
 static void push_everything_again(const char *agency)
 {
@@ -443,6 +492,8 @@ static void test_replay_gives_the_same_register(void **state)
         replay_all(&original, &restored);
         assert_same_position(&original, &restored);
         assert_verifies(&restored);
+        assert_nothing_silently_older(AGENCY);
+        assert_nothing_silently_older(OTHER);
         reopen(&restored);
         assert_same_position(&original, &restored);
         assert_int_equal(apply(&restored, UPDATE_DECIDE), ERR_NONE);
@@ -510,6 +561,61 @@ static void test_what_the_offer_tells_is_not_lost(void **state)
         assert_int_equal(a.carer.observed_at_ms, b.carer.observed_at_ms);
     }
     assert_int_equal(apply(&restored, UPDATE_DECIDE), ERR_NONE);
+    assert_register_true(&restored);
+    end();
+}
+
+/* What only this hub knows changes after the backup, and nothing of what is shared: the push is not taken back
+ * silently.
+ */
+static void test_an_unshared_change_is_not_silently_lost(void **state)
+{
+    (void)state;
+    begin(0, 0);
+    world_finish(&restored);
+    struct home_carer first, second;
+    assert_int_equal(world_apply(&original, world_put_carer(&original, AGENCY, "H-1")).problem.code, ERR_NONE);
+    assert_int_equal(world_apply(&original, world_put_carer(&original, AGENCY, "H-2")).problem.code, ERR_NONE);
+    assert_int_equal(home_get_carer(original.home, AGENCY, "H-1", &first), ERR_NONE);
+    assert_true(first.revision == 0);
+    world_init(&restored, seed + 1, false);
+    restored.store->ops->close(restored.store);
+    restored.store = store_memory_clone(original.store);
+    restored.has_peers = restored.restored = true;
+    world_open(&restored);
+    restored.restored = false;
+
+    uint64_t epoch, before, after;
+    home_position(original.home, &epoch, &before);
+    original.wall_ms += 1000;
+    struct update *push = put_unshared(&original, AGENCY, "H-1");
+    struct carer pushed = push->as.carer;
+    int64_t at_ms = push->observed_at_ms;
+    assert_int_equal(world_apply(&original, push).outcome, OUTCOME_UPDATED);
+    home_position(original.home, &epoch, &after);
+    assert_int_equal(after, before + 1); /* its row, though it says the same but for the number */
+    for (int later_ms = 0; later_ms < 2000; later_ms += 1000) {
+        original.wall_ms = at_ms + later_ms; /* the same push again, and what only confirms */
+        struct update *again = world_update(&original, UPDATE_PUT_CARER, AGENCY, "H-1");
+        again->as.carer = pushed;
+        assert_int_equal(world_apply(&original, again).outcome, OUTCOME_CONFIRMED);
+        home_position(original.home, &epoch, &after);
+        assert_int_equal(after, before + 1);
+    }
+    assert_verifies(&original);
+    restored.wall_ms = original.wall_ms;
+    replay_all(&original, &restored);
+    assert_same_position(&original, &restored);
+    assert_int_equal(lost_of(&restored, AGENCY), 1);
+    assert_int_equal(home_get_carer(restored.home, AGENCY, "H-1", &second), ERR_NONE);
+    assert_true(second.lost && second.national_reference == first.national_reference);
+    assert_int_equal(home_get_carer(restored.home, AGENCY, "H-2", &second), ERR_NONE);
+    assert_false(second.lost);
+    assert_int_equal(apply(&restored, UPDATE_DECIDE), ERR_NONE);
+    push_everything_again(AGENCY);
+    assert_int_equal(home_get_carer(restored.home, AGENCY, "H-1", &second), ERR_NONE);
+    assert_true(!second.lost && carer_same_content(&second.carer, &pushed));
+    assert_true(second.national_reference == first.national_reference);
     assert_register_true(&restored);
     end();
 }
@@ -996,6 +1102,8 @@ static void test_replay_of_a_whole_state(void **state)
         assert_string_equal(a.text, b.text);
         assert_same_view(original.view, restored.view);
         assert_verifies(&restored);
+        assert_nothing_silently_older(AGENCY);
+        assert_nothing_silently_older(OTHER);
         reopen(&restored);
         assert_int_equal(apply(&restored, UPDATE_DECIDE), ERR_NONE);
         assert_true(newest(&restored).checkpoint.horizon > 0); /* whoever is behind what has no payload here is told */
@@ -1019,6 +1127,7 @@ int main(void)
         cmocka_unit_test(test_promoted_though_behind),
         cmocka_unit_test(test_replay_gives_the_same_register),
         cmocka_unit_test(test_what_the_offer_tells_is_not_lost),
+        cmocka_unit_test(test_an_unshared_change_is_not_silently_lost),
         cmocka_unit_test(test_a_lost_carer_must_be_pushed_first),
         cmocka_unit_test(test_a_lost_carers_offer_lapses),
         cmocka_unit_test(test_a_lost_carer_withdrawn_and_erased),
