@@ -97,7 +97,7 @@ enum rule_outcome { RULE_OUTCOME_NONE, RULE_MET, RULE_NOT_MET, RULE_NOT_KNOWN, R
 #define OPTIONS_MAX          100
 #define REASON_TEXT_BYTES    120
 #define PLACES_WANTED_MAX    4  /* schools; siblings elsewhere; important places: of each */
-#define ORDER_STEPS_MAX      16 /* a nibble each of a 64-bit key */
+#define ORDER_STEPS_MAX      16
 #define RELAXATIONS_MAX      8
 #define RELAXED_TOGETHER_MAX 2
 #define SPLITS_MAX           3

@@ -344,22 +344,6 @@ void asked_prepare(const struct criteria *criteria, struct asked *out)
         out->too_far_squared = ((uint64_t)criteria->within_metres + 1) * ((uint64_t)criteria->within_metres + 1);
 }
 
-/* --- distances --------------------------------------------------------------------------------------------------- */
-
-/* From a point to the farther end of a stretch. */
-static uint64_t farthest_gap(uint32_t point, uint32_t first, uint32_t last)
-{
-    uint64_t to_first = gap_of(point, first, first), to_last = gap_of(point, last, last);
-    return to_first > to_last ? to_first : to_last;
-}
-
-static uint64_t farthest_squared(const struct fact_group *f, uint32_t e_metres, uint32_t n_metres)
-{
-    uint64_t east = farthest_gap(e_metres, f->west_metres, f->east_metres);
-    uint64_t north = farthest_gap(n_metres, f->south_metres, f->north_metres);
-    return east * east + north * north;
-}
-
 /* --- one rule each: the offers that meet it ---------------------------------------------------------------------- */
 
 /* Those whose day is before this one: as a rule the first and the last of the group decide. */
@@ -490,7 +474,7 @@ static inline lanes distance_within(const struct fact_group *f, lanes used, cons
 {
     uint32_t e = a->criteria->near_e_metres, n = a->criteria->near_n_metres;
     lanes met = 0;
-    if (a->too_far_squared == UINT64_MAX || farthest_squared(f, e, n) < a->too_far_squared)
+    if (a->too_far_squared == UINT64_MAX || facts_farthest_squared(f, e, n) < a->too_far_squared)
         return all(true);
     if (facts_nearest_squared(f, e, n) >= a->too_far_squared)
         return 0;

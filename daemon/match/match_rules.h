@@ -194,6 +194,21 @@ static inline uint64_t facts_nearest_squared(const struct fact_group *group, uin
     return east * east + north * north;
 }
 
+/* From a point to the farther end of a stretch. */
+static inline uint64_t farthest_gap(uint32_t point, uint32_t first, uint32_t last)
+{
+    uint64_t to_first = gap_of(point, first, first), to_last = gap_of(point, last, last);
+    return to_first > to_last ? to_first : to_last;
+}
+
+/* And to the farthest. */
+static inline uint64_t facts_farthest_squared(const struct fact_group *group, uint32_t e_metres, uint32_t n_metres)
+{
+    uint64_t east = farthest_gap(e_metres, group->west_metres, group->east_metres);
+    uint64_t north = farthest_gap(n_metres, group->south_metres, group->north_metres);
+    return east * east + north * north;
+}
+
 static inline uint64_t facts_distance_squared(const struct fact_group *group, uint32_t lane, uint32_t e_metres,
                                               uint32_t n_metres)
 {
