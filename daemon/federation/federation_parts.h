@@ -35,8 +35,14 @@
 #define SNAPSHOT_TRIES       3
 #define SNAPSHOT_SILENCE_MS  10000
 #define REGION_SILENCE_MS    (5 * FEDERATION_DEAD_MS) /* while the same peer sends other regions */
-#define BAR_MS               2000                     /* the first; doubles, up to FEDERATION_BACKOFF_MAX_MS */
-#define SHARED_KEY_BYTES_MAX 64                       /* of a record; as replica_status has room for */
+/* While another peer offers more than we have: in so much time of waiting for its source, a region gets as far as was
+ * offered when that began, or at least by so much; else another is asked. So a relay that drips holds back what fits
+ * into the log without a snapshot for some minutes at most. */
+#define DRIP_MS              10000
+#define DRIP_ENTRIES         500         /* of its log, proven */
+#define DRIP_BYTES           (256 << 10) /* of its snapshot */
+#define BAR_MS               2000        /* the first; doubles, up to FEDERATION_BACKOFF_MAX_MS */
+#define SHARED_KEY_BYTES_MAX 64          /* of a record; as replica_status has room for */
 
 struct backoff {
     int64_t until_ms; /* boot clock */
@@ -103,6 +109,14 @@ struct gathering {
     size_t count, capacity;
 };
 
+/* How fast a source is, measured while others offer more. */
+struct drip {
+    struct claim goal;    /* the furthest offered when this began; !have: not measured */
+    uint64_t from, bytes; /* our sequence then; octets of a snapshot since */
+    int64_t waited_ms, seen_ms;
+    bool busy; /* when last looked at it was we who were slow: that time does not count */
+};
+
 struct region {
     bool ours, have;
     bool dead; /* the roster names another epoch as the surviving one: what we have counts for nothing */
@@ -116,6 +130,7 @@ struct region {
     bool gap_seen;          /* once since the last progress */
     struct gathering gathering;
     int64_t since_ms, progress_ms;
+    struct drip drip;
     bool frozen;
     struct backoff rest; /* for reasons that are no peer's */
     /* Snapshots. */

@@ -260,6 +260,20 @@ static bool is_progress(struct region *region, const Vacancy__V1__FetchSnapshotR
            is_further(region, header.sequence);
 }
 
+static size_t bytes_of(const Vacancy__V1__FetchSnapshotResponse *message)
+{
+    size_t bytes = 0;
+    if (message->item_case == VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__ITEM_HEADERS)
+        return message->headers->headers.len;
+    if (message->item_case == VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__ITEM_RECORDS)
+        for (size_t i = 0; i < message->records->n_records; i++)
+            bytes += message->records->records[i]->key.len + message->records->records[i]->value.len;
+    if (message->item_case == VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__ITEM_BATCH)
+        for (size_t i = 0; i < message->batch->n_entries; i++)
+            bytes += message->batch->entries[i]->header.len + message->batch->entries[i]->payload.len;
+    return bytes;
+}
+
 void snapshot_heard(struct federation *f, uint32_t peer, const Vacancy__V1__FetchSnapshotResponse *message)
 {
     uint32_t number = f->peers[peer].fetching;
@@ -268,6 +282,7 @@ void snapshot_heard(struct federation *f, uint32_t peer, const Vacancy__V1__Fetc
     if (!is_progress(&f->regions[number], message))
         return;
     f->regions[number].progress_ms = f->now_ms;
+    f->regions[number].drip.bytes += bytes_of(message);
     switch (message->item_case) {
     case VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__ITEM_BEGIN:
         begin_heard(f, number, message->begin);

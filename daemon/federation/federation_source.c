@@ -315,6 +315,7 @@ void source_end(struct federation *f, uint32_t number, bool bar, const char *for
     region->state = REGION_IDLE;
     region->source = NO_PEER;
     region->serial = 0;
+    region->drip = (struct drip){0};
     region->since_ms = f->now_ms;
     region->look_ms = 0;
     peer->used--;
@@ -439,7 +440,8 @@ void source_store_refuses(struct federation *f, uint32_t number, const struct pr
 static void on_applied(struct federation *f, uint32_t number, uint32_t peer)
 {
     struct region *region = &f->regions[number];
-    backoff_clear(&pair_of(f, peer, number)->barred);
+    if (!region->drip.goal.have) /* not for each drop of one that drips */
+        backoff_clear(&pair_of(f, peer, number)->barred);
     backoff_clear(&region->rest);
     region->gap_seen = region->said_store = false;
     region->progress_ms = f->now_ms;
@@ -674,6 +676,58 @@ static void watch_take(struct federation *f, uint32_t number)
         source_end(f, number, true, "it sent nothing for %lld ms although there is more", (long long)silent_ms);
 }
 
+/* The furthest that another peer could send us beyond what we have; !have: nobody. */
+static struct claim offered_elsewhere(struct federation *f, uint32_t number)
+{
+    const struct region *region = &f->regions[number];
+    struct claim best = {0};
+    for (uint32_t peer = 0; peer < f->count; peer++) {
+        const struct claim *claim = &pair_of(f, peer, number)->claim;
+        if (peer == region->source || !may_serve(f, peer, number) || claim_compare(claim, region) <= 0)
+            continue;
+        if (!best.have || claim->epoch > best.epoch || (claim->epoch == best.epoch && claim->sequence > best.sequence))
+            best = *claim;
+    }
+    return best;
+}
+
+static bool has_brought_enough(const struct region *region)
+{
+    const struct drip *drip = &region->drip;
+    if (claim_compare(&drip->goal, region) <= 0)
+        return true;
+    return region->state == REGION_FETCHING
+               ? drip->bytes >= DRIP_BYTES
+               : region->have && region->mine.checkpoint.sequence - drip->from >= DRIP_ENTRIES;
+}
+
+/* Ends a take or a fetch that comes on so slowly that it may as well be withheld, where somebody else can be asked. */
+static void watch_drip(struct federation *f, uint32_t number)
+{
+    struct region *region = &f->regions[number];
+    struct drip *drip = &region->drip;
+    const struct claim offered = offered_elsewhere(f, number);
+    bool busy = f->peers[region->source].paused || region->works_out > 0;
+    if (!offered.have || !drip->goal.have || has_brought_enough(region)) {
+        *drip = (struct drip){.goal = offered,
+                              .from = region->have ? region->mine.checkpoint.sequence : 0,
+                              .seen_ms = f->now_ms,
+                              .busy = busy};
+        return;
+    }
+    if (!drip->busy)
+        drip->waited_ms += f->now_ms - drip->seen_ms;
+    drip->seen_ms = f->now_ms;
+    drip->busy = busy;
+    if (drip->waited_ms < DRIP_MS)
+        return;
+    region->snapshot_failures += region->state == REGION_FETCHING;
+    source_end(f, number, true, "in %lld ms it brought us from %llu to %llu only, and others have %llu",
+               (long long)drip->waited_ms, (unsigned long long)drip->from,
+               (unsigned long long)(region->have ? region->mine.checkpoint.sequence : 0),
+               (unsigned long long)drip->goal.sequence);
+}
+
 static void look(struct federation *f, uint32_t number)
 {
     struct region *region = &f->regions[number];
@@ -682,6 +736,8 @@ static void look(struct federation *f, uint32_t number)
         source_end(f, number, false, "not wanted");
     else if (region->state == REGION_TAKING)
         watch_take(f, number);
+    if (region->state != REGION_IDLE)
+        watch_drip(f, number);
     if (wanted && region->state == REGION_IDLE && region->works_out == 0 && is_due(f, region->rest.until_ms))
         find_source(f, number);
     if (!region->ours && !region->frozen)

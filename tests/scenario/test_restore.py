@@ -271,6 +271,46 @@ def test_nothing_lost_where_nothing_came_later(three, messages, tmp_path):
     audit_verifies(three)
 
 
+def test_an_old_copy_that_was_let_decide_stops(three, messages, tmp_path):
+    """A disk's old copy, not a backup, and an operator in a hurry: it decides, and once a peer shows what it lacks it takes no
+    more writes, so that nobody ever sees two entries for one position."""
+    copy = tmp_path / "copy"
+    yorkshire = three[YORKSHIRE]
+    push(three, messages, references("early", 5))
+    yorkshire.stop()
+    shutil.copytree(yorkshire.data, copy)
+    three.start(YORKSHIRE)
+    three.wait_deciding(YORKSHIRE)
+    push(three, messages, references("late", 5))
+    three.wait_equal()
+    last = own_row(three)
+    three.cut_off(YORKSHIRE)
+    yorkshire.kill()
+    shutil.rmtree(yorkshire.data)
+    shutil.copytree(copy, yorkshire.data)
+    three.start(YORKSHIRE)
+    assert yorkshire.run_vacancy(homes.OPERATOR, "hub", "promote", "--yes").returncode == 0
+    assert standing(three, "STANDING_DECIDING") and own_row(three).sequence < last.sequence
+
+    three.heal()
+    library.wait_until(lambda: standing(three, "STANDING_BEHIND"), BOUND_S, "it to be shown what it lacks")
+    refused = refused_write(three, messages)
+    assert refused.code == Code.UNAVAILABLE and "vacancy hub promote" in refused.message
+    library.wait_until(lambda: own_row(three).sequence == last.sequence, BOUND_S, "its entries to be taken back")
+    library.wait_until(lambda: all(row.linked for region, row in three.list_regions(YORKSHIRE).items()
+                                   if region != YORKSHIRE), BOUND_S, "all to have answered")
+    assert standing(three, "STANDING_BEHIND") and len(own_row(three).evidence) == 2
+    told = yorkshire.run_vacancy(homes.OPERATOR, "hub", "regions")
+    assert "own, behind" in told.stdout and "vacancy hub promote" in " ".join(told.stdout.split()), told.stdout
+    assert yorkshire.run_vacancy(homes.OPERATOR, "hub", "promote", "--yes").returncode == 0
+    three.wait_equal(bound_s=BOUND_S)
+    now = own_row(three, NORTH)
+    assert (now.epoch, now.sequence, now.records) == (last.epoch + 1, last.sequence + 1, last.records)
+    assert not now.frozen and not own_row(three, WEST).frozen
+    push(three, messages, references("late", 5))
+    three.wait_equal(bound_s=BOUND_S)
+
+
 def restored_without_the_erased(hubs, messages, path, erased, kept):
     """Erased since the backup: neither its agency nor anybody else finds that carer after the restore."""
     last = own_row(hubs)

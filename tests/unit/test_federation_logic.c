@@ -231,6 +231,79 @@ static void a_source_that_is_silent_is_left(void **state)
     assert_source(A, B);
 }
 
+/* `count` entries a second for so long, each second's as one work that is applied at once. */
+static void drips(uint32_t peer, uint64_t *next, uint64_t count, int64_t seconds, uint32_t alive_too)
+{
+    for (int64_t second = 0; second < seconds; second++) {
+        say_whole_batch(peer, A, *next, *next + count - 1);
+        *next += count;
+        while (world.work_count > 0)
+            work_returns(VERDICT_APPLIED);
+        pass_alive(1000, 1u << peer | alive_too);
+    }
+}
+
+/* A relay that drips: never silent, and withholds all the same. */
+static void a_source_that_drips_is_left(void **state)
+{
+    (void)state;
+    uint64_t next = 1;
+    link_having(B, A, (struct at){.sequence = 9000});
+    link_having(C, A, (struct at){.sequence = 9000});
+    assert_source(A, B);
+    drips(B, &next, 2, DRIP_MS / 1000 - 2, 1u << C);
+    assert_source(A, B);
+    drips(B, &next, 2, 2, 1u << C);
+    pass_alive(500, 1u << B | 1u << C);
+    assert_source(A, C);
+    assert_true(pair_of(world.federation, B, A)->barred.until_ms > world.now_ms);
+}
+
+/* Another one would be no better: who sends enough, or all that there is, or is the only one that has it. */
+static void a_source_that_is_fast_enough_stays(void **state)
+{
+    (void)state;
+    uint64_t next = 1;
+    link_having(B, A, (struct at){.sequence = 9000});
+    link_having(C, A, (struct at){.sequence = 9000});
+    drips(B, &next, DRIP_ENTRIES * 1000 / DRIP_MS + 10, 4 * DRIP_MS / 1000, 1u << C);
+    assert_source(A, B);
+}
+
+static void a_source_that_drips_new_entries_stays(void **state)
+{
+    (void)state;
+    uint64_t next = 1;
+    link_having(B, A, (struct at){.sequence = 1});
+    link_having(C, A, (struct at){.sequence = 1});
+    for (int second = 0; second < 40; second++) { /* what C says first comes from B a moment later */
+        say_has(C, false, A, (struct at){.sequence = next + 1});
+        drips(B, &next, 2, 1, 1u << C);
+    }
+    assert_source(A, B);
+}
+
+static void the_only_one_that_has_more_may_drip(void **state)
+{
+    (void)state;
+    uint64_t next = 1;
+    link_having(B, A, (struct at){.sequence = 9000});
+    link_having(C, C, (struct at){.sequence = 1});
+    drips(B, &next, 1, 40, 1u << C);
+    assert_source(A, B);
+}
+
+/* What waits for our own disk is not the source's fault. */
+static void a_slow_disk_is_no_drip(void **state)
+{
+    (void)state;
+    link_having(B, A, (struct at){.sequence = 9000});
+    link_having(C, A, (struct at){.sequence = 9000});
+    say_whole_batch(B, A, 1, 3);
+    pass_alive(4 * DRIP_MS, 1u << B | 1u << C);
+    assert_source(A, B);
+}
+
 static void a_region_that_waits_for_its_turn_is_not_silent(void **state)
 {
     (void)state;
@@ -801,6 +874,30 @@ static void a_snapshot_that_stands_still_is_left(void **state)
 }
 
 /* The same part again and again, or nothing in many messages, is no progress. */
+/* A relay that drips a snapshot: each part brings it on, and none brings it home. */
+static void a_snapshot_that_drips_is_left(void **state)
+{
+    (void)state;
+    uint32_t peer = NO_PEER;
+    have(A, (struct at){.sequence = 2});
+    federation_destroy(world.federation);
+    create_federation();
+    link_having(B, A, (struct at){.sequence = 10, .horizon = 5});
+    link_having(C, A, (struct at){.sequence = 10, .horizon = 5});
+    assert_non_null(last_fetch(&peer));
+    assert_int_equal(peer, B);
+    say_begin(B, A, (struct at){.sequence = 10, .horizon = 5});
+    work_returns(VERDICT_STAGED);
+    for (int64_t waited = 0; waited < DRIP_MS + 2000 && world.federation->regions[A].source == B; waited += 1000) {
+        say_records(B, LOG_TABLE_CARER, 17);
+        while (world.work_count > 0)
+            work_returns(VERDICT_STAGED);
+        pass_alive(1000, 1u << B | 1u << C);
+    }
+    assert_non_null(last_fetch(&peer));
+    assert_int_equal(peer, C);
+}
+
 static void a_snapshot_that_is_said_again_and_again_is_left(void **state)
 {
     (void)state;
@@ -1374,6 +1471,11 @@ int main(void)
         TEST(a_flood_of_unsigned_claims_is_not_looked_at),
         TEST(who_is_behind_is_no_source),
         TEST(a_source_that_is_silent_is_left),
+        TEST(a_source_that_drips_is_left),
+        TEST(a_source_that_is_fast_enough_stays),
+        TEST(a_source_that_drips_new_entries_stays),
+        TEST(the_only_one_that_has_more_may_drip),
+        TEST(a_slow_disk_is_no_drip),
         TEST(a_region_that_waits_for_its_turn_is_not_silent),
         TEST(parts_make_one_work),
         TEST(duplicates_are_passed_over),
@@ -1402,6 +1504,7 @@ int main(void)
         TEST(a_snapshot_that_ends_unproven_has_failed),
         TEST(a_false_snapshot_does_not_bar_the_only_way),
         TEST(a_snapshot_that_stands_still_is_left),
+        TEST(a_snapshot_that_drips_is_left),
         TEST(a_snapshot_that_is_said_again_and_again_is_left),
         TEST(violations_hang_up),
         TEST(unknown_regions_are_ignored),
