@@ -181,7 +181,7 @@ struct region_position {
     uint64_t epoch, sequence;
 };
 
-/* Rules which, lifted together, would give `count` more options. */
+/* Rules which, relaxed together, would give `count` more options, or offers to phone first; see proto Relaxation. */
 struct relaxation {
     enum rule rules[RELAXED_TOGETHER_MAX]; /* ascending; RULE_NONE: only one */
     uint32_t count, nearest_metres;
@@ -233,7 +233,8 @@ struct commit_observer match_observer(struct match *match);
  * Finds the nearest suitable vacancies. Everything in *answer lives in `arena`. ERR_LIMIT when the arena is too small;
  * ERR_UNAVAILABLE when MATCH_SEARCHES_MAX are unfinished.
  * work: the search stops after about work_budget offers tested and leaves its place in *resume (NULL resume: runs
- * through); call again with the same arguments until *resume is NULL. match_search_abandon frees an unfinished one.
+ * through); call again with the same arguments until *resume is NULL: the criteria are borrowed until then.
+ * match_search_abandon frees an unfinished one.
  */
 struct match_search;
 enum err match_find(struct match *match, const struct criteria *criteria, uint32_t work_budget, struct arena *arena,
