@@ -95,8 +95,8 @@ enum rule_outcome { RULE_OUTCOME_NONE, RULE_MET, RULE_NOT_MET, RULE_NOT_KNOWN, R
 #define AVOIDED_MAX          8
 #define WANTED_LANGUAGES_MAX 4
 #define OPTIONS_MAX          100
-#define REASON_TEXT_BYTES    120
-#define PLACES_WANTED_MAX    4  /* schools; siblings elsewhere; important places: of each */
+#define REASON_TEXT_BYTES    200
+#define PLACES_WANTED_MAX    4 /* schools; siblings elsewhere; important places: of each */
 #define ORDER_STEPS_MAX      16
 #define RELAXATIONS_MAX      8
 #define RELAXED_TOGETHER_MAX 2
@@ -157,7 +157,7 @@ bool criteria_order(struct criteria *criteria, const char *name);
 struct reason {
     enum rule rule;
     enum rule_outcome outcome;
-    char asked[REASON_TEXT_BYTES], found[REASON_TEXT_BYTES];
+    const char *asked, *found; /* in the answer's arena, shorter than REASON_TEXT_BYTES */
 };
 
 struct option {
@@ -168,7 +168,7 @@ struct option {
     uint32_t distance_metres, children_taken;
     bool unconfirmed;
     uint32_t reason_count;
-    struct reason reasons[RULE_END];
+    struct reason *reasons; /* in the answer's arena, in the order H1 to H14, distance, S1 to S15 */
 };
 
 struct rule_count {

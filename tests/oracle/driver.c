@@ -448,14 +448,23 @@ static void expect(const struct register_side *side, const struct question *q, s
     qsort(e->found, (size_t)e->count, sizeof *e->found, by_distance);
 }
 
+/* H1 to H14, the distance, S1 to S15: not as they are numbered. */
+static const uint8_t reasons_in_order[] = {
+    RULE_H1,  RULE_H2,  RULE_H3,  RULE_H4,  RULE_H5,       RULE_H6,         RULE_H7,       RULE_H8,
+    RULE_H9,  RULE_H10, RULE_H11, RULE_H12, RULE_H13,      RULE_H14,        RULE_DISTANCE, RULE_S1,
+    RULE_S2,  RULE_S3,  RULE_S4,  RULE_S5,  RULE_S6,       RULE_S7,         RULE_S8,       RULE_S9,
+    RULE_S10, RULE_S11, RULE_S12, RULE_S13, RULE_S14_TIER, RULE_S14_RATING, RULE_S15};
+
 static void compare_reasons(const struct option *option, const struct opinion *opinion, const char *where)
 {
-    unsigned lifted = 0, seen = 0;
+    unsigned lifted = 0;
+    size_t place = 0;
     for (uint32_t i = 0; i < option->reason_count; i++) {
         const struct reason *reason = &option->reasons[i];
-        if (seen >> reason->rule)
+        while (place < sizeof reasons_in_order && reasons_in_order[place] != reason->rule)
+            place++;
+        if (place++ == sizeof reasons_in_order)
             mismatch("%s: reasons are not in the order of the rules", where);
-        seen |= 1u << reason->rule;
         if (*reason->asked == '\0' || *reason->found == '\0')
             mismatch("%s: rule %d has no words", where, reason->rule);
         if (reason->outcome == RULE_OVERRIDDEN)
