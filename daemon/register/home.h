@@ -37,7 +37,9 @@ enum update_kind {
     UPDATE_WITHDRAW,
     UPDATE_PUT_AGENCY,
     UPDATE_SET_PRINCIPAL,
-    UPDATE_ERASE_CARER, /* a person's data: gone from every table, and from the log once the horizon has passed it */
+    /* A person's data: gone from every table (of request ids' outcomes: home_forget_due), and from the log once the
+     * horizon has passed it. */
+    UPDATE_ERASE_CARER,
     /* This hub may decide from here on: opens the first epoch, or after a restore the next one. ERR_UNAVAILABLE: peers
      * show more of its log by now (home_shown). */
     UPDATE_DECIDE,
@@ -241,9 +243,13 @@ size_t home_lapse(struct home *home, size_t max, int64_t *next_due_ms);
  * before the first epoch. */
 enum err home_checkpoint(struct home *home, struct signed_checkpoint *out);
 /* The writer's thread: decides after a restore where there is no peer, signs again what is due, moves the horizon,
- * drops payloads behind it in slices. True when there is a newer signature; *next_ms (may be NULL): how long until it
- * wants to be called again. */
+ * drops payloads behind it in slices, forgets in slices what request ids say of erased carers. True when there is a
+ * newer signature; *next_ms (may be NULL): how long until it wants to be called again. */
 bool home_heartbeat(struct home *home, int64_t *next_ms);
+/* An erasure is whole once no request id tells of the carer: home_heartbeat looks through them in rounds. After
+ * home_apply: the round that is the last one needed for what was erased so far, 0: none. The writer's thread. */
+uint64_t home_forget_due(const struct home *home);
+uint64_t home_forgotten(const struct home *home); /* rounds done */
 struct log_reader home_log_reader(struct home *home);
 enum home_standing home_standing_now(const struct home *home);
 /* Any thread: the furthest place in this region's log that peers show, signed by its key (0, 0: none beyond ours).

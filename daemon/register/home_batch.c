@@ -53,6 +53,8 @@ static void publish(struct batch *batch)
     lost_copy(&home->lost, &batch->lists->lost);
     if (batch->position.erased != home->position.erased)
         home->erased_boot_ms = clock_boot_ms(home->options.clock);
+    if (batch->forget)
+        requests_forget_begin(home);
     if (batch->newest.checkpoint.epoch != 0)
         home->signed_boot_ms = clock_boot_ms(home->options.clock);
     pthread_mutex_lock(&home->lock);

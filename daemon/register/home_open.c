@@ -118,6 +118,8 @@ static enum err open_register(struct home *home, const struct octets *schema, st
         err = position_read(home, txn, &home->position, problem);
     if (err == ERR_NONE)
         err = standing_read(home, txn, problem);
+    if (err == ERR_NONE)
+        err = requests_read(home, txn, problem);
     return err == ERR_NONE ? register_check(home, txn, problem) : err;
 }
 

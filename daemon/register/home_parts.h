@@ -82,6 +82,11 @@ struct home {
     int64_t erased_boot_ms;    /* when position.erased was set, or this process began */
     int64_t look_back_boot_ms; /* when entries' age is looked at next */
     int64_t forget_again_ms;   /* wall time of the next look at old request ids */
+    struct {
+        bool under_way, again; /* again: another round must follow this one */
+        struct table_key at;
+        uint64_t rounds; /* done */
+    } forget;            /* what requests say of erased carers (home_requests.c) */
 
     pthread_mutex_t lock; /* the rest is read by other threads */
     struct home_position position;
@@ -106,6 +111,7 @@ struct batch {
     enum home_standing standing;
     struct signed_checkpoint newest;     /* as batch_checkpoint signed it, or as it was replayed; epoch 0: not */
     int64_t agencies, carers, vacancies; /* added */
+    bool forget;                         /* a carer was removed: what requests say of it is to be forgotten */
     bool only_reserve;                   /* the store is full: nothing but what may use the reserve */
     enum err failed;                     /* the whole batch can't be done */
 };
@@ -224,8 +230,15 @@ bool carer_erase(struct batch *batch, struct stored_carer *carer);
 bool horizon_move(struct home *home);
 /* True: there is more to drop. */
 bool horizon_drop(struct home *home);
-/* home_requests.c */
-bool requests_forget(struct batch *batch, uint64_t national_reference);
+/* home_requests.c. After a carer was removed: what requests say of it is forgotten in slices, begun once the batch is
+ * durable. */
+#define REQUESTS_PER_SLICE 4096
+bool requests_forget(struct batch *batch);
+void requests_forget_begin(struct home *home);
+/* At open: whether that is not done yet. */
+enum err requests_read(struct home *home, struct store_txn *txn, struct problem *problem);
+/* True: there is more to look at. */
+bool requests_forget_slice(struct home *home);
 
 /* Whether a key begins with the region's; `rest` is what follows. */
 bool key_in_region(const struct octets *key, const char *region, struct octets *rest);

@@ -372,10 +372,14 @@ static enum err replay_whole(struct batch *batch, const struct update *update, s
     enum err err = prune(batch, update, STORE_AGENCIES, problem);
     if (err == ERR_NONE)
         err = prune(batch, update, STORE_CARERS, problem);
-    for (size_t i = 0; err == ERR_NONE && i < update->as.replay.record_count; i++)
-        err = records[i].value.size > 0
-                  ? replay_record(batch, records[i].table, &records[i].key, &records[i].value, problem)
-                  : FAIL(batch, problem, "a record without octets");
+    for (size_t i = 0; err == ERR_NONE && i < update->as.replay.record_count; i++) {
+        const struct shared_record *record = &records[i];
+        /* Registered between the reading of the two tables: the entries that follow tell both. */
+        if (record->table == LOG_TABLE_OFFER && !has_record(update, LOG_TABLE_CARER, &record->key))
+            continue;
+        err = record->value.size > 0 ? replay_record(batch, record->table, &record->key, &record->value, problem)
+                                     : FAIL(batch, problem, "a record without octets");
+    }
     return err;
 }
 

@@ -1,11 +1,14 @@
 /*
  * home_requests.c - request ids: the same call sent again gives the same answer and changes nothing (V5).
  * Owns: the REQUESTS table's values. The writer's thread. Invariant: an id is stored in the transaction of what it did,
- * kept REQUEST_ID_KEPT_MS, and refused once it might have been forgotten.
+ * kept REQUEST_ID_KEPT_MS, and refused once it might have been forgotten. An outcome that names a carer which is no
+ * more counts as forgotten at once, and is before the erasure is acknowledged (writer.c): they are in order of time,
+ * not of carers, so all are looked at, in slices between batches; META says across restarts that it is not done.
  *
  *     value: content hash (32) | outcome (4) | epoch (8) | sequence (8) | national reference (8) | vacancy id (8)
  *            | valid until (8) | confirmed (4) | not found: count (4), indexes (4 each)
  */
+#include "daemon/base/log.h"
 #include "daemon/record/bytes.h"
 #include "daemon/register/home_parts.h"
 
@@ -56,6 +59,17 @@ static enum err read_answer(const struct octets *value, struct update_result *re
     return ERR_NONE;
 }
 
+/* Whether an outcome names a carer that is no more. `value` as tables_open_value gives it. */
+static enum err names_nobody(struct home *home, struct store_txn *txn, const struct octets *value, bool *out)
+{
+    uint64_t named = value->size >= FIXED_BYTES ? get_be64(value->data + DIGEST_BYTES + 20) : 0;
+    struct table_key key = key_of_id(home->options.region, named);
+    struct octets k = key_octets(&key), ignored;
+    enum err err = named != 0 ? home->store->ops->get(txn, STORE_CARERS, &k, &ignored) : ERR_NONE;
+    *out = err == ERR_NOT_FOUND;
+    return *out ? ERR_NONE : err;
+}
+
 enum err request_check(struct batch *batch, struct update *update)
 {
     if (!update->has_request_id)
@@ -75,7 +89,10 @@ enum err request_check(struct batch *batch, struct update *update)
     if (value.size < FIXED_BYTES)
         return problem_set(&update->result.problem, ERR_STORE_DAMAGED, "",
                            "store damaged: a request's record is short");
-    if (get_be32(value.data + DIGEST_BYTES) == OUTCOME_ERASED)
+    bool erased = get_be32(value.data + DIGEST_BYTES) == OUTCOME_ERASED;
+    if (!erased && (err = names_nobody(batch->home, batch->txn, &value, &erased)) != ERR_NONE)
+        return batch->failed = err;
+    if (erased)
         return problem_set(&update->result.problem, ERR_PRECONDITION, "request_id",
                            "this id was used before, for a carer that has been erased since; use a new one");
     if (memcmp(value.data, update->content_hash, DIGEST_BYTES) != 0)
@@ -115,6 +132,10 @@ bool request_store(struct batch *batch, const struct update *update)
     return batch_put(batch, STORE_REQUESTS, &key, &value);
 }
 
+/* --- erased carers ----------------------------------------------------------------------------------------------- */
+
+static const struct table_key meta_forgetting = {"forgetting", 10};
+
 /* That the id was used stays, and nothing else: sent again late, the same call must not register the carer anew. */
 static bool forget_outcome(struct batch *batch, const struct table_key *key)
 {
@@ -124,28 +145,104 @@ static bool forget_outcome(struct batch *batch, const struct table_key *key)
     return batch_put(batch, STORE_REQUESTS, key, &value);
 }
 
-/* Outcomes are in order of time, not of carers: all are looked at, which an erasure may cost. */
-bool requests_forget(struct batch *batch, uint64_t national_reference)
+bool requests_forget(struct batch *batch)
+{
+    static const uint8_t yes[1] = {1};
+    struct octets value = {yes, sizeof yes};
+    batch->forget = true;
+    return batch_put(batch, STORE_META, &meta_forgetting, &value);
+}
+
+void requests_forget_begin(struct home *home)
+{
+    home->forget.again = home->forget.under_way; /* what that has passed already may name the carer */
+    if (home->forget.under_way)
+        return;
+    home->forget.under_way = true;
+    home->forget.at = key_of_region(home->options.region);
+}
+
+enum err requests_read(struct home *home, struct store_txn *txn, struct problem *problem)
+{
+    struct octets key = key_octets(&meta_forgetting), value;
+    enum err err = tables_get(home->store, txn, STORE_META, &key, &value, problem);
+    if (err == ERR_NONE)
+        requests_forget_begin(home);
+    return err == ERR_NOT_FOUND ? ERR_NONE : err;
+}
+
+/* Moves *at past the rows of one slice; *end: there are no more. Counts those that it changed. */
+static enum err forget_slice(struct batch *batch, struct table_key *at, bool *end, size_t *changed)
 {
     struct home *home = batch->home;
-    struct table_key at = key_of_region(home->options.region);
-    uint8_t named[8];
-    put_be64(named, national_reference);
-    for (;;) {
-        struct octets from = key_octets(&at), key, value, rest;
+    for (int i = 0; i < REQUESTS_PER_SLICE; i++) {
+        struct octets from = key_octets(at), key, value, rest;
+        bool nobody = false;
         enum err err = home->store->ops->seek(batch->txn, STORE_REQUESTS, &from, false, &key, &value);
-        if (err == ERR_NOT_FOUND || (err == ERR_NONE && !key_in_region(&key, home->options.region, &rest)))
-            return true;
-        if (err != ERR_NONE || key.size >= sizeof at.data) {
-            batch->failed = err != ERR_NONE ? err : ERR_STORE_DAMAGED;
-            return false;
-        }
-        memcpy(at.data, key.data, key.size);
-        at.size = key.size;
-        if (value.size >= RECORD_PREFIX_BYTES + FIXED_BYTES &&
-            memcmp(value.data + RECORD_PREFIX_BYTES + DIGEST_BYTES + 20, named, sizeof named) == 0 &&
-            !forget_outcome(batch, &at))
-            return false;
-        at.data[at.size++] = 0;
+        *end = err == ERR_NOT_FOUND || (err == ERR_NONE && !key_in_region(&key, home->options.region, &rest));
+        if (*end)
+            return ERR_NONE;
+        if (err == ERR_NONE && (key.size >= sizeof at->data || value.size < RECORD_PREFIX_BYTES))
+            err = ERR_STORE_DAMAGED;
+        struct octets outcome = {value.data + RECORD_PREFIX_BYTES, value.size - RECORD_PREFIX_BYTES};
+        if (err == ERR_NONE)
+            err = names_nobody(home, batch->txn, &outcome, &nobody);
+        if (err != ERR_NONE)
+            return err;
+        memcpy(at->data, key.data, key.size);
+        at->size = key.size;
+        if (nobody && !forget_outcome(batch, at))
+            return batch->failed;
+        *changed += nobody;
+        at->data[at->size++] = 0;
     }
+    return ERR_NONE;
+}
+
+/* The slice is durable. */
+static void slice_done(struct home *home, const struct table_key *at, bool end)
+{
+    home->forget.at = *at;
+    if (!end)
+        return;
+    home->forget.rounds++;
+    home->forget.under_way = false;
+    if (home->forget.again)
+        requests_forget_begin(home);
+    home->forget.again = false;
+}
+
+bool requests_forget_slice(struct home *home)
+{
+    struct batch batch;
+    struct table_key at = home->forget.at;
+    bool end = false;
+    size_t changed = 0;
+    if (!home->forget.under_way || home->read_only)
+        return false;
+    enum err err = batch_begin(home, true, &batch);
+    if (err == ERR_NONE && (err = forget_slice(&batch, &at, &end, &changed)) == ERR_NONE && end &&
+        !home->forget.again && !batch_del(&batch, STORE_META, &meta_forgetting))
+        err = batch.failed;
+    if (err == ERR_NONE && (changed > 0 || end))
+        err = batch_commit(&batch);
+    else if (batch.txn != NULL)
+        batch_abort(&batch); /* nothing to write costs no commit */
+    home_note_failure(home, err);
+    if (err != ERR_NONE) {
+        log_warn("register", "what requests said of erased carers can't be forgotten now: %s", err_name(err));
+        return false; /* tried again at the next heartbeat */
+    }
+    slice_done(home, &at, end);
+    return home->forget.under_way;
+}
+
+uint64_t home_forget_due(const struct home *home)
+{
+    return home->forget.under_way ? home->forget.rounds + 1 + home->forget.again : 0;
+}
+
+uint64_t home_forgotten(const struct home *home)
+{
+    return home->forget.rounds;
 }

@@ -11,6 +11,7 @@
  *                  no region: "state-0", "state-1"     records (8), half an LtHash16 (1024)     batch
  *                  no region: "restoring"              1: after a restore, until it decides     home_standing
  *                  no region: "superseded"             the checkpoint that superseded us        home_standing
+ *                  no region: "forgetting"             1: REQUESTS may name erased carers       home_requests
  *     CARERS       national reference (8)              HomeCarer (home.proto)                   home_apply
  *     REFERENCES   agency, 0, agency reference         national reference (8)                   home_apply
  *     AGENCIES     agency id                           AgencyRow (shared.proto)                 home_apply

@@ -1,8 +1,8 @@
 /*
  * writer.c - the home writer's thread and its queue.
- * Owns: the mailbox of updates that wait, the thread, those that wait for a peer (replicated.h). Submit from any
- * thread. Invariant: every update taken is answered once, with itself as payload, and only after home_apply has said
- * what became of it.
+ * Owns: the mailbox of updates that wait, the thread, those that wait for a peer (replicated.h), erasures that are not
+ * whole yet (home_forget_due). Submit from any thread. Invariant: every update taken is answered once, with itself as
+ * payload, and only after home_apply has said what became of it.
  */
 #include "daemon/register/writer.h"
 #include "daemon/base/mailbox.h"
@@ -11,17 +11,25 @@
 #include "daemon/register/replicated.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define LAPSE_PER_TURN 256
 #define IDLE_MS        1000 /* also how soon a lapse that found no room is tried again */
 
 enum { MAIL_UPDATE = 1, MAIL_WAKE, MAIL_STOP };
 
+struct erasure {
+    struct update *update;
+    uint64_t round;
+};
+
 struct writer {
     struct home *home;
     struct change_port changed;
     struct mailbox *queue;
     struct replicated *waits;
+    struct erasure *erasures; /* as many as calls have them under way */
+    size_t erasure_count, erasure_capacity;
     pthread_t thread;
     pthread_mutex_t lock; /* the rest: how far peers are */
     uint64_t peers_epoch, peers_sequence;
@@ -77,12 +85,46 @@ static bool must_wait(struct writer *writer, struct update *update)
            replicated_wait(writer->waits, update, clock_boot_ms(writer->home->options.clock));
 }
 
+/* --- erasures ---------------------------------------------------------------------------------------------------- */
+
+static bool must_finish(struct writer *writer, struct update *update)
+{
+    uint64_t round = home_forget_due(writer->home);
+    if (update->kind != UPDATE_ERASE_CARER || update->result.problem.code != ERR_NONE || round == 0)
+        return false;
+    writer->erasures =
+        list_need(writer->erasures, writer->erasure_count, &writer->erasure_capacity, sizeof *writer->erasures);
+    writer->erasures[writer->erasure_count++] = (struct erasure){update, round};
+    return true;
+}
+
+/* Answers those that are whole; in the order in which they came, as rounds are. `all`: the others as well. */
+static void release_erasures(struct writer *writer, bool all)
+{
+    size_t done = 0;
+    for (; done < writer->erasure_count; done++) {
+        struct update *update = writer->erasures[done].update;
+        bool whole = writer->erasures[done].round <= home_forgotten(writer->home);
+        if (!whole && !all)
+            break;
+        if (!whole)
+            (void)problem_set(&update->result.problem, ERR_UNAVAILABLE, "",
+                              "the carer is erased, but what this hub keeps of requests about it is not all forgotten "
+                              "yet; that goes on when the hub can write again");
+        answer(update);
+    }
+    writer->erasure_count -= done;
+    memmove(writer->erasures, writer->erasures + done, writer->erasure_count * sizeof *writer->erasures);
+}
+
+/* --- turns ------------------------------------------------------------------------------------------------------- */
+
 static void turn(struct writer *writer, struct update **updates, size_t count)
 {
     uint64_t before = writer->home->position.sequence;
     home_apply(writer->home, updates, count);
     for (size_t i = 0; i < count; i++)
-        if (!must_wait(writer, updates[i]))
+        if (!must_finish(writer, updates[i]) && !must_wait(writer, updates[i]))
             answer(updates[i]);
     if (writer->home->position.sequence != before)
         tell(writer);
@@ -107,6 +149,7 @@ static int idle(struct writer *writer)
     if (home_heartbeat(writer->home, &beat_ms))
         tell(writer);
     release(writer);
+    release_erasures(writer, writer->home->read_only);
     int64_t wait_ms = replicated_deadline(writer->waits);
     wait_ms = wait_ms == INT64_MAX ? IDLE_MS : wait_ms > now_ms ? wait_ms - now_ms : 0;
     sleep_ms = beat_ms < sleep_ms ? beat_ms : sleep_ms;
@@ -131,6 +174,11 @@ static void *run(void *arg)
     } while (count > 0);
     while ((left = replicated_give_up(writer->waits)) != NULL)
         answer(left);
+    for (int64_t next_ms = 0; writer->erasure_count > 0 && next_ms == 0;) { /* bounded by what is stored */
+        (void)home_heartbeat(writer->home, &next_ms);
+        release_erasures(writer, false);
+    }
+    release_erasures(writer, true);
     return NULL;
 }
 
@@ -164,6 +212,7 @@ void writer_stop(struct writer *writer)
     replicated_destroy(writer->waits);
     pthread_mutex_destroy(&writer->lock);
     mailbox_destroy(writer->queue);
+    free(writer->erasures);
     free(writer);
 }
 

@@ -7,7 +7,9 @@
 #ifndef VACANCY_TESTS_REGISTER_WORLD_H
 #define VACANCY_TESTS_REGISTER_WORLD_H
 
+#include "daemon/record/bytes.h"
 #include "daemon/register/home.h"
+#include "daemon/register/tables.h"
 #include "tests/unit/random_records.h"
 
 #include <ftw.h>
@@ -272,6 +274,43 @@ static inline void world_request_id(struct world *world, struct update *update, 
     update->request_id[8] = (uint8_t)(0x80 | (update->request_id[8] & 63));
     update->has_request_id = true;
     memset(update->content_hash, (int)seeded_random_next(&world->random), DIGEST_BYTES);
+}
+
+/* Request ids as traffic leaves them behind: confirmations of nothing. */
+static inline void world_fill_requests(struct world *world, const char *agency, int count)
+{
+    while (count > 0) {
+        struct update *batch[APPLY_BATCH_MAX];
+        int size = 0;
+        for (; size < APPLY_BATCH_MAX && count > 0; count--) {
+            batch[size] = world_update(world, UPDATE_CONFIRM, agency, NULL);
+            world_request_id(world, batch[size++], world->wall_ms);
+        }
+        home_apply(world->home, batch, (size_t)size);
+        for (int i = 0; i < size; i++) {
+            assert_int_equal(batch[i]->result.problem.code, ERR_NONE);
+            update_destroy(batch[i]);
+        }
+    }
+}
+
+/* How many request ids' outcomes tell of the carer. */
+static inline int world_requests_of(struct world *world, uint64_t national_reference)
+{
+    struct store_txn *txn;
+    struct table_key from = key_of_region(WORLD_REGION);
+    struct octets at = key_octets(&from), key, value;
+    uint8_t named[8];
+    int found = 0;
+    put_be64(named, national_reference);
+    assert_int_equal(world->store->ops->begin(world->store, false, &txn), ERR_NONE);
+    while (world->store->ops->seek(txn, STORE_REQUESTS, &at, false, &key, &value) == ERR_NONE) {
+        found += memmem(value.data, value.size, named, sizeof named) != NULL;
+        key_step_past(&from, &key);
+        at = key_octets(&from);
+    }
+    world->store->ops->abort(txn);
+    return found;
 }
 
 /* Applies one update, frees it, and returns a copy of what became of it (without not_found). */

@@ -7,7 +7,7 @@
 #include "tests/unit/register_world.h"
 
 #include "daemon/record/bytes.h"
-#include "daemon/register/tables.h"
+#include "daemon/register/home_parts.h"
 
 #define AGENCY "leeds-fostering"
 #define SECRET "SECRET-REFERENCE-77"
@@ -63,7 +63,7 @@ static void settle(struct world *world)
 {
     int64_t next_ms = 0;
     for (int turns = 0; next_ms == 0; turns++) {
-        assert_true(turns < 100);
+        assert_true(turns < 100 + scaled(3));
         (void)home_heartbeat(world->home, &next_ms);
     }
 }
@@ -200,13 +200,65 @@ static void test_a_late_retry_registers_nobody_anew(void **state)
     late->has_request_id = true;
     memcpy(late->request_id, request_id, sizeof request_id);
     memcpy(late->content_hash, content, sizeof content);
-    struct update_result refused = world_apply(world, late);
-    assert_int_equal(refused.problem.code, ERR_PRECONDITION);
-    assert_string_equal(refused.problem.field, "request_id");
-    assert_int_equal(home_get_carer(world->home, AGENCY, SECRET, &none), ERR_NOT_FOUND);
-    assert_int_equal(records_with(world, content, DIGEST_BYTES), 0);
+    struct update *later = world_put_carer(world, AGENCY, SECRET);
+    later->has_request_id = true;
+    memcpy(later->request_id, request_id, sizeof request_id);
+    memcpy(later->content_hash, content, sizeof content);
+    for (int forgotten = 0; forgotten < 2; forgotten++) { /* counts as forgotten before it is */
+        struct update_result refused = world_apply(world, forgotten ? later : late);
+        assert_int_equal(refused.problem.code, ERR_PRECONDITION);
+        assert_string_equal(refused.problem.field, "request_id");
+        assert_non_null(strstr(refused.problem.text, "erased"));
+        assert_int_equal(home_get_carer(world->home, AGENCY, SECRET, &none), ERR_NOT_FOUND);
+        settle(world);
+        assert_int_equal(records_with(world, content, DIGEST_BYTES), 0);
+    }
     reopen(world);
     assert_register_true(world);
+}
+
+/* However many request ids there are, the writer looks at so many of them between two batches; an erasure is whole only
+ * after all were, also those before the one that began a round, and over a restart. */
+static void test_requests_are_forgotten_in_slices(void **state)
+{
+    struct world *world = *state;
+    int slices = scaled(3);
+    struct update_result first, second;
+    put(world, "H-2", &second);
+    world_fill_requests(world, AGENCY, slices * REQUESTS_PER_SLICE);
+    world->wall_ms += 1000;
+    put(world, "H-1", &first);
+    int64_t next_ms, began_ms = clock_boot_ms(clock_system()), worst_ms = 0;
+    (void)home_heartbeat(world->home, &next_ms);
+    assert_int_equal(home_forget_due(world->home), 0);
+    assert_int_equal(world_apply(world, world_update(world, UPDATE_ERASE_CARER, AGENCY, "H-1")).problem.code, ERR_NONE);
+    worst_ms = clock_boot_ms(clock_system()) - began_ms;
+    assert_int_equal(home_forget_due(world->home), 1);
+    for (int turn = 0; turn < slices; turn++) {
+        began_ms = clock_boot_ms(clock_system());
+        (void)home_heartbeat(world->home, &next_ms);
+        if (clock_boot_ms(clock_system()) - began_ms > worst_ms)
+            worst_ms = clock_boot_ms(clock_system()) - began_ms;
+        assert_int_equal(next_ms, 0);
+        assert_int_equal(home_forgotten(world->home), 0);
+        assert_int_equal(world_requests_of(world, first.national_reference), 2);
+    }
+    print_message("%d request ids, at most %lld ms at once\n", slices * REQUESTS_PER_SLICE, (long long)worst_ms);
+    /* One that this round has passed already is of the next one. */
+    assert_int_equal(world_apply(world, world_update(world, UPDATE_ERASE_CARER, AGENCY, "H-2")).problem.code, ERR_NONE);
+    assert_int_equal(home_forget_due(world->home), 2);
+    (void)home_heartbeat(world->home, &next_ms);
+    assert_int_equal(home_forgotten(world->home), 1);
+    assert_int_equal(world_requests_of(world, first.national_reference), 0);
+    assert_int_equal(world_requests_of(world, second.national_reference), 2);
+    reopen(world);
+    assert_int_equal(home_forget_due(world->home), 1);
+    settle(world);
+    assert_int_equal(home_forgotten(world->home), 1);
+    assert_int_equal(world_requests_of(world, second.national_reference), 0);
+    assert_register_true(world);
+    reopen(world);
+    assert_int_equal(home_forget_due(world->home), 0); /* done, for good */
 }
 
 /* What is pending at a stop is done after the start. */
@@ -365,13 +417,10 @@ int main(void)
 {
     seed = seed_from_environment(20261125);
     const struct CMUnitTest tests[] = {
-        BOTH(test_an_erased_carer_is_nowhere),
-        BOTH(test_a_late_retry_registers_nobody_anew),
-        BOTH(test_an_erasure_outlives_a_restart),
-        BOTH(test_dropping_goes_on_after_a_restart),
-        BOTH(test_who_may_erase),
-        BOTH(test_old_payloads_are_dropped),
-        BOTH(test_a_payload_that_must_be_there),
+        BOTH(test_an_erased_carer_is_nowhere),       BOTH(test_a_late_retry_registers_nobody_anew),
+        BOTH(test_requests_are_forgotten_in_slices), BOTH(test_an_erasure_outlives_a_restart),
+        BOTH(test_dropping_goes_on_after_a_restart), BOTH(test_who_may_erase),
+        BOTH(test_old_payloads_are_dropped),         BOTH(test_a_payload_that_must_be_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

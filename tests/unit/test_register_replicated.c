@@ -1,14 +1,17 @@
 /* tier: check */
 /*
  * test_register_replicated.c - updates that wait until a peer has them (design 4.2): a table of what comes when, and
- * the writer's thread around it.
+ * the writer's thread around it;
+ * and erasures, which it acknowledges when they are whole.
  */
 #include "daemon/register/replicated.h"
 
+#include "daemon/register/home_parts.h"
 #include "daemon/register/writer.h"
 #include "tests/unit/register_world.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 #define AGENCY "leeds-fostering"
 
@@ -134,6 +137,15 @@ static int changes(struct rig *rig)
     return count;
 }
 
+/* It is told after the answers went out. */
+static void wait_changed(struct rig *rig)
+{
+    int64_t until_ms = clock_boot_ms(clock_system()) + 10000;
+    while (changes(rig) == 0 && clock_boot_ms(clock_system()) < until_ms)
+        sched_yield();
+    assert_true(changes(rig) > 0);
+}
+
 /* The boot clock is the machine's: a second is a second here. */
 static int64_t boot_now(void *ctx)
 {
@@ -155,7 +167,8 @@ static struct update *answered(struct rig *rig, int timeout_ms)
     return mailbox_wait(rig->answers, &mail, 1, timeout_ms) == 1 ? mail.payload : NULL;
 }
 
-static struct rig *rig_start(bool has_peers)
+/* With so many request ids, and a carer "H-0" whose own comes last. */
+static struct rig *rig_start_with(bool has_peers, int requests, uint64_t *national_reference)
 {
     static struct rig rig;
     memset(&rig, 0, sizeof rig);
@@ -167,9 +180,21 @@ static struct rig *rig_start(bool has_peers)
     struct update_result decided = world_apply(&rig.world, update_create(UPDATE_DECIDE));
     assert_int_equal(decided.problem.code, ERR_NONE);
     assert_int_equal(world_apply(&rig.world, world_put_agency(&rig.world, AGENCY)).problem.code, ERR_NONE);
+    if (requests > 0) {
+        world_fill_requests(&rig.world, AGENCY, requests);
+        rig.world.wall_ms += 1000;
+        struct update *carer = world_put_carer(&rig.world, AGENCY, "H-0");
+        world_request_id(&rig.world, carer, rig.world.wall_ms);
+        *national_reference = world_apply(&rig.world, carer).national_reference;
+    }
     rig.answers = mailbox_create(16);
     assert_int_equal(writer_start(rig.world.home, 16, &(struct change_port){changed, &rig}, &rig.writer), ERR_NONE);
     return &rig;
+}
+
+static struct rig *rig_start(bool has_peers)
+{
+    return rig_start_with(has_peers, 0, NULL);
 }
 
 static void rig_stop(struct rig *rig)
@@ -190,7 +215,7 @@ static void test_writer_answers_when_a_peer_has_it(void **state)
     assert_non_null(second);
     assert_false(second->wait_replicated);
     assert_int_equal(second->result.problem.code, ERR_NONE);
-    assert_true(changes(rig) > 0);
+    wait_changed(rig);
     assert_null(answered(rig, 0));
     writer_replicated(rig->writer, second->result.epoch, second->result.sequence);
     struct update *first = answered(rig, 5000);
@@ -245,6 +270,34 @@ static void test_writer_without_peers(void **state)
     rig_stop(rig);
 }
 
+/* Nothing that was asked about the carer is known any more when its erasure is acknowledged; others go on meanwhile. */
+static void test_writer_acknowledges_a_whole_erasure(void **state)
+{
+    (void)state;
+    uint64_t national_reference = 0;
+    for (int stopped = 0; stopped < 2; stopped++) {
+        struct rig *rig = rig_start_with(false, 4 * REQUESTS_PER_SLICE, &national_reference);
+        assert_int_equal(world_requests_of(&rig->world, national_reference), 1);
+        submit(rig, world_update(&rig->world, UPDATE_ERASE_CARER, AGENCY, "H-0"), false);
+        submit(rig, world_update(&rig->world, UPDATE_ERASE_CARER, AGENCY, "H-0"), false);
+        struct update *again = answered(rig, 20000), *erased;
+        assert_non_null(again); /* a refusal waits for nothing */
+        assert_int_equal(again->result.problem.code, ERR_FORBIDDEN);
+        if (stopped) {
+            writer_stop(rig->writer);
+            rig->writer = NULL;
+        }
+        erased = answered(rig, 20000);
+        assert_non_null(erased);
+        assert_int_equal(erased->result.problem.code, ERR_NONE);
+        assert_int_equal(erased->result.outcome, OUTCOME_ENDED);
+        assert_int_equal(world_requests_of(&rig->world, national_reference), 0);
+        update_destroy(again);
+        update_destroy(erased);
+        rig_stop(rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +305,7 @@ int main(void)
         cmocka_unit_test(test_bound_and_deadline),
         cmocka_unit_test(test_writer_answers_when_a_peer_has_it),
         cmocka_unit_test(test_writer_without_peers),
+        cmocka_unit_test(test_writer_acknowledges_a_whole_erasure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1076,9 +1076,10 @@ static void assert_wrong_states_are_refused(void)
     last[1] = *last;
     assert_refused(wrong, ERR_INVALID, "out of order");
     wrong = whole_replay(&original, &restored, 0);
-    last = &wrong->as.replay.records[wrong->as.replay.record_count++ - 1];
-    static const uint8_t beyond[8] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-    last[1] = (struct shared_record){last->table, {beyond, 8}, last->value};
+    first = wrong->as.replay.records;
+    memmove(first + 1, first, wrong->as.replay.record_count++ * sizeof *first);
+    static const uint8_t before_all[1] = {1};
+    first[0] = (struct shared_record){first[1].table, {before_all, 1}, first[1].value};
     assert_refused(wrong, ERR_INVALID, "");
     wrong = whole_replay(&original, &restored, 0);
     wrong->as.replay.whole = false;
