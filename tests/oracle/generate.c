@@ -53,14 +53,42 @@ static void day_text(int days, char out[11])
 
 static const long long day_zero_ms = 1780272000000LL; /* 2026-06-01T00:00Z */
 
+/* Of all others one that stands so to the asking one, or any. */
+static int some_neighbour(struct chance *c, int asking, int relation)
+{
+    int other = chance_below(c, places_authority_count());
+    for (int i = 0; i < places_authority_count(); i++, other = (other + 1) % places_authority_count())
+        if (places_relation(asking, other) == relation)
+            return other;
+    return other;
+}
+
 void generate_country(struct chance *c, struct country *out)
 {
     static const long widths[] = {3000, 12000, 40000, 90000, 250000};
+    static const int relations[LOCAL_AUTHORITIES] = {IN_AREA,   IN_AREA,      ADJOINING,
+                                                     ADJOINING, ACROSS_WATER, AT_A_DISTANCE};
+    int asking = chance_below(c, places_authority_count());
+    for (int i = 0; i < LOCAL_AUTHORITIES; i++)
+        out->authorities[i] = some_neighbour(c, asking, relations[i]);
     out->width = widths[chance_below(c, 5)];
     out->west = 80000 + chance_below(c, 300) * 1000;
     out->south = 5000 + chance_below(c, 400) * 1000;
+    if (chance_percent(c, 60)) {
+        out->west = places_authority(asking)->west;
+        out->south = places_authority(asking)->south;
+    }
     out->regions = 1 + chance_below(c, 4);
     out->agencies = 1 + chance_below(c, 12);
+}
+
+void generate_agency(struct chance *c, struct agency_fact *agency)
+{
+    agency->known = !chance_percent(c, 3);
+    agency->suspended = chance_percent(c, 8);
+    agency->rating = chance_below(c, RATINGS);
+    for (int i = 0; i < FRAMEWORKS; i++)
+        agency->tiers[i] = chance_percent(c, 40) ? 0 : 1 + chance_below(c, chance_percent(c, 80) ? 3 : 9);
 }
 
 /* Often on a corner or a side of the index's cells, often twice the same. */
@@ -115,6 +143,51 @@ static void random_children(struct chance *c, struct home_fact *h)
     }
 }
 
+/* Nothing that is scarce, or one thing of it. */
+static void ordinary(struct chance *c, struct home_fact *h)
+{
+    static const int features[] = {2, 4, 5, 6, 7, 8}, skills[] = {1, 8, 10, 12},
+                     care[] = {PARENT_CHILD, REMAND, THERAPEUTIC, DISABLED};
+    for (int i = 0; i < 6; i++)
+        h->features[features[i]] = false;
+    for (int i = 0; i < 4; i++)
+        h->skills[skills[i]] = h->care[care[i]] = false;
+    switch (chance_below(c, 6)) {
+    case 0:
+        h->features[features[chance_below(c, 6)]] = true;
+        break;
+    case 1:
+        h->skills[skills[chance_below(c, 4)]] = true;
+        break;
+    case 2:
+        h->care[care[chance_below(c, 4)]] = true;
+        break;
+    default:
+        break;
+    }
+}
+
+/* Of the cell map, or made up: what another edition of the map would have. */
+static void random_cell(struct chance *c, const struct country *country, struct home_fact *h)
+{
+    h->authority = country->authorities[chance_below(c, LOCAL_AUTHORITIES)];
+    const struct authority_fact *authority = places_authority(h->authority);
+    if (chance_percent(c, 25) && authority->cell_count > 0) {
+        const struct cell_fact *cell = places_cell(authority->first_cell + chance_below(c, authority->cell_count));
+        h->size_km = cell->size_km;
+        h->square_e_km = cell->square_e_km;
+        h->square_n_km = cell->square_n_km;
+        h->point_e = cell->point_e;
+        h->point_n = cell->point_n;
+    } else {
+        random_point(c, country, &h->point_e, &h->point_n);
+        h->size_km = chance_percent(c, 3) ? 0 : 1 << chance_below(c, 5);
+        h->square_e_km = h->size_km ? (int)(h->point_e / 1000) / h->size_km * h->size_km : 0;
+        h->square_n_km = h->size_km ? (int)(h->point_n / 1000) / h->size_km * h->size_km : 0;
+    }
+    places_extent(h);
+}
+
 void generate_home(struct chance *c, const struct country *country, u64 reference, struct home_fact *h)
 {
     memset(h, 0, sizeof *h);
@@ -148,16 +221,13 @@ void generate_home(struct chance *c, const struct country *country, u64 referenc
     random_set(c, h->pets, PETS, 15);
     random_set(c, h->cannot_take, RISKS, 15);
     random_set(c, h->skills, SKILLS, chance_percent(c, 25) ? 0 : 50);
+    if (chance_percent(c, 45))
+        ordinary(c, h);
     h->language_count = chance_below(c, 4);
     int first = chance_below(c, 6);
     for (int i = 0; i < h->language_count; i++)
         snprintf(h->languages[i], sizeof h->languages[i], "%s", tags[(first + i) % 6]);
-    random_point(c, country, &h->point_e, &h->point_n);
-    h->size_km = chance_percent(c, 3) ? 0 : 1 << chance_below(c, 5);
-    if (h->size_km) {
-        h->square_e_km = (int)(h->point_e / 1000) / h->size_km * h->size_km;
-        h->square_n_km = (int)(h->point_n / 1000) / h->size_km * h->size_km;
-    }
+    random_cell(c, country, h);
     generate_vacancy(c, h);
 }
 
@@ -184,6 +254,7 @@ void generate_vacancy(struct chance *c, struct home_fact *h)
     h->narrowed_below_months = chance_percent(c, 85) ? 0 : h->narrowed_from_months + 12 + 12 * chance_below(c, 10);
     h->narrowed_sex = chance_percent(c, 92) ? '-' : chance_percent(c, 50) ? 'M' : 'F';
     h->sibling_group_only = chance_percent(c, 6);
+    h->on_call = chance_percent(c, 50);
     h->confirmed_ms = day_zero_ms - chance_below(c, 30) * 3600000LL * (chance_percent(c, 20) ? 8 : 1);
 }
 
@@ -204,7 +275,90 @@ static void random_asked_children(struct chance *c, struct question *q)
     }
 }
 
-void generate_question(struct chance *c, const struct country *country, struct question *q)
+static const int default_order[] = {BY_WITHIN_RULES, BY_BAND,    BY_SCHOOL_KS4, BY_AREA,   BY_SIBLINGS,
+                                    BY_LANGUAGE,     BY_SKILLS,  BY_LENGTH,     BY_SCHOOL, BY_IMPACT,
+                                    BY_WISHES,       BY_ON_CALL, BY_FRESH,      BY_SCARCE, BY_APPROVED_TODAY};
+
+/* The published ones, or an authority's own: any steps in any order, each once, at most 16. */
+static void random_order(struct chance *c, struct question *q)
+{
+    int dice = chance_below(c, 100), steps[STEPS], count = STEPS - 1;
+    q->order = dice < 35 ? 'd' : dice < 50 ? 'n' : 'o';
+    if (q->order == 'd') {
+        q->step_count = sizeof default_order / sizeof *default_order;
+        memcpy(q->steps, default_order, sizeof default_order);
+    }
+    if (q->order == 'n')
+        q->steps[q->step_count++] = BY_WITHIN_RULES;
+    if (q->order != 'o')
+        return;
+    for (int i = 0; i < count; i++)
+        steps[i] = i + 1;
+    q->step_count = 1 + chance_below(c, chance_percent(c, 60) ? 4 : 16);
+    for (int i = 0; i < q->step_count; i++) {
+        int at = chance_below(c, count);
+        q->steps[i] = steps[at];
+        q->rating |= steps[at] == BY_RATING;
+        steps[at] = steps[--count];
+    }
+}
+
+static int random_points(struct chance *c, const struct country *country, struct point points[WANTED])
+{
+    int count = chance_percent(c, 60) ? 0 : 1 + chance_below(c, chance_percent(c, 70) ? 1 : WANTED);
+    for (int i = 0; i < count; i++)
+        random_point(c, country, &points[i].e, &points[i].n);
+    return count;
+}
+
+static void random_preferences(struct chance *c, const struct country *country, struct question *q)
+{
+    q->authority = country->authorities[chance_percent(c, 70) ? 0 : chance_below(c, LOCAL_AUTHORITIES)];
+    if (chance_percent(c, 3))
+        q->authority = -1;
+    q->school_count = random_points(c, country, q->schools);
+    q->sibling_count = random_points(c, country, q->siblings);
+    q->important_count = random_points(c, country, q->important);
+    q->culture = chance_percent(c, 20);
+    q->long_term = chance_percent(c, 30);
+    q->on_call = chance_percent(c, 30);
+    q->rating = chance_percent(c, 30);
+    q->framework = chance_percent(c, 60) ? -1 : chance_below(c, FRAMEWORKS);
+    q->worst_tier = chance_percent(c, 50) ? 0 : 1 + chance_below(c, 3);
+    random_order(c, q);
+}
+
+/* Right at a limit, a metre nearer, a metre farther. */
+static void aim(struct chance *c, const struct home_fact *home, struct question *q)
+{
+    static const long limits[] = {8047, 16093, 32187, 80467};
+    long off = chance_below(c, 3) - 1, e = home->point_e, n = home->point_n;
+    switch (chance_below(c, 5)) {
+    case 0:
+        q->near_e = e + limits[chance_below(c, 4)] + off;
+        q->near_n = n;
+        break;
+    case 1:
+        q->within = oracle_distance(q->near_e, q->near_n, e, n) + off;
+        q->within = q->within < 0 ? 0 : q->within;
+        break;
+    case 2:
+        q->schools[0] = (struct point){e, n + 16093 + off};
+        q->school_count += q->school_count == 0;
+        break;
+    case 3:
+        q->siblings[0] = (struct point){e + 16093 + off, n};
+        q->sibling_count += q->sibling_count == 0;
+        break;
+    default:
+        q->important[0] = (struct point){e, n + 16093 + off};
+        q->important_count += q->important_count == 0;
+        break;
+    }
+}
+
+void generate_question(struct chance *c, const struct country *country, const struct home_fact *homes, int home_count,
+                       struct question *q)
 {
     memset(q, 0, sizeof *q);
     random_point(c, country, &q->near_e, &q->near_n);
@@ -245,5 +399,51 @@ void generate_question(struct chance *c, const struct country *country, struct q
     }
     for (int lift = 1; lift < LIFTS; lift++)
         q->lifts[lift] = chance_percent(c, 25);
+    q->a_pet = chance_percent(c, 12);
     q->as_of_ms = day_zero_ms + chance_below(c, 24) * 3600000LL;
+    day_text(0, q->today);
+    random_preferences(c, country, q);
+    q->never_explained = chance_percent(c, 10);
+    if (q->child_count > 1 && q->child_count <= 5 && chance_percent(c, 40))
+        q->split_into = 2 + chance_below(c, 2);
+    if (chance_percent(c, 15))
+        aim(c, &homes[chance_below(c, home_count)], q);
+}
+
+void generate_relaxed(struct chance *c, const struct question *q, struct question *out)
+{
+    *out = *q;
+    switch (chance_below(c, 10)) {
+    case 0:
+        out->lifts[1 + chance_below(c, LIFTS - 1)] = true;
+        break;
+    case 1:
+        memset(out->features, 0, sizeof out->features);
+        break;
+    case 2:
+        out->avoided_count -= out->avoided_count > 0;
+        break;
+    case 3:
+        memset(out->risks, 0, sizeof out->risks);
+        break;
+    case 4:
+        memset(out->no_pets, 0, sizeof out->no_pets);
+        break;
+    case 5:
+        out->a_pet = false;
+        break;
+    case 6:
+        out->within = chance_percent(c, 50) ? 0 : out->within * 2;
+        break;
+    case 7:
+        out->beside = BESIDE_ANY;
+        break;
+    case 8:
+        out->split = true;
+        break;
+    default:
+        out->avoided_count = 0;
+        out->within = 0;
+        break;
+    }
 }

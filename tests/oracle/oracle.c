@@ -1,4 +1,4 @@
-/* oracle.c - see oracle.h. Slow and literal: sets of children are tried one by one. */
+/* oracle.c - see oracle.h. Slow and literal: sets of children are tried one by one, orders step by step. */
 #include "tests/oracle/oracle.h"
 
 #include <math.h>
@@ -11,6 +11,7 @@ struct attempt {
     unsigned children; /* bit n for child n */
     int size, outside_terms, over_three;
     unsigned failed, lifted;
+    bool no_bed;
 };
 
 static int placed_in(const struct home_fact *home)
@@ -130,6 +131,7 @@ static void try_children(const struct home_fact *home, const struct question *q,
     int placed = placed_in(home);
     t->size = t->outside_terms = t->over_three = 0;
     t->failed = t->lifted = 0;
+    t->no_bed = false;
     bool beside = true;
     for (int i = 0; i < q->child_count; i++) {
         if (!(t->children & 1u << i))
@@ -141,8 +143,10 @@ static void try_children(const struct home_fact *home, const struct question *q,
     }
     if (t->outside_terms > 0 || (home->sibling_group_only && t->size < 2))
         against(q, 3, LIFT_TERMS, &t->failed, &t->lifted);
-    if (t->size > free_beds(home))
+    if (t->size > free_beds(home)) {
         against(q, 4, 0, &t->failed, &t->lifted);
+        t->no_bed = true;
+    }
     int most = home->max_children;
     if (placed == 0 && home->max_if_siblings > most)
         most = home->max_if_siblings;
@@ -209,17 +213,15 @@ static bool meet(const bool *a, const bool *b, int count)
 
 static bool near_avoided(const struct home_fact *home, const struct avoided_place *place)
 {
-    if (home->size_km == 0)
-        return true; /* the whole authority, with nobody to ask how far that reaches */
-    long west = home->square_e_km * 1000L, south = home->square_n_km * 1000L, size = home->size_km * 1000L;
-    long e = place->e < west ? west : place->e > west + size ? west + size : place->e;
-    long n = place->n < south ? south : place->n > south + size ? south + size : place->n;
+    long e = place->e < home->west ? home->west : place->e > home->east ? home->east : place->e;
+    long n = place->n < home->south ? home->south : place->n > home->north ? home->north : place->n;
     return (place->e - e) * (place->e - e) + (place->n - n) * (place->n - n) <= place->radius * place->radius;
 }
 
-static long distance(const struct home_fact *home, const struct question *q)
+/* Whole metres, what is over cut off. */
+long oracle_distance(long e1, long n1, long e2, long n2)
 {
-    long long e = home->point_e - q->near_e, n = home->point_n - q->near_n, sum = e * e + n * n;
+    long long e = e1 - e2, n = n1 - n2, sum = e * e + n * n;
     long long root = (long long)sqrt((double)sum);
     while (root * root > sum)
         root--;
@@ -239,6 +241,7 @@ static void availability(const struct home_fact *home, const struct question *q,
     if (home->state != 'V' || nothing_offered(home) || strcmp(home->from, q->starts_on) > 0 ||
         (*home->until && strcmp(home->until, q->starts_on) < 0)) {
         out->failed |= 1u << 2;
+        out->not_vacant = true;
         return;
     }
     out->unconfirmed = home->lapsed || believed_until(home) <= q->as_of_ms;
@@ -246,20 +249,33 @@ static void availability(const struct home_fact *home, const struct question *q,
         against(q, 2, LIFT_UNCONFIRMED, &out->failed, &out->lifted);
 }
 
-static void preferences(const struct home_fact *home, const struct question *q, struct opinion *out)
+static bool specialist_care(int care)
 {
-    bool states_skills = false;
-    for (int i = 1; i < SKILLS; i++)
-        states_skills |= home->skills[i];
-    out->skill = !states_skills ? NOT_KNOWN : lacks(q->skills, home->skills, SKILLS) ? NOT_MET : MET;
-    out->language = home->language_count == 0 ? NOT_KNOWN : MET;
-    for (int i = 0; home->language_count > 0 && i < q->language_count; i++) {
-        bool spoken = false;
-        for (int j = 0; j < home->language_count; j++)
-            spoken |= strcmp(home->languages[j], q->languages[i]) == 0;
-        if (!spoken)
-            out->language = NOT_MET;
-    }
+    return care == PARENT_CHILD || care == REMAND || care == FFA || care == SHORT_BREAKS;
+}
+
+/* The rules that the request gives something to look at. */
+static unsigned rules_asked(const struct question *q)
+{
+    unsigned asked = 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 7;
+    bool feature = false, risk = false, pet = q->a_pet;
+    for (int i = 1; i < FEATURES; i++)
+        feature |= q->features[i];
+    for (int i = 1; i < RISKS; i++)
+        risk |= q->risks[i];
+    for (int i = 1; i < PETS; i++)
+        pet |= q->no_pets[i];
+    asked |= (unsigned)(q->child_count > 1) << 6 | (unsigned)feature << 8 | (unsigned)(q->beside > BESIDE_ANY) << 9;
+    asked |= (unsigned)(q->avoided_count > 0) << 10 | (unsigned)risk << 11 | (unsigned)pet << 12;
+    return asked | (unsigned)specialist_care(q->care) << 13 | (unsigned)(q->within > 0) << WITHIN;
+}
+
+static bool wrong_pets(const struct home_fact *home, const struct question *q)
+{
+    bool any = false;
+    for (int i = 1; i < PETS; i++)
+        any |= home->pets[i];
+    return meet(q->no_pets, home->pets, PETS) || (q->a_pet && !any);
 }
 
 void oracle_judge(const struct home_fact *home, const struct agency_fact *agency, const struct question *q,
@@ -267,6 +283,7 @@ void oracle_judge(const struct home_fact *home, const struct agency_fact *agency
 {
     memset(out, 0, sizeof *out);
     out->offered = home->live && !home->ended && !home->named_child_only;
+    out->asked = rules_asked(q);
     struct attempt chosen = {.children = (1u << q->child_count) - 1};
     bool short_of_beds = q->child_count > 1 && free_beds(home) < q->child_count;
     if (q->split || short_of_beds)
@@ -276,6 +293,7 @@ void oracle_judge(const struct home_fact *home, const struct agency_fact *agency
     out->failed = chosen.failed;
     out->lifted = chosen.lifted;
     out->taken = chosen.size;
+    out->no_bed = chosen.no_bed;
     if (!q->split && short_of_beds)
         against(q, 6, 0, &out->failed, &out->lifted);
 
@@ -283,8 +301,7 @@ void oracle_judge(const struct home_fact *home, const struct agency_fact *agency
         (*home->approval_ends_on && strcmp(home->approval_ends_on, q->starts_on) <= 0))
         against(q, 1, 0, &out->failed, &out->lifted);
     availability(home, q, out);
-    bool specialist = q->care == PARENT_CHILD || q->care == REMAND || q->care == FFA || q->care == SHORT_BREAKS;
-    if (specialist && !home->care[q->care])
+    if (specialist_care(q->care) && !home->care[q->care])
         against(q, 13, LIFT_TERMS, &out->failed, &out->lifted);
     else if (!offers_care(home, q->care))
         against(q, 3, LIFT_TERMS, &out->failed, &out->lifted);
@@ -298,11 +315,173 @@ void oracle_judge(const struct home_fact *home, const struct agency_fact *agency
             against(q, 10, 0, &out->failed, &out->lifted);
     if (meet(q->risks, home->cannot_take, RISKS))
         against(q, 11, LIFT_RISK, &out->failed, &out->lifted);
-    if (meet(q->no_pets, home->pets, PETS))
+    if (wrong_pets(home, q))
         against(q, 12, 0, &out->failed, &out->lifted);
-    out->distance = distance(home, q);
+    out->distance = oracle_distance(home->point_e, home->point_n, q->near_e, q->near_n);
     if (q->within > 0 && out->distance > q->within)
         against(q, WITHIN, 0, &out->failed, &out->lifted);
     out->lifted &= ~out->failed;
-    preferences(home, q, out);
+    out->suits = out->offered && out->failed == 0 && !out->unconfirmed;
+    out->phone = out->offered && out->failed == 0 && out->unconfirmed;
+}
+
+/* --- the SHOULDs ----------------------------------------------------------------------------------------------- */
+
+#define MILES_10 16093
+#define MILES_20 32187
+
+static int met_if(bool met)
+{
+    return met ? MET : NOT_MET;
+}
+
+/* S2, S4, S12: within 10 miles of each of them; 0 when there is none. */
+static int near_all(const struct home_fact *home, const struct point *points, int count)
+{
+    bool near = true;
+    for (int i = 0; i < count; i++)
+        near &= oracle_distance(home->point_e, home->point_n, points[i].e, points[i].n) <= MILES_10;
+    return count > 0 ? met_if(near) : 0;
+}
+
+static int language(const struct home_fact *home, const struct question *q)
+{
+    for (int i = 0; home->language_count > 0 && i < q->language_count; i++) {
+        bool spoken = false;
+        for (int j = 0; j < home->language_count; j++)
+            spoken |= strcmp(home->languages[j], q->languages[i]) == 0;
+        if (!spoken)
+            return NOT_MET;
+    }
+    return q->language_count == 0 ? 0 : home->language_count == 0 ? NOT_KNOWN : MET;
+}
+
+static int skill(const struct home_fact *home, const struct question *q)
+{
+    bool asked = false, states = false;
+    for (int i = 1; i < SKILLS; i++) {
+        asked |= q->skills[i];
+        states |= home->skills[i];
+    }
+    return !asked ? 0 : !states ? NOT_KNOWN : met_if(!lacks(q->skills, home->skills, SKILLS));
+}
+
+/* Bands of three years; 18 and over is the band after 15 to 17. */
+static int impact(const struct home_fact *home, const struct question *q)
+{
+    bool fine = home->child_count <= 2;
+    for (int i = 0; i < home->child_count; i++) {
+        for (int j = 0; j < q->child_count; j++) {
+            int there = home->children[i].years_from / 3, asked = q->children[j].months / 36;
+            asked = asked > 6 ? 6 : asked;
+            fine &= there - asked <= 1 && asked - there <= 1;
+        }
+    }
+    return met_if(fine);
+}
+
+/* What few homes have, this child does not need, and would be used up. */
+static bool uses_up(const struct home_fact *home, const struct question *q)
+{
+    static const int features[] = {2, 4, 5, 6, 7, 8}, skills[] = {1, 8, 10, 12},
+                     care[] = {PARENT_CHILD, REMAND, THERAPEUTIC, DISABLED};
+    for (size_t i = 0; i < sizeof features / sizeof *features; i++)
+        if (home->features[features[i]] && !q->features[features[i]])
+            return true;
+    for (size_t i = 0; i < sizeof skills / sizeof *skills; i++)
+        if (home->skills[skills[i]] && !q->skills[skills[i]])
+            return true;
+    for (size_t i = 0; i < sizeof care / sizeof *care; i++)
+        if (offers_care(home, care[i]) && q->care != care[i])
+            return true;
+    return q->child_count == 1 && free_beds(home) >= 3;
+}
+
+static int tier_of(const struct agency_fact *agency, const struct question *q)
+{
+    int tier = q->framework < 0 ? 0 : agency->tiers[q->framework];
+    return tier == 0 ? 100 : tier;
+}
+
+static void shoulds(const struct home_fact *home, const struct agency_fact *agency, const struct question *q,
+                    struct opinion *o)
+{
+    int tier = tier_of(agency, q);
+    o->should[S1] = met_if(o->distance <= MILES_20);
+    o->should[S2] = near_all(home, q->schools, q->school_count);
+    o->should[S3] = met_if(places_relation(q->authority, home->authority) == IN_AREA);
+    o->should[S4] = near_all(home, q->siblings, q->sibling_count);
+    o->should[S5] = language(home, q);
+    o->should[S6] = q->culture ? NOT_KNOWN : 0;
+    o->should[S7] = skill(home, q);
+    o->should[S8] = q->long_term ? met_if(offers_care(home, LONG_TERM)) : 0;
+    o->should[S9] = impact(home, q);
+    o->should[S10] = met_if(q->as_of_ms - home->confirmed_ms <= 48 * HOURS);
+    o->should[S11] = q->on_call ? met_if(home->on_call) : 0;
+    o->should[S12] = near_all(home, q->important, q->important_count);
+    o->should[S13] = met_if(!uses_up(home, q));
+    if (q->framework >= 0)
+        o->should[S14_TIER] = met_if(tier < 100 && (q->worst_tier == 0 || tier <= q->worst_tier));
+    if (q->rating)
+        o->should[S14_RATING] = agency->rating == NO_RATING ? NOT_KNOWN : met_if(agency->rating <= GOOD);
+    o->should[S15] = met_if(strcmp(home->approved_on, q->today) <= 0);
+}
+
+/* --- the order ------------------------------------------------------------------------------------------------- */
+
+int oracle_band(long metres)
+{
+    return metres < 8047 ? 0 : metres < 16093 ? 1 : metres < 32187 ? 2 : metres < 80467 ? 3 : 4;
+}
+
+void oracle_prefer(const struct home_fact *home, const struct agency_fact *agency, const struct question *q,
+                   struct opinion *o)
+{
+    static const int rank_of_outcome[] = {0, 0, 2, 1}; /* met, not known, not met; what isn't asked ties */
+    static const int rank_of_rating[RATINGS] = {2, 0, 1, 3, 4};
+    static const int rule_of_step[STEPS] = {
+        [BY_SCHOOL] = S2,  [BY_SIBLINGS] = S4, [BY_LANGUAGE] = S5,       [BY_SKILLS] = S7,
+        [BY_LENGTH] = S8,  [BY_IMPACT] = S9,   [BY_FRESH] = S10,         [BY_ON_CALL] = S11,
+        [BY_WISHES] = S12, [BY_SCARCE] = S13,  [BY_APPROVED_TODAY] = S15};
+    bool key_stage_4 = false;
+    shoulds(home, agency, q, o);
+    for (int i = 0; i < q->child_count; i++)
+        key_stage_4 |= q->children[i].months / 12 == 14 || q->children[i].months / 12 == 15;
+    for (int step = 1; step < STEPS; step++)
+        o->key[step] = rank_of_outcome[o->should[rule_of_step[step]]];
+    o->key[BY_WITHIN_RULES] = (o->lifted & ~(1u << 2)) != 0; /* what is to be phoned has its own list */
+    o->key[BY_BAND] = oracle_band(o->distance);
+    o->key[BY_SCHOOL_KS4] = key_stage_4 ? o->key[BY_SCHOOL] : 0;
+    int relation = places_relation(q->authority, home->authority);
+    o->key[BY_AREA] = relation == IN_AREA ? 0 : relation == ADJOINING ? 1 : 2;
+    o->key[BY_TIER] = tier_of(agency, q);
+    o->key[BY_RATING] = rank_of_rating[agency->rating];
+}
+
+int oracle_step_between(const struct question *q, const struct opinion *a, const struct opinion *b, int *difference)
+{
+    for (int i = 0; i < q->step_count; i++) {
+        *difference = a->key[q->steps[i]] - b->key[q->steps[i]];
+        if (*difference != 0)
+            return q->steps[i];
+    }
+    *difference = 0;
+    return 0;
+}
+
+bool oracle_nearer(const struct found *a, const struct found *b)
+{
+    if (a->opinion.distance != b->opinion.distance)
+        return a->opinion.distance < b->opinion.distance;
+    if (a->home->vacancy != b->home->vacancy)
+        return a->home->vacancy < b->home->vacancy;
+    if (a->agency->rank != b->agency->rank)
+        return a->agency->rank < b->agency->rank;
+    return a->home->reference < b->home->reference;
+}
+
+bool oracle_before(const struct question *q, const struct found *a, const struct found *b)
+{
+    int difference;
+    return oracle_step_between(q, &a->opinion, &b->opinion, &difference) ? difference < 0 : oracle_nearer(a, b);
 }
