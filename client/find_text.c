@@ -55,6 +55,20 @@ static const struct rule_words {
     {VACANCY__V1__RULE__RULE_DISTANCE, "distance", "farther than --within", "a wider --within", NAME_ONLY},
     {VACANCY__V1__RULE__RULE_S5_LANGUAGE, "language", "language not spoken", "", BOTH},
     {VACANCY__V1__RULE__RULE_S7_SKILLS, "skills", "skill not there", "", BOTH},
+    {VACANCY__V1__RULE__RULE_S1_NEAR_HOME, "near home", "far from home", "", BOTH},
+    {VACANCY__V1__RULE__RULE_S2_SCHOOL, "school", "far from school", "", BOTH},
+    {VACANCY__V1__RULE__RULE_S3_IN_AREA, "in area", "outside the area", "", NAME_ONLY},
+    {VACANCY__V1__RULE__RULE_S4_NEAR_SIBLINGS, "near siblings", "far from siblings", "", BOTH},
+    {VACANCY__V1__RULE__RULE_S6_CULTURE, "culture", "culture", "", BOTH},
+    {VACANCY__V1__RULE__RULE_S8_LENGTH, "long term", "not offered for long", "", NAME_ONLY},
+    {VACANCY__V1__RULE__RULE_S9_IMPACT, "children there", "children there", "", BOTH},
+    {VACANCY__V1__RULE__RULE_S10_FRESH, "confirmed", "confirmed long ago", "", BOTH},
+    {VACANCY__V1__RULE__RULE_S11_ON_CALL, "on call", "not on call", "", NAME_ONLY},
+    {VACANCY__V1__RULE__RULE_S12_WISHES, "important places", "far from important places", "", BOTH},
+    {VACANCY__V1__RULE__RULE_S13_SCARCE, "scarce capability", "scarce capability used up", "", BOTH},
+    {VACANCY__V1__RULE__RULE_S14_TIER, "framework tier", "not on the framework", "", BOTH},
+    {VACANCY__V1__RULE__RULE_S14_RATING, "rating", "rating", "", BOTH},
+    {VACANCY__V1__RULE__RULE_S15_APPROVED_TODAY, "approved today", "approval due", "", NAME_ONLY},
 };
 
 static const struct rule_words *words_of(Vacancy__V1__Rule rule)
@@ -95,7 +109,7 @@ static char *care_words(const option *o)
     return text.text;
 }
 
-static void print_table(FILE *out, unsigned width, const Vacancy__V1__FindVacanciesResponse *response)
+static void print_table(FILE *out, unsigned width, option *const *options, size_t count, int64_t as_of_ms)
 {
     static const char *const headings[] = {"", "miles", "area", "authority", "where", "beds", "confirmed", "care"};
     struct table *table = table_create();
@@ -109,8 +123,8 @@ static void print_table(FILE *out, unsigned width, const Vacancy__V1__FindVacanc
         else if (i == 4)
             table_may_shrink(table, WHERE_COLUMNS_LEAST);
     }
-    for (size_t i = 0; i < response->n_options; i++) {
-        const option *o = response->options[i];
+    for (size_t i = 0; i < count; i++) {
+        const option *o = options[i];
         char *care = care_words(o);
         table_cell(table, "%zu", i + 1);
         table_cell(table, "%s", miles_text(o->distance_metres, text));
@@ -118,8 +132,7 @@ static void print_table(FILE *out, unsigned width, const Vacancy__V1__FindVacanc
         table_cell(table, "%s", o->home_authority_name[0] ? o->home_authority_name : o->home_authority);
         table_cell(table, "%s", relation_words(o->relation));
         table_cell(table, "%u", o->beds_free);
-        table_cell(table, "%s%s", o->unconfirmed ? "run out, " : "",
-                   ago_text(o->confirmed_at_ms, response->as_of_ms, ago));
+        table_cell(table, "%s%s", o->unconfirmed ? "run out, " : "", ago_text(o->confirmed_at_ms, as_of_ms, ago));
         table_cell(table, "%s", care);
         free(care);
     }
@@ -355,16 +368,28 @@ static void print_positions(FILE *out, unsigned width, const Vacancy__V1__FindVa
     grown_free(&text);
 }
 
+/* A table of all, then each with its reasons. */
+static void print_options(FILE *out, unsigned width, option *const *options, size_t count,
+                          const Vacancy__V1__FindVacanciesRequest *request,
+                          const Vacancy__V1__FindVacanciesResponse *response)
+{
+    if (count > 0)
+        print_table(out, width, options, count, response->as_of_ms);
+    for (size_t i = 0; i < count; i++)
+        print_option(out, width, i + 1, options[i], request->n_children);
+}
+
 void find_text_print(FILE *out, unsigned width, const Vacancy__V1__FindVacanciesRequest *request,
                      const Vacancy__V1__FindVacanciesResponse *response)
 {
     size_t wanted = request->limit ? request->limit : 3;
     if (response->n_options == 0)
         fputs("Nothing suits.\n", out);
-    else
-        print_table(out, width, response);
-    for (size_t i = 0; i < response->n_options; i++)
-        print_option(out, width, i + 1, response->options[i], request->n_children);
+    print_options(out, width, response->options, response->n_options, request, response);
+    if (response->n_phone_first > 0)
+        fputs("\nThese suit, but whether they are still vacant has not been confirmed in time. Telephone first:\n\n",
+              out);
+    print_options(out, width, response->phone_first, response->n_phone_first, request, response);
     if (response->n_options < wanted)
         print_why(out, width, response);
     print_positions(out, width, response);

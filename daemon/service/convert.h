@@ -10,6 +10,7 @@
 #define VACANCY_SERVICE_CONVERT_H
 
 #include "daemon/base/arena.h"
+#include "daemon/service/check.h"
 #include "daemon/service/service.h"
 #include "vacancy/v1/agency_service.pb-c.h"
 #include "vacancy/v1/hub_service.pb-c.h"
@@ -28,13 +29,24 @@ enum err agency_from(const struct service_context *ctx, const Vacancy__V1__Agenc
 /* What a search was asked with beside the criteria. */
 struct search_frame {
     const char *request_reference; /* the message's */
+    const char *order_name;        /* the message's; "default" where it gives none */
     uint32_t purpose;
     enum place_precision near_precision;
 };
-/* ERR_FORBIDDEN when the asking authority is not one of today's. */
-enum err criteria_from(const struct service_context *ctx, const struct principal *team,
-                       const Vacancy__V1__FindVacanciesRequest *in, int64_t now_ms, struct criteria *out,
-                       struct search_frame *frame, struct problem *problem) __attribute__((warn_unused_result));
+/* A search, checked, and what its answer needs beside what is found. */
+struct question {
+    struct principal team;
+    struct criteria criteria;
+    struct search_frame frame;
+    /* What is known of the roster's other regions, by code (replica_ages); none at a hub without federation. */
+    const struct replica_age *ages;
+    size_t age_count;
+};
+/* From what out->team asks, at `at` of its request: criteria and frame. ERR_FORBIDDEN when its authority is not one of
+ * today's. */
+enum err question_from(const struct service_context *ctx, const struct path *at,
+                       const Vacancy__V1__FindVacanciesRequest *in, int64_t now_ms, struct question *out,
+                       struct problem *problem) __attribute__((warn_unused_result));
 
 /* --- out: NULL when the arena's limit is reached --------------------------------------------------------------- */
 
@@ -42,10 +54,18 @@ Vacancy__V1__CarerView *carer_view(const struct home_carer *home, struct arena *
 /* There must be a live vacancy. */
 Vacancy__V1__VacancyView *vacancy_view(const struct home_carer *home, struct arena *arena);
 Vacancy__V1__Agency *agency_view(const struct agency *agency, struct arena *arena);
-/* ages: what is known of the roster's other regions, by code (replica_ages); none at a hub without federation. */
-Vacancy__V1__FindVacanciesResponse *answer_view(const struct service_context *ctx, const struct principal *team,
-                                                const struct criteria *criteria, const struct search_frame *frame,
-                                                const struct answer *answer, const struct replica_age *ages,
-                                                size_t age_count, struct arena *arena);
+Vacancy__V1__FindVacanciesResponse *answer_view(const struct service_context *ctx, const struct question *question,
+                                                const struct answer *answer, struct arena *arena);
+/* There must be one: explanation->found. */
+Vacancy__V1__ExplainVacancyResponse *explanation_view(const struct service_context *ctx,
+                                                      const struct question *question,
+                                                      const struct explanation *explanation, struct arena *arena);
+/* As an option of an answer: what WatchVacancies sends one by one. */
+Vacancy__V1__Option *option_view(const struct service_context *ctx, const struct question *question,
+                                 const struct option *option, struct arena *arena);
+/* The regions that were searched and those of the roster. False when the arena's limit is reached. */
+bool positions_view(const struct service_context *ctx, const struct question *question,
+                    const struct region_position *searched, size_t searched_count, Vacancy__V1__RegionPosition ***out,
+                    size_t *out_count, struct arena *arena);
 
 #endif

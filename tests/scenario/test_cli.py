@@ -53,7 +53,7 @@ def test_a_vacancy_from_file_to_search_and_away(agencies):
     assert "call      Leeds fostering service, 0113 496 0000, out of hours 0113 496 0001" in found.stdout
     assert "L-1" not in found.stdout and "LS6 1" not in found.stdout.replace(" LS6 ", "")
     as_json = json.loads(hub.run_vacancy(library.TEAM, *SEARCH, "--json").stdout)
-    assert as_json["options"][0]["relation"] == "IN_AREA" and as_json["policy"] == "distance"
+    assert as_json["options"][0]["relation"] == "IN_AREA" and as_json["policy"] == "default"
     listed = json.loads(hub.run_vacancy(LEEDS, "list", "vacancies", "--json").stdout)
     assert [(each["vacancy"]["agency_reference"], each["state"]) for each in listed] == [("L-1", "VACANT")]
     assert "L-1" in hub.run_vacancy(LEEDS, "list", "carers").stdout

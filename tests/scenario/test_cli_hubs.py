@@ -265,7 +265,7 @@ def test_lost_carers_are_marked(fake, vacancy):
 
 # --- find ---------------------------------------------------------------------------------------------------------
 def find(fake, vacancy, *positions, **options):
-    answer = message(fake, "FindVacanciesResponse", as_of_ms=NOW_MS, policy="distance",
+    answer = message(fake, "FindVacanciesResponse", as_of_ms=NOW_MS, policy="default",
                      positions=[message(fake, "RegionPosition", **each) for each in positions],
                      options=[message(fake, "Option", vacancy_id="7KQ2-M9FW-3TXB", area="Bristol, City of, BS3",
                                       home_authority_name="Bristol, City of", relation="AUTHORITY_RELATION_AT_A_DISTANCE",

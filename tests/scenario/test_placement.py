@@ -29,10 +29,11 @@ def test_finds_with_reasons(offers, messages):
         for option in found.options:
             assert option.agency.phone == "0113 496 0000" and option.home_authority_name == "Leeds"
             assert option.reasons and option.beds_free == 2
-        assert found.policy == "distance" and len(found.gazetteer_digest) == 64
+        assert found.policy == "default" and found.order_steps and len(found.gazetteer_digest) == 64
         everything = team.call(FIND, homes.search(messages, limit=100))
         assert len(everything.options) == 10
-        distances = [option.distance_metres for option in everything.options]
+        nearest = team.call(FIND, homes.search(messages, limit=100, order_name="nearest"))
+        distances = [option.distance_metres for option in nearest.options]
         assert distances == sorted(distances)
         again = team.call(FIND, homes.search(messages, limit=100))
         assert list(again.options) == list(everything.options)

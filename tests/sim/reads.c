@@ -31,8 +31,8 @@ static bool agency_active(const struct sim_hub *hub, const char *id)
     return false;
 }
 
-static uint32_t expect_options(struct sim_hub *hub, int64_t as_of_ms, bool unconfirmed_too,
-                               struct expected out[ROWS_MAX])
+/* Those with a confirmation that holds, or those to telephone first. */
+static uint32_t expect_options(struct sim_hub *hub, int64_t as_of_ms, bool unconfirmed, struct expected out[ROWS_MAX])
 {
     const struct rows *offers = proof_offers(&hub->proof);
     uint32_t count = 0;
@@ -42,7 +42,8 @@ static uint32_t expect_options(struct sim_hub *hub, int64_t as_of_ms, bool uncon
         sim_require(hub->sim, offer_decode(&octets, &expected->offer) == ERR_NONE, "an offer can't be read");
         expected->row = &offers->at[i];
         expected->unconfirmed = expected->offer.state == VACANCY_LAPSED || expected->offer.valid_until_ms < as_of_ms;
-        count += content_suits(&expected->offer, agency_active(hub, expected->offer.agency), as_of_ms, unconfirmed_too);
+        count += expected->unconfirmed == unconfirmed &&
+                 content_suits(&expected->offer, agency_active(hub, expected->offer.agency), as_of_ms, unconfirmed);
     }
     return count;
 }
@@ -55,10 +56,32 @@ static const struct expected *expected_of(const struct expected *all, uint32_t c
     return NULL;
 }
 
-void traffic_compare_match(struct sim_hub *hub)
+static void compare_options(struct sim_hub *hub, const struct option *options, uint32_t found, int64_t as_of_ms,
+                            bool unconfirmed)
 {
     struct sim *sim = hub->sim;
     struct expected expected[ROWS_MAX];
+    uint32_t count = expect_options(hub, as_of_ms, unconfirmed, expected);
+    struct arena arena;
+    sim_require(sim, found == count, "a search finds %u options%s, the log's state has %u", found,
+                unconfirmed ? " to telephone first" : "", count);
+    arena_init(&arena, ARENA_BYTES);
+    for (uint32_t i = 0; i < found; i++) {
+        const struct expected *one = expected_of(expected, count, options[i].offer.vacancy_id);
+        struct octets octets;
+        sim_require(sim, one != NULL, "a search finds an option that the log does not lead to");
+        sim_require(sim, offer_encode(&options[i].offer, &arena, &octets) == ERR_NONE, "an offer can't be encoded");
+        sim_require(sim, octets.size == one->row->bytes && memcmp(octets.data, one->row->octets, octets.size) == 0,
+                    "match holds an offer with other content than the log's");
+        sim_require(sim, options[i].national_reference == get_be64(one->row->key), "match holds another carer's offer");
+        sim_require(sim, options[i].unconfirmed == unconfirmed, "match shows an expired vacancy as confirmed");
+    }
+    arena_finish(&arena);
+}
+
+void traffic_compare_match(struct sim_hub *hub)
+{
+    struct sim *sim = hub->sim;
     struct criteria criteria;
     content_criteria(clock_wall_ms(&hub->clock), &criteria);
     uint64_t held, bytes;
@@ -70,20 +93,8 @@ void traffic_compare_match(struct sim_hub *hub)
     arena_init(&arena, ARENA_BYTES);
     enum err err = match_find(hub->match, &criteria, UINT32_MAX, &arena, &answer, NULL);
     sim_require(sim, err == ERR_NONE, "a search failed: %s", err_name(err));
-    uint32_t count = expect_options(hub, criteria.as_of_ms, true, expected);
-    sim_require(sim, answer.option_count == count, "a search finds %u options, the log's state has %u",
-                answer.option_count, count);
-    for (uint32_t i = 0; i < answer.option_count; i++) {
-        const struct option *option = &answer.options[i];
-        const struct expected *one = expected_of(expected, count, option->offer.vacancy_id);
-        struct octets octets;
-        sim_require(sim, one != NULL, "a search finds an option that the log does not lead to");
-        sim_require(sim, offer_encode(&option->offer, &arena, &octets) == ERR_NONE, "an offer can't be encoded");
-        sim_require(sim, octets.size == one->row->bytes && memcmp(octets.data, one->row->octets, octets.size) == 0,
-                    "match holds an offer with other content than the log's");
-        sim_require(sim, option->national_reference == get_be64(one->row->key), "match holds another carer's offer");
-        sim_require(sim, option->unconfirmed == one->unconfirmed, "match shows an expired vacancy as confirmed");
-    }
+    compare_options(hub, answer.options, answer.option_count, criteria.as_of_ms, false);
+    compare_options(hub, answer.phone_first, answer.phone_first_count, criteria.as_of_ms, true);
     arena_finish(&arena);
 }
 
@@ -100,39 +111,49 @@ struct finding {
     uint32_t limit;
 };
 
+/* One of an answer's two lists: what suits, or what is to be telephoned first. */
+static void check_options(struct sim_hub *hub, const struct finding *finding, int64_t as_of_ms,
+                          Vacancy__V1__Option *const *options, size_t found, bool unconfirmed)
+{
+    struct expected expected[ROWS_MAX];
+    uint32_t count = expect_options(hub, as_of_ms, unconfirmed, expected);
+    uint32_t shown = unconfirmed && !finding->unconfirmed_too ? 0 : count < finding->limit ? count : finding->limit;
+    sim_require(hub->sim, found == shown, "FindVacancies shows %zu %s where %u suit", found,
+                unconfirmed ? "to telephone first" : "options", shown);
+    for (size_t i = 0; i < found; i++) {
+        uint64_t id;
+        sim_require(hub->sim, id_parse(options[i]->vacancy_id, &id), "a vacancy id can't be read");
+        const struct expected *one = expected_of(expected, count, id);
+        sim_require(hub->sim, one != NULL, "FindVacancies shows what does not suit");
+        sim_require(hub->sim, options[i]->beds_free == one->offer.beds_free && options[i]->beds_free > 0,
+                    "FindVacancies shows other beds than are free");
+        sim_require(hub->sim,
+                    options[i]->unconfirmed == unconfirmed && (unconfirmed || options[i]->valid_until_ms >= as_of_ms),
+                    "FindVacancies shows an expired vacancy as confirmed");
+        sim_cover(!unconfirmed                         ? COVERED_OPTION_SHOWN
+                  : one->offer.state == VACANCY_LAPSED ? COVERED_OPTION_UNCONFIRMED
+                                                       : COVERED_OPTION_EXPIRED_BUT_NOT_LAPSED);
+    }
+}
+
 static void find_answered(struct sim_call *call, const ProtobufCMessage *message)
 {
     const Vacancy__V1__FindVacanciesResponse *response = (const Vacancy__V1__FindVacanciesResponse *)message;
     const struct finding *finding = call->user;
     struct sim_hub *hub = call->hub;
-    struct expected expected[ROWS_MAX];
-    const char *ids[OPTIONS_MAX];
-    uint32_t count = expect_options(hub, response->as_of_ms, finding->unconfirmed_too, expected);
-    uint32_t shown = count < finding->limit ? count : finding->limit;
-    sim_require(hub->sim, response->n_options == shown, "FindVacancies shows %zu options where %u suit",
-                response->n_options, shown);
-    for (size_t i = 0; i < response->n_options; i++) {
-        const Vacancy__V1__Option *option = response->options[i];
-        uint64_t id;
-        sim_require(hub->sim, id_parse(option->vacancy_id, &id), "a vacancy id can't be read");
-        const struct expected *one = expected_of(expected, count, id);
-        sim_require(hub->sim, one != NULL, "FindVacancies shows what does not suit");
-        sim_require(hub->sim, option->beds_free == one->offer.beds_free && option->beds_free > 0,
-                    "FindVacancies shows other beds than are free");
-        sim_require(hub->sim,
-                    option->unconfirmed == one->unconfirmed &&
-                        (option->unconfirmed || option->valid_until_ms >= response->as_of_ms),
-                    "FindVacancies shows an expired vacancy as confirmed");
-        sim_cover(!option->unconfirmed                 ? COVERED_OPTION_SHOWN
-                  : one->offer.state == VACANCY_LAPSED ? COVERED_OPTION_UNCONFIRMED
-                                                       : COVERED_OPTION_EXPIRED_BUT_NOT_LAPSED);
-        ids[i] = option->vacancy_id;
-    }
-    if (response->n_options == 0)
+    const char *ids[2 * OPTIONS_MAX];
+    size_t shown = 0;
+    check_options(hub, finding, response->as_of_ms, response->options, response->n_options, false);
+    check_options(hub, finding, response->as_of_ms, response->phone_first, response->n_phone_first, true);
+    for (size_t i = 0; i < response->n_options; i++)
+        ids[shown++] = response->options[i]->vacancy_id;
+    for (size_t i = 0; i < response->n_phone_first; i++)
+        ids[shown++] = response->phone_first[i]->vacancy_id;
+    if (shown == 0)
         sim_cover(COVERED_NOTHING_FOUND);
     sim_require(hub->sim, response->n_positions == 1 && response->positions[0]->sequence <= hub->proof.last.sequence,
                 "FindVacancies names a position that is not in the log");
-    proof_disclosed(&hub->proof, team_name(), "/vacancy.v1.PlacementService/FindVacancies", ids, response->n_options);
+    proof_disclosed(&hub->proof, team_name(), "/vacancy.v1.PlacementService/FindVacancies", ids, shown);
 }
 
 /* Reads fail only for the disk's sake, or for whom they are refused. */

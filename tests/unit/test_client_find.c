@@ -227,6 +227,41 @@ static void an_answer_reads_well(void **state)
     json_decref(json);
 }
 
+/* Apart from what suits, and said to be. */
+static void what_is_to_be_telephoned_first_is_a_list_of_its_own(void **state)
+{
+    (void)state;
+    Vacancy__V1__FindVacanciesRequest request = VACANCY__V1__FIND_VACANCIES_REQUEST__INIT;
+    Vacancy__V1__FindVacanciesResponse response = VACANCY__V1__FIND_VACANCIES_RESPONSE__INIT;
+    Vacancy__V1__Option option = VACANCY__V1__OPTION__INIT, *options[] = {&option};
+    request.n_children = option.children_taken = option.beds_free = 1;
+    option.vacancy_id = (char *)"7KQ2-M9FW-3TXB";
+    option.distance_metres = 12345;
+    option.area = (char *)"Leeds, LS6";
+    option.home_authority_name = (char *)"Leeds";
+    option.relation = VACANCY__V1__AUTHORITY_RELATION__AUTHORITY_RELATION_IN_AREA;
+    option.confirmed_at_ms = AS_OF - 30 * HOUR_MS;
+    option.unconfirmed = true;
+    response.n_phone_first = 1;
+    response.phone_first = options;
+    response.as_of_ms = AS_OF;
+    response.considered = 1;
+    char *text = text_of(&request, &response, 100);
+    assert_string_equal(
+        text, "Nothing suits.\n"
+              "\n"
+              "These suit, but whether they are still vacant has not been confirmed in time. Telephone first:\n"
+              "\n"
+              "   miles  area        authority  where    beds  confirmed          care\n"
+              "1    7.7  Leeds, LS6  Leeds      in area     1  run out, 30 h ago\n"
+              "\n"
+              "1  Leeds, LS6  (vacancy 7KQ2-M9FW-3TXB)\n"
+              "   gaps      its confirmation has run out: telephone first\n"
+              "\n"
+              "As of 22 Nov 2026 03:06.\n");
+    free(text);
+}
+
 static void an_empty_answer_says_why(void **state)
 {
     (void)state;
@@ -269,9 +304,12 @@ int main(void)
     setenv("TZ", "UTC", 1);
     screen_init();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(flags_make_a_request),     cmocka_unit_test(wrong_flags_are_named),
-        cmocka_unit_test(fields_become_flags),      cmocka_unit_test(an_answer_reads_well),
+        cmocka_unit_test(flags_make_a_request),
+        cmocka_unit_test(wrong_flags_are_named),
+        cmocka_unit_test(fields_become_flags),
+        cmocka_unit_test(an_answer_reads_well),
         cmocka_unit_test(an_empty_answer_says_why),
+        cmocka_unit_test(what_is_to_be_telephoned_first_is_a_list_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,44 +15,42 @@
 
 #define HOME "E12000003"
 
-struct question {
+struct asked {
     struct service_context ctx;
-    struct principal team;
-    struct criteria criteria;
-    struct search_frame frame;
+    struct question question;
     struct arena arena;
 };
 
 static int set_up(void **state)
 {
-    struct question *question = calloc(1, sizeof *question);
+    struct asked *asked = calloc(1, sizeof *asked);
     struct gazetteer *gazetteer;
     struct problem problem;
     assert_int_equal(gazetteer_load(NULL, &gazetteer, &problem), ERR_NONE);
-    question->ctx.gazetteer = gazetteer;
-    strcpy(question->ctx.region, HOME);
-    question->team = (struct principal){.role = ROLE_TEAM, .region = HOME, .authority = "E08000035"};
-    question->frame.near_precision = PLACE_SECTOR;
-    arena_init(&question->arena, 1 << 20);
-    *state = question;
+    asked->ctx.gazetteer = gazetteer;
+    strcpy(asked->ctx.region, HOME);
+    asked->question.team = (struct principal){.role = ROLE_TEAM, .region = HOME, .authority = "E08000035"};
+    asked->question.frame = (struct search_frame){.order_name = "default", .near_precision = PLACE_SECTOR};
+    arena_init(&asked->arena, 1 << 20);
+    *state = asked;
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    struct question *question = *state;
-    gazetteer_destroy((struct gazetteer *)question->ctx.gazetteer);
-    arena_finish(&question->arena);
-    free(question);
+    struct asked *asked = *state;
+    gazetteer_destroy((struct gazetteer *)asked->ctx.gazetteer);
+    arena_finish(&asked->arena);
+    free(asked);
     return 0;
 }
 
-static const Vacancy__V1__FindVacanciesResponse *view(struct question *question, const struct answer *answer,
+static const Vacancy__V1__FindVacanciesResponse *view(struct asked *asked, const struct answer *answer,
                                                       const struct replica_age *ages, size_t age_count)
 {
-    const Vacancy__V1__FindVacanciesResponse *out =
-        answer_view(&question->ctx, &question->team, &question->criteria, &question->frame, answer, ages, age_count,
-                    &question->arena);
+    asked->question.ages = ages;
+    asked->question.age_count = age_count;
+    const Vacancy__V1__FindVacanciesResponse *out = answer_view(&asked->ctx, &asked->question, answer, &asked->arena);
     assert_non_null(out);
     return out;
 }
@@ -114,14 +112,14 @@ static void test_every_region_of_the_roster(void **state)
 /* The operator's limit, not the default. */
 static void test_the_configured_age(void **state)
 {
-    struct question *question = *state;
+    struct asked *asked = *state;
     struct region_position searched[] = {{"E12000001", 1, 5}, {HOME, 2, 17}};
     const struct answer answer = {.positions = searched, .position_count = 2};
     struct replica_age age = {.region = "E12000001", .present = true, .age_ms = 5000};
-    question->ctx.stale_after_ms = 5000;
-    assert_false(view(question, &answer, &age, 1)->positions[0]->stale);
+    asked->ctx.stale_after_ms = 5000;
+    assert_false(view(asked, &answer, &age, 1)->positions[0]->stale);
     age.age_ms = 5001;
-    assert_true(view(question, &answer, &age, 1)->positions[0]->stale);
+    assert_true(view(asked, &answer, &age, 1)->positions[0]->stale);
 }
 
 static void test_an_option_says_its_region(void **state)
@@ -139,7 +137,7 @@ static void test_an_option_says_its_region(void **state)
 /* A federation of every council's hub. */
 static void test_two_hundred_regions(void **state)
 {
-    struct question *question = *state;
+    struct asked *asked = *state;
     static struct replica_age ages[ROSTER_REGIONS_MAX];
     static struct region_position searched[ROSTER_REGIONS_MAX + 1];
     for (int i = 0; i < ROSTER_REGIONS_MAX; i++) {
@@ -150,14 +148,13 @@ static void test_two_hundred_regions(void **state)
     }
     searched[ROSTER_REGIONS_MAX] = (struct region_position){HOME, 1, 1};
     const struct answer answer = {.positions = searched, .position_count = ROSTER_REGIONS_MAX + 1};
-    const Vacancy__V1__FindVacanciesResponse *out = view(question, &answer, ages, ROSTER_REGIONS_MAX);
+    const Vacancy__V1__FindVacanciesResponse *out = view(asked, &answer, ages, ROSTER_REGIONS_MAX);
     assert_int_equal(out->n_positions, ROSTER_REGIONS_MAX + 1);
     for (size_t i = 0; i < ROSTER_REGIONS_MAX; i++)
         assert_true(out->positions[i]->age_ms == (int64_t)i && !out->positions[i]->stale);
     struct arena small;
     arena_init(&small, 1000);
-    assert_null(answer_view(&question->ctx, &question->team, &question->criteria, &question->frame, &answer, ages,
-                            ROSTER_REGIONS_MAX, &small));
+    assert_null(answer_view(&asked->ctx, &asked->question, &answer, &small));
     arena_finish(&small);
 }
 

@@ -195,7 +195,9 @@ static void test_find_answers(void **state)
     assert_string_equal(out->positions[0]->region, FAKE_REGION);
     assert_true(out->positions[0]->sequence == fake_hub_log(&hub));
     assert_int_equal(strlen(out->gazetteer_digest), 64);
-    assert_string_equal(out->policy, "distance");
+    assert_string_equal(out->policy, "default");
+    assert_true(out->n_order_steps > 0);
+    assert_non_null(strstr(out->ask_first, "relative"));
     assert_string_equal(out->near_precision, "sector");
     for (size_t i = 0; i < out->n_options; i++) {
         const Vacancy__V1__Option *option = out->options[i];
@@ -204,6 +206,7 @@ static void test_find_answers(void **state)
         assert_string_equal(option->home_authority, "E08000035");
         assert_string_equal(option->home_authority_name, "Leeds");
         assert_int_equal(option->relation, VACANCY__V1__AUTHORITY_RELATION__AUTHORITY_RELATION_IN_AREA);
+        assert_int_equal(option->approval_needed, VACANCY__V1__APPROVAL_NEEDED__APPROVAL_NEEDED_NONE);
         assert_string_equal(option->agency->name, "Leeds City Council");
         assert_string_equal(option->agency->phone, "0113 496 0000");
         assert_true(option->n_reasons > 0);
