@@ -90,7 +90,7 @@ $(BUILD)/%.o: %.c $(BUILD)/flags | $(gen_h) $(descset)
 	$(Q)$(CC) $(WARN) $(OURFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # A search's time goes into short loops of a known number over words, which pay once they are unrolled.
-$(BUILD)/daemon/match/match_rules.o: private CFLAGS := $(CFLAGS:-O2=-O3)
+$(addprefix $(BUILD)/daemon/match/match_,rules.o tree.o search.o): private CFLAGS := $(CFLAGS:-O2=-O3)
 
 # The descriptors are built into the program (.incbin).
 $(BUILD)/daemon/service/reflection.o: private OURFLAGS += -Wa,-I$(BUILD)/gen

@@ -95,8 +95,8 @@ enum rule_outcome { RULE_OUTCOME_NONE, RULE_MET, RULE_NOT_MET, RULE_NOT_KNOWN, R
 #define AVOIDED_MAX          8
 #define WANTED_LANGUAGES_MAX 4
 #define OPTIONS_MAX          100
-#define REASON_TEXT_BYTES    120
-#define PLACES_WANTED_MAX    4  /* schools; siblings elsewhere; important places: of each */
+#define REASON_TEXT_BYTES    200
+#define PLACES_WANTED_MAX    4 /* schools; siblings elsewhere; important places: of each */
 #define ORDER_STEPS_MAX      16
 #define RELAXATIONS_MAX      8
 #define RELAXED_TOGETHER_MAX 2
@@ -157,7 +157,7 @@ bool criteria_order(struct criteria *criteria, const char *name);
 struct reason {
     enum rule rule;
     enum rule_outcome outcome;
-    char asked[REASON_TEXT_BYTES], found[REASON_TEXT_BYTES];
+    const char *asked, *found; /* in the answer's arena, shorter than REASON_TEXT_BYTES */
 };
 
 struct option {
@@ -168,7 +168,7 @@ struct option {
     uint32_t distance_metres, children_taken;
     bool unconfirmed;
     uint32_t reason_count;
-    struct reason reasons[RULE_END];
+    struct reason *reasons; /* in the answer's arena, in the order H1 to H14, distance, S1 to S15 */
 };
 
 struct rule_count {
@@ -181,7 +181,7 @@ struct region_position {
     uint64_t epoch, sequence;
 };
 
-/* Rules which, lifted together, would give `count` more options. */
+/* Rules which, relaxed together, would give `count` more options, or offers to phone first; see proto Relaxation. */
 struct relaxation {
     enum rule rules[RELAXED_TOGETHER_MAX]; /* ascending; RULE_NONE: only one */
     uint32_t count, nearest_metres;
@@ -233,7 +233,8 @@ struct commit_observer match_observer(struct match *match);
  * Finds the nearest suitable vacancies. Everything in *answer lives in `arena`. ERR_LIMIT when the arena is too small;
  * ERR_UNAVAILABLE when MATCH_SEARCHES_MAX are unfinished.
  * work: the search stops after about work_budget offers tested and leaves its place in *resume (NULL resume: runs
- * through); call again with the same arguments until *resume is NULL. match_search_abandon frees an unfinished one.
+ * through); call again with the same arguments until *resume is NULL: the criteria are borrowed until then.
+ * match_search_abandon frees an unfinished one.
  */
 struct match_search;
 enum err match_find(struct match *match, const struct criteria *criteria, uint32_t work_budget, struct arena *arena,

@@ -5,27 +5,27 @@
 
 #include <string.h>
 
-static void option_fill(const struct match *match, const struct match_version *version, const struct asked *asked,
-                        const struct found *found, struct option *option)
+static bool option_fill(const struct match *match, const struct match_version *version, const struct asked *asked,
+                        const struct found *found, uint32_t failed, struct arena *arena, struct option *option)
 {
     const struct held_offer *held = found->group->held[found->lane];
     const struct agency_slot *agency = &version->agencies->slots[found->group->agency[found->lane]];
     held_read(held, &option->offer);
-    option->agency = *agency->row; /* an active agency is a known one */
+    option->agency = agency->row ? *agency->row : (struct agency){0}; /* an active agency is a known one */
     memcpy(option->region, agency->region, sizeof option->region);
     option->national_reference = held->national_reference;
     option->distance_metres = found->distance_metres;
     option->children_taken = found->children_taken;
     option->unconfirmed = facts_unconfirmed(found->group, found->lane, asked->criteria->as_of_ms);
-    reasons_fill(asked, found->overridden, index_gazetteer(match), option);
+    return reasons_fill(asked, found->overridden, failed, index_gazetteer(match), arena, option);
 }
 
-void answer_option(const struct match *match, const struct match_version *version, const struct criteria *criteria,
-                   const struct found *found, struct option *option)
+bool answer_option(const struct match *match, const struct match_version *version, const struct criteria *criteria,
+                   const struct found *found, uint32_t failed, struct arena *arena, struct option *option)
 {
     struct asked asked;
     asked_prepare(criteria, &asked);
-    option_fill(match, version, &asked, found, option);
+    return option_fill(match, version, &asked, found, failed, arena, option);
 }
 
 struct option *answer_options(const struct match *match, const struct match_version *version,
@@ -39,7 +39,8 @@ struct option *answer_options(const struct match *match, const struct match_vers
     for (uint32_t i = 0; i < list->count; i++)
         __builtin_prefetch(list->best[i].group->held[list->best[i].lane]);
     for (uint32_t i = 0; i < list->count; i++)
-        option_fill(match, version, &asked, &list->best[i], &options[i]);
+        if (!option_fill(match, version, &asked, &list->best[i], 0, arena, &options[i]))
+            return NULL;
     return options;
 }
 

@@ -106,18 +106,7 @@ const struct gazetteer *index_gazetteer(const struct match *match)
 const struct fact_group *version_next_group(const struct match_version *version, struct group_cursor *cursor,
                                             uint32_t *count)
 {
-    uint32_t *block = &cursor->at[0], *cell = &cursor->at[1], *group = &cursor->at[2];
-    for (; *block < BLOCKS_EAST * BLOCKS_NORTH; (*block)++, *cell = 0) {
-        for (; version->blocks[*block] && *cell < BLOCK_CELLS * BLOCK_CELLS; (*cell)++, *group = 0) {
-            const struct bucket *bucket = version->blocks[*block]->buckets[*cell];
-            if (bucket == NULL || *group * LANES >= bucket->count)
-                continue;
-            uint32_t left = bucket->count - *group * LANES;
-            *count = left < LANES ? left : LANES;
-            return bucket->groups[(*group)++];
-        }
-    }
-    return NULL;
+    return tree_next_group(&version->tree, cursor->at, count);
 }
 
 void match_stats(struct match *match, uint64_t *offers, uint64_t *bytes)
@@ -127,7 +116,7 @@ void match_stats(struct match *match, uint64_t *offers, uint64_t *bytes)
     *offers = *bytes = 0;
     if (version == NULL)
         return;
-    *offers = version->offers;
+    *offers = version->tree.offers;
     *bytes = version->bytes;
     index_unpin(match, slot);
 }
@@ -135,8 +124,9 @@ void match_stats(struct match *match, uint64_t *offers, uint64_t *bytes)
 /* --- garbage --------------------------------------------------------------------------------------------------- */
 
 /* `piece` is not reached by the version being built. */
-static void retire(struct match *match, void *piece, size_t bytes)
+static void retire(void *ctx, void *piece, size_t bytes)
 {
+    struct match *match = ctx;
     match->building->bytes -= bytes;
     if (match->garbage_count == match->garbage_capacity) {
         size_t capacity = match->garbage_capacity ? 2 * match->garbage_capacity : 64;
@@ -175,74 +165,9 @@ static void free_garbage(struct match *match, uint64_t oldest)
 
 /* --- building a version ---------------------------------------------------------------------------------------- */
 
-static size_t bucket_bytes(uint32_t capacity)
+static struct tree_pen pen_of(struct match *match)
 {
-    return sizeof(struct bucket) + capacity * sizeof(struct fact_group *);
-}
-
-static uint32_t groups_of(uint32_t offers)
-{
-    return (offers + LANES - 1) / LANES;
-}
-
-/* The bucket's place in the version being built, in a block that may be changed. */
-static struct bucket **bucket_slot(struct match *match, uint32_t east, uint32_t north)
-{
-    struct match_version *version = match->building;
-    struct block **slot = &version->blocks[north / BLOCK_CELLS * BLOCKS_EAST + east / BLOCK_CELLS], *old = *slot;
-    if (old == NULL || old->made != version->number) {
-        struct block *block = get_memory(sizeof *block);
-        if (old)
-            *block = *old;
-        else
-            memset(block, 0, sizeof *block);
-        block->made = version->number;
-        version->bytes += sizeof *block;
-        *slot = block;
-        if (old)
-            retire(match, old, sizeof *old);
-    }
-    return &(*slot)->buckets[north % BLOCK_CELLS * BLOCK_CELLS + east % BLOCK_CELLS];
-}
-
-/* A bucket that may be changed and has room for so many offers. */
-static struct bucket *bucket_for_change(struct match *match, uint32_t east, uint32_t north, uint32_t offers)
-{
-    struct match_version *version = match->building;
-    struct bucket **slot = bucket_slot(match, east, north), *old = *slot;
-    uint32_t count = old ? old->count : 0, capacity = groups_of(offers);
-    if (old && old->made == version->number && capacity <= old->capacity)
-        return old;
-    struct bucket *bucket = get_memory(bucket_bytes(capacity));
-    *bucket = (struct bucket){.made = version->number, .count = count, .capacity = capacity};
-    if (old)
-        memcpy(bucket->groups, old->groups, groups_of(count) * sizeof *old->groups);
-    version->bytes += bucket_bytes(capacity);
-    *slot = bucket;
-    if (old)
-        retire(match, old, bucket_bytes(old->capacity));
-    return bucket;
-}
-
-/* The group of offer `at` of such a bucket, that may be changed as well; a new one if `at` begins it. */
-static struct fact_group *group_for_change(struct match *match, struct bucket *bucket, uint32_t at)
-{
-    struct match_version *version = match->building;
-    struct fact_group **slot = &bucket->groups[at / LANES], *old = at < bucket->count || at % LANES ? *slot : NULL;
-    if (old && old->made == version->number)
-        return old;
-    struct fact_group *group = get_memory(sizeof *group);
-    /* Lanes without an offer are judged with the others, and passed over. */
-    if (old)
-        *group = *old;
-    else
-        memset(group, 0, sizeof *group);
-    group->made = version->number;
-    version->bytes += sizeof *group;
-    *slot = group;
-    if (old)
-        retire(match, old, sizeof *old);
-    return group;
+    return (struct tree_pen){match->building->number, &match->building->bytes, retire, match};
 }
 
 static size_t agency_list_bytes(uint32_t capacity)
@@ -315,13 +240,13 @@ static void append(struct held_offer *held, const void *piece, size_t bytes)
     held->size += (uint32_t)bytes;
 }
 
-static struct held_offer *held_make(uint64_t reference, const struct offer *offer)
+static struct held_offer *held_make(uint64_t reference, uint16_t region, const struct offer *offer)
 {
     size_t children = offer->child_count * sizeof offer->children[0];
     size_t languages = offer->language_count * sizeof offer->languages[0];
     size_t cell = offsetof(struct home_cell, area) + strlen(offer->cell.area) + 1;
     struct held_offer *held = get_memory(sizeof *held + offsetof(struct offer, children) + children + languages + cell);
-    *held = (struct held_offer){.national_reference = reference};
+    *held = (struct held_offer){.national_reference = reference, .region = region};
     append(held, offer, offsetof(struct offer, children));
     append(held, offer->children, children);
     append(held, offer->languages, languages);
@@ -346,30 +271,15 @@ static size_t held_bytes(const struct held_offer *held)
     return sizeof *held + held->size;
 }
 
-static void offer_remove(struct match *match, struct place_row *row)
+static void offer_remove(struct match *match, struct held_offer *held)
 {
-    struct bucket *bucket = *bucket_slot(match, row->east, row->north);
-    uint32_t at = 0;
-    while (bucket && at < bucket->count && bucket->groups[at / LANES]->held[at % LANES] != row->held)
-        at++;
-    if (row->held == NULL || bucket == NULL || at == bucket->count)
+    const struct tree_pen pen = pen_of(match);
+    uint32_t agency;
+    if (!tree_remove(&match->building->tree, &pen, held, &agency))
         log_fatal("match", "an offer is not where the index put it");
-    uint32_t agency = bucket->groups[at / LANES]->agency[at % LANES];
     if (--match->agency_offers[agency] == 0)
         match->building->inactive -= !match->building->agencies->slots[agency].active;
-    bucket = bucket_for_change(match, row->east, row->north, bucket->count);
-    uint32_t last = bucket->count - 1;
-    struct fact_group *group = group_for_change(match, bucket, at), *last_group = group_for_change(match, bucket, last);
-    facts_move(group, at % LANES, last_group, last % LANES);
-    bucket->count = last;
-    if (group != last_group)
-        facts_sum_up(group, LANES);
-    if (last % LANES > 0)
-        facts_sum_up(last_group, last % LANES);
-    else
-        retire(match, last_group, sizeof *last_group);
-    match->building->offers--;
-    retire(match, (void *)row->held, held_bytes(row->held));
+    retire(match, held, held_bytes(held));
 }
 
 static struct box box_of_cell(const struct gazetteer *gazetteer, const struct home_cell *home)
@@ -390,11 +300,11 @@ static struct box box_of_cell(const struct gazetteer *gazetteer, const struct ho
     return (struct box){0, 0, UINT16_MAX, UINT16_MAX}; /* not known where: near everything that is to be avoided */
 }
 
-/* Where it lies now. */
-static struct place_row offer_add(struct match *match, uint16_t region, uint64_t reference, const struct offer *offer)
+static struct held_offer *offer_add(struct match *match, uint16_t region, uint64_t reference, const struct offer *offer)
 {
     struct match_version *version = match->building;
-    struct held_offer *held = held_make(reference, offer);
+    const struct tree_pen pen = pen_of(match);
+    struct held_offer *held = held_make(reference, region, offer);
     version->bytes += held_bytes(held);
 
     struct box box = box_of_cell(match->gazetteer, &offer->cell);
@@ -404,22 +314,8 @@ static struct place_row offer_add(struct match *match, uint16_t region, uint64_t
     facts.agency = agency_number(match, region, offer->agency);
     if (match->agency_offers[facts.agency]++ == 0)
         version->inactive += !version->agencies->slots[facts.agency].active;
-
-    struct place_row row = {reference, held, region, (uint16_t)cell_east(facts.point_e_metres),
-                            (uint16_t)cell_north(facts.point_n_metres)};
-    struct bucket *bucket = *bucket_slot(match, row.east, row.north);
-    uint32_t at = bucket ? bucket->count : 0;
-    bucket = bucket_for_change(match, row.east, row.north, at + 1);
-    struct fact_group *group = group_for_change(match, bucket, at);
-    facts_put(group, at % LANES, &facts);
-    facts_sum_up(group, at % LANES + 1);
-    bucket->count = at + 1;
-    version->offers++;
-    version->first_east = row.east < version->first_east ? row.east : version->first_east;
-    version->last_east = row.east > version->last_east ? row.east : version->last_east;
-    version->first_north = row.north < version->first_north ? row.north : version->first_north;
-    version->last_north = row.north > version->last_north ? row.north : version->last_north;
-    return row;
+    tree_insert(&version->tree, &pen, &facts, held);
+    return held;
 }
 
 /* At home that can't be; another region's hub may be newer than this one, and must not bring it down. */
@@ -445,15 +341,14 @@ static void change_offer(struct match *match, uint16_t region, const struct chan
     if (!change->deleted && !offered)
         unreadable(match, region, "an offer");
     uint64_t reference = get_be64(change->key.data);
-    struct place_row *row = places_find(&match->places, region, reference);
-    bool known = row->held != NULL;
+    struct held_offer **place = places_find(&match->places, region, reference), *known = *place;
     if (known)
-        offer_remove(match, row);
+        offer_remove(match, known);
     if (offered) {
-        *row = offer_add(match, region, reference, &offer);
-        match->places.count += !known;
+        *place = offer_add(match, region, reference, &offer);
+        match->places.count += known == NULL;
     } else if (known) {
-        places_remove(&match->places, row);
+        places_remove(&match->places, place);
     }
 }
 
@@ -622,24 +517,9 @@ struct match *match_create(const struct gazetteer *gazetteer, const char *home_r
     version->agencies = agencies;
     version->positions = positions;
     version->bytes = sizeof *version + sizeof *agencies + position_list_bytes(1);
-    version->first_east = CELLS_EAST;
-    version->first_north = CELLS_NORTH;
     atomic_init(&match->current, version);
     atomic_init(&match->published, 1);
     return match;
-}
-
-static void free_block(struct block *block)
-{
-    for (size_t i = 0; block && i < BLOCK_CELLS * BLOCK_CELLS; i++) {
-        struct bucket *bucket = block->buckets[i];
-        for (uint32_t j = 0; bucket && j < bucket->count; j++)
-            free((void *)bucket->groups[j / LANES]->held[j % LANES]);
-        for (uint32_t j = 0; bucket && j < groups_of(bucket->count); j++)
-            free(bucket->groups[j]);
-        free(bucket);
-    }
-    free(block);
 }
 
 void match_destroy(struct match *match)
@@ -648,15 +528,14 @@ void match_destroy(struct match *match)
         return;
     struct match_version *version = atomic_load(&match->current);
     free_garbage(match, UINT64_MAX);
-    for (size_t i = 0; i < BLOCKS_EAST * BLOCKS_NORTH; i++)
-        free_block(version->blocks[i]);
+    places_finish(&match->places);
+    tree_free(&version->tree);
     for (uint32_t i = 0; i < version->agencies->count; i++)
         free((void *)version->agencies->slots[i].row);
     free(version->agencies);
     free(version->positions);
     free(version);
     free(match->garbage);
-    places_finish(&match->places);
     pthread_mutex_destroy(&match->writer);
     free(match->numbers);
     free(match->agency_offers);

@@ -241,18 +241,22 @@ static struct field near_all(const struct judging *j, const struct point_wanted 
     return met_or_not(met);
 }
 
+enum authority_relation relation_between(const struct gazetteer *gazetteer, const char *asking, const char *home)
+{
+    if (authority_number(home) == 0)
+        return RELATION_AT_A_DISTANCE;
+    if (gazetteer)
+        return gazetteer_relation(gazetteer, asking, home);
+    return strcmp(home, asking) == 0 ? RELATION_IN_AREA : RELATION_AT_A_DISTANCE;
+}
+
 static enum authority_relation relation_of(struct order *order, uint32_t number)
 {
     char home[GSS_BYTES];
     uint8_t *known = &order->relations[number];
     if (*known == 0) {
-        enum authority_relation relation = RELATION_AT_A_DISTANCE;
         authority_of_number(number, home);
-        if (number > 0 && order->gazetteer)
-            relation = gazetteer_relation(order->gazetteer, order->criteria->authority, home);
-        else if (number > 0 && strcmp(home, order->criteria->authority) == 0)
-            relation = RELATION_IN_AREA;
-        *known = (uint8_t)(1 + relation);
+        *known = (uint8_t)(1 + relation_between(order->gazetteer, order->criteria->authority, home));
     }
     return (enum authority_relation)(*known - 1);
 }

@@ -32,6 +32,10 @@ extern const uint32_t scarce_home_features, scarce_skills, scarce_care_types;
 #define TIER_NONE 127u
 uint32_t agency_tier(const struct agency *agency, const char *framework);
 
+/* S3: how a home's authority stands to the asking one. A code without a number is at a distance from all; without a
+ * gazetteer so is every other than the asking one. */
+enum authority_relation relation_between(const struct gazetteer *gazetteer, const char *asking, const char *home);
+
 /* S9: of which band a child is; AGE_BAND_END: 18 or over. */
 uint32_t age_band_of(uint32_t months);
 

@@ -2,6 +2,7 @@
 #include "daemon/match/match_places.h"
 
 #include "daemon/base/log.h"
+#include "daemon/match/match_tree.h"
 
 #include <stdlib.h>
 
@@ -11,11 +12,11 @@ static size_t home_of(const struct places *places, uint64_t reference)
     return (size_t)(reference * UINT64_C(0x9E3779B97F4A7C15) >> 20) & (places->capacity - 1);
 }
 
-static struct place_row *find(const struct places *places, uint16_t region, uint64_t reference)
+static struct held_offer **find(const struct places *places, uint16_t region, uint64_t reference)
 {
     size_t at = home_of(places, reference);
-    for (struct place_row *row; row = &places->rows[at], row->held != NULL; at = (at + 1) & (places->capacity - 1))
-        if (row->national_reference == reference && row->region == region)
+    for (struct held_offer **row; row = &places->rows[at], *row != NULL; at = (at + 1) & (places->capacity - 1))
+        if ((*row)->national_reference == reference && (*row)->region == region)
             return row;
     return &places->rows[at];
 }
@@ -28,12 +29,12 @@ static void grow(struct places *places)
     if (places->rows == NULL)
         log_fatal("match", "out of memory for %zu offers", places->capacity);
     for (size_t i = 0; i < old.capacity; i++)
-        if (old.rows[i].held != NULL)
-            *find(places, old.rows[i].region, old.rows[i].national_reference) = old.rows[i];
+        if (old.rows[i] != NULL)
+            *find(places, old.rows[i]->region, old.rows[i]->national_reference) = old.rows[i];
     free(old.rows);
 }
 
-struct place_row *places_find(struct places *places, uint16_t region, uint64_t reference)
+struct held_offer **places_find(struct places *places, uint16_t region, uint64_t reference)
 {
     if (2 * (places->count + 1) > places->capacity)
         grow(places);
@@ -41,22 +42,24 @@ struct place_row *places_find(struct places *places, uint16_t region, uint64_t r
 }
 
 /* Closes the gap, so that no row needs a tombstone. */
-void places_remove(struct places *places, struct place_row *row)
+void places_remove(struct places *places, struct held_offer **row)
 {
     size_t mask = places->capacity - 1, gap = (size_t)(row - places->rows);
-    for (size_t at = (gap + 1) & mask; places->rows[at].held != NULL; at = (at + 1) & mask) {
-        size_t home = home_of(places, places->rows[at].national_reference);
+    for (size_t at = (gap + 1) & mask; places->rows[at] != NULL; at = (at + 1) & mask) {
+        size_t home = home_of(places, places->rows[at]->national_reference);
         if (((at - home) & mask) < ((at - gap) & mask))
             continue;
         places->rows[gap] = places->rows[at];
         gap = at;
     }
-    places->rows[gap] = (struct place_row){0};
+    places->rows[gap] = NULL;
     places->count--;
 }
 
 void places_finish(struct places *places)
 {
+    for (size_t i = 0; i < places->capacity; i++)
+        free(places->rows[i]);
     free(places->rows);
     *places = (struct places){0};
 }

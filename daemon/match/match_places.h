@@ -1,8 +1,9 @@
 /*
- * match_places.h - where each offer lies in the version that is being built. Private to daemon/match.
+ * match_places.h - which offer is the region's of this national reference, in the version being built. Private to
+ * daemon/match.
  *
- * Owns: a table from (region, national reference) to the cell and the offer held there: one region's reference never
- * leads to another region's offer. Thread: whoever holds the index's writer lock.
+ * Owns: a table from (region, national reference) to the offer that is held: one region's reference never leads to
+ * another region's offer. Where it lies in the tree is in the offer. Thread: whoever holds the index's writer lock.
  */
 #ifndef VACANCY_MATCH_MATCH_PLACES_H
 #define VACANCY_MATCH_MATCH_PLACES_H
@@ -12,22 +13,17 @@
 
 struct held_offer;
 
-struct place_row {
-    uint64_t national_reference;
-    const struct held_offer *held; /* NULL: the row is free */
-    uint16_t region;               /* the index's number of it */
-    uint16_t east, north;          /* cell */
-};
-
 /* Zeroed: empty. */
 struct places {
-    struct place_row *rows; /* open addressing */
-    size_t count, capacity; /* a power of two */
+    struct held_offer **rows; /* open addressing; NULL: the row is free */
+    size_t count, capacity;   /* a power of two */
 };
 
 /* The offer's row, or the free one where it belongs, good until the next call: fill it and count it, and it is in. */
-struct place_row *places_find(struct places *places, uint16_t region, uint64_t reference);
-void places_remove(struct places *places, struct place_row *row);
+struct held_offer **places_find(struct places *places, uint16_t region, uint64_t reference);
+/* Whose offer may be gone already. */
+void places_remove(struct places *places, struct held_offer **row);
+/* Frees the offers as well. */
 void places_finish(struct places *places);
 
 #endif

@@ -1,14 +1,22 @@
 /*
  * match_reasons.c - see match_reasons.h.
  *
- * Owns: the words. An option has passed rules_judge, so each MUST rule is met here or overridden; the preferences S5
- * and S7 are decided here, since they never exclude. Codes are given as the contract's names in lower case.
+ * Owns: the words, and how each SHOULD comes out for an offer (match_order.c finds the same of 64 at a time). The MUSTs
+ * come judged. Codes are given as the contract's names in lower case.
+ * What may be said: what the card shows, what was asked and whether it is there, and counts. Never a postcode, since
+ * when a home is approved, why a place is not available beyond its bucket, that an agency is suspended (design 4.9,
+ * domain.md 2.3).
  * Thread: any; pure. Invariant: no text is longer than REASON_TEXT_BYTES; a longer one is cut.
  */
 #include "daemon/match/match_reasons.h"
 
+#include "daemon/gazetteer/grid.h"
+#include "daemon/match/match_order.h"
+
 #include <stdarg.h>
 #include <string.h>
+
+#define HOUR_MS (3600 * 1000LL)
 
 static const char *const sex_words[] = {"any", "M", "F", "U"};
 static const char *const care_words[CARE_TYPE_END] = {"",
@@ -58,91 +66,140 @@ static const char *const skill_words[SKILL_END] = {"",
 static const char *const alongside_words[ALONGSIDE_END] = {
     "", "no preference", "solo", "with other children", "only with older", "only with younger"};
 static const char *const sharing_words[ROOM_SHARING_END] = {"not stated", "none", "siblings", "by agreement"};
+static const char *const rating_words[] = {"none held", "outstanding", "good", "requires improvement", "inadequate"};
+static const char *const bucket_words[BUCKET_END] = {"", " (matching)", " (carer)", " (home)", " (agency)"};
 
+/*
+ * Reasons are written one after the other: asked, then found. Texts stand one behind the other as they will in the
+ * arena:
+ *
+ *     text [ asked 0 found 0 asked 0 found ... ]
+ *                            begun ^     ^ end
+ */
 struct builder {
     const struct asked *asked;
-    uint32_t overridden;
-    struct option *option;
+    const struct gazetteer *gazetteer;
+    const struct option *option;
+    uint32_t overridden, failed, count;
+    char *begun, *end; /* of the text that is being written */
+    struct reason reasons[RULE_END];
+    char text[2 * RULE_END * REASON_TEXT_BYTES];
 };
 
-static struct reason *add(struct builder *b, enum rule rule)
-{
-    struct reason *reason = &b->option->reasons[b->option->reason_count++];
-    *reason = (struct reason){.rule = rule, .outcome = code_in(b->overridden, rule) ? RULE_OVERRIDDEN : RULE_MET};
-    return reason;
-}
+/* --- writing --------------------------------------------------------------------------------------------------- */
 
-/* Adds text; of printf only %s and %u, which at some forty calls for each option is most of what they cost. */
-static void __attribute__((format(printf, 2, 3))) say(char text[REASON_TEXT_BYTES], const char *format, ...)
+/* Adds to the text; of printf only %s and %u, which at some sixty calls for each option is most of what they cost. */
+static void __attribute__((format(printf, 2, 3))) say(struct builder *b, const char *format, ...)
 {
-    char *to = text + strlen(text), *end = text + REASON_TEXT_BYTES - 1;
+    char *to = b->end, *stop = b->begun + REASON_TEXT_BYTES - 1;
     char digits[] = "4294967295";
     va_list arguments;
     va_start(arguments, format);
-    for (; *format && to < end; format++) {
-        char *piece = digits + sizeof digits - 1;
+    for (; *format && to < stop; format++) {
+        const char *piece = digits + sizeof digits - 1;
         if (*format != '%') {
             *to++ = *format;
             continue;
         }
         if (*++format == 's') {
-            piece = va_arg(arguments, char *);
+            piece = va_arg(arguments, const char *);
         } else {
             unsigned number = va_arg(arguments, unsigned);
+            char *digit = digits + sizeof digits - 1;
             do
-                *--piece = (char)('0' + number % 10);
+                *--digit = (char)('0' + number % 10);
             while (number /= 10);
+            piece = digit;
         }
-        while (*piece && to < end)
+        while (*piece && to < stop)
             *to++ = *piece++;
     }
-    *to = '\0';
+    b->end = to;
     va_end(arguments);
 }
 
-static void say_codes(char text[REASON_TEXT_BYTES], uint32_t codes, const char *const *words, uint32_t end)
+/* From here on it is about another rule, and what was asked; then what was found. */
+static struct reason *begin(struct builder *b, enum rule rule, enum rule_outcome outcome)
+{
+    struct reason *reason = &b->reasons[b->count++];
+    *b->end++ = '\0';
+    b->begun = b->end;
+    *reason = (struct reason){.rule = rule, .outcome = outcome, .asked = b->begun};
+    return reason;
+}
+
+static struct reason *begin_must(struct builder *b, enum rule rule)
+{
+    return begin(b, rule,
+                 code_in(b->failed, rule)       ? RULE_FAILED
+                 : code_in(b->overridden, rule) ? RULE_OVERRIDDEN
+                                                : RULE_MET);
+}
+
+static void found(struct builder *b)
+{
+    *b->end++ = '\0';
+    b->begun = b->end;
+    b->reasons[b->count - 1].found = b->begun;
+}
+
+static void say_codes(struct builder *b, uint32_t codes, const char *const *words, uint32_t end)
 {
     const char *between = "";
     for (uint32_t code = 1; code < end; code++) {
         if (!code_in(codes, code))
             continue;
-        say(text, "%s%s", between, words[code]);
+        say(b, "%s%s", between, words[code]);
         between = ", ";
     }
     if (*between == '\0')
-        say(text, "none");
+        say(b, "none");
 }
 
-static void say_age(char text[REASON_TEXT_BYTES], uint32_t months)
+static void say_age(struct builder *b, uint32_t months)
 {
     if (months < 12)
-        say(text, "%u months", months);
+        say(b, "%u months", months);
     else
-        say(text, "%u", months / 12);
+        say(b, "%u", months / 12);
 }
 
 /* "5 to 12": 60 and 156 months. */
-static void say_ages(char text[REASON_TEXT_BYTES], uint32_t from_months, uint32_t below_months)
+static void say_ages(struct builder *b, uint32_t from_months, uint32_t below_months)
 {
     if (below_months <= from_months) {
-        say(text, "no age");
+        say(b, "no age");
         return;
     }
     if (from_months == 0)
-        say(text, "0");
+        say(b, "0");
     else
-        say_age(text, from_months);
-    say(text, " to ");
-    say_age(text, below_months <= 12 ? below_months - 1 : below_months - 12 + below_months % 12);
+        say_age(b, from_months);
+    say(b, " to ");
+    say_age(b, below_months <= 12 ? below_months - 1 : below_months - 12 + below_months % 12);
 }
 
-static void say_children(char text[REASON_TEXT_BYTES], const struct criteria *criteria)
+static void say_children(struct builder *b)
 {
+    const struct criteria *criteria = b->asked->criteria;
     for (uint32_t i = 0; i < criteria->child_count; i++) {
-        say(text, i ? ", " : "");
-        say_age(text, criteria->children[i].age_months);
-        say(text, " %s", sex_words[criteria->children[i].sex & 3]);
+        say(b, "%s", i ? ", " : "");
+        say_age(b, criteria->children[i].age_months);
+        say(b, " %s", sex_words[criteria->children[i].sex & 3]);
     }
+}
+
+static void say_miles(struct builder *b, uint32_t metres)
+{
+    char miles[MILES_TEXT_BYTES];
+    grid_format_miles(metres, miles);
+    say(b, "%s miles", miles);
+}
+
+static const char *authority_name(const struct gazetteer *gazetteer, const char *gss)
+{
+    const struct authority *authority = gazetteer ? gazetteer_authority(gazetteer, gss) : NULL;
+    return authority ? authority->name : gss;
 }
 
 static uint32_t placed(const struct offer *offer)
@@ -153,34 +210,53 @@ static uint32_t placed(const struct offer *offer)
     return count;
 }
 
-static void add_standing(struct builder *b)
+/* --- the MUSTs -------------------------------------------------------------------------------------------------- */
+
+/* How long a home has been approved is nobody's business here: in force will do (design 4.9). Nor is whether it is the
+ * agency that may not offer now. */
+static void add_approval(struct builder *b)
+{
+    const struct offer *offer = &b->option->offer;
+    date_days day = b->asked->criteria->starts_on;
+    char until[DATE_TEXT_BYTES], text[DATE_TEXT_BYTES];
+    const struct reason *reason = begin_must(b, RULE_H1);
+    bool begun = offer->approved_on != DATE_NONE && offer->approved_on <= day;
+    bool in_force = begun && (offer->approval_ends_on == DATE_NONE || offer->approval_ends_on > day);
+    date_format(day, text);
+    say(b, "%s", text);
+    found(b);
+    if (reason->outcome != RULE_MET) {
+        say(b, "%s", in_force || b->option->agency.status == AGENCY_SUSPENDED ? "not offered now" : "not in force");
+        return;
+    }
+    date_format(offer->approval_ends_on, until);
+    say(b, "in force%s%s%s", *until ? ", not from " : "", until, *until ? " on" : "");
+}
+
+static void add_available(struct builder *b)
 {
     const struct offer *offer = &b->option->offer;
     char from[DATE_TEXT_BYTES], until[DATE_TEXT_BYTES], day[DATE_TEXT_BYTES], moment[TIME_TEXT_BYTES];
+    const struct reason *reason = begin_must(b, RULE_H2);
     date_format(b->asked->criteria->starts_on, day);
-
-    struct reason *approval = add(b, RULE_H1);
-    /* How long a home has been approved is nobody's business here: in force will do (design 4.9). */
-    date_format(offer->approval_ends_on, until);
-    say(approval->asked, "%s", day);
-    say(approval->found, "%s", "in force");
-    if (*until)
-        say(approval->found, ", not from %s on", until);
-
-    struct reason *available = add(b, RULE_H2);
+    say(b, "%s", day);
+    found(b);
+    if (offer->state == VACANCY_NOT_AVAILABLE || offer->bucket != BUCKET_NONE) {
+        say(b, "not available%s", bucket_words[offer->bucket < BUCKET_END ? offer->bucket : 0]);
+        return;
+    }
+    if (offer->state == VACANCY_RESERVED || offer->reserved_until != DATE_NONE) {
+        say(b, "reserved");
+        return;
+    }
     date_format(offer->from, from);
     date_format(offer->until, until);
-    say(available->asked, "%s", day);
-    say(available->found, "vacant");
-    if (*from)
-        say(available->found, " from %s", from);
-    if (*until)
-        say(available->found, " until %s", until);
-    if (available->outcome == RULE_OVERRIDDEN) {
-        time_format(offer->valid_until_ms, moment);
-        moment[16] = '\0'; /* to the minute */
-        say(available->found, "; unconfirmed since %s, telephone first", moment);
-    }
+    say(b, "vacant%s%s%s%s", *from ? " from " : "", from, *until ? " until " : "", until);
+    if (reason->outcome == RULE_MET || !b->option->unconfirmed)
+        return;
+    time_format(offer->valid_until_ms, moment);
+    moment[16] = '\0'; /* to the minute */
+    say(b, "; unconfirmed since %s, telephone first", moment);
 }
 
 #define EMERGENCY_WORDS "; emergency, at most 6 working days (reg 23)"
@@ -189,114 +265,211 @@ static void add_terms(struct builder *b)
 {
     const struct criteria *criteria = b->asked->criteria;
     const struct offer *offer = &b->option->offer;
-    struct reason *reason = add(b, RULE_H3);
-    say_children(reason->asked, criteria);
+    const struct reason *reason = begin_must(b, RULE_H3);
+    say_children(b);
     if (!b->asked->specialist)
-        say(reason->asked, ", %s", care_words[criteria->care_type]);
-    say(reason->found, "approved ");
-    say_ages(reason->found, offer->approved_age_from_months, offer->approved_age_below_months);
+        say(b, ", %s", care_words[criteria->care_type]);
+    found(b);
+    say(b, "approved ");
+    say_ages(b, offer->approved_age_from_months, offer->approved_age_below_months);
     if (offer->age_from_months != offer->approved_age_from_months ||
         offer->age_below_months != offer->approved_age_below_months) {
-        say(reason->found, ", offered ");
-        say_ages(reason->found, offer->age_from_months, offer->age_below_months);
+        say(b, ", offered ");
+        say_ages(b, offer->age_from_months, offer->age_below_months);
     }
-    say(reason->found, " %s", sex_words[(offer->sex != SEX_ANY ? offer->sex : offer->approved_sex) & 3]);
+    say(b, " %s", sex_words[(offer->sex != SEX_ANY ? offer->sex : offer->approved_sex) & 3]);
     if (offer->sibling_group_only)
-        say(reason->found, ", sibling groups");
+        say(b, ", sibling groups");
+    if (reason->outcome != RULE_MET && !code_in(offer->care_types, criteria->care_type))
+        say(b, ", no %s", care_words[criteria->care_type]);
     if (reason->outcome == RULE_OVERRIDDEN)
-        say(reason->found, EMERGENCY_WORDS);
+        say(b, EMERGENCY_WORDS);
 }
 
-static void add_numbers(struct builder *b, const struct gazetteer *gazetteer)
+static void add_capacity(struct builder *b)
 {
-    const struct criteria *criteria = b->asked->criteria;
     const struct offer *offer = &b->option->offer;
     uint32_t taken = b->option->children_taken, there = placed(offer);
-
-    struct reason *capacity = add(b, RULE_H4);
-    say(capacity->asked, "%u", taken);
-    say(capacity->found, "%u of %u beds free, terms %u", offer->beds_free, offer->beds, offer->max_children);
+    const struct reason *reason = begin_must(b, RULE_H4);
+    say(b, "%u", taken);
+    found(b);
+    say(b, "%u of %u beds free, terms %u", offer->beds_free, offer->beds, offer->max_children);
     if (offer->max_children_if_siblings > offer->max_children)
-        say(capacity->found, " (%u if siblings)", offer->max_children_if_siblings);
+        say(b, " (%u if siblings)", offer->max_children_if_siblings);
     if (there > 0)
-        say(capacity->found, ", %u placed", there);
-    if (capacity->outcome == RULE_OVERRIDDEN)
-        say(capacity->found, EMERGENCY_WORDS);
-
-    struct reason *limit = add(b, RULE_H5);
-    say(limit->asked, "%u", taken);
-    if (limit->outcome == RULE_OVERRIDDEN) {
-        const struct authority *authority = gazetteer ? gazetteer_authority(gazetteer, offer->cell.authority) : NULL;
-        say(limit->found, "%u placed; exemption needed from %s", there,
-            authority ? authority->name : offer->cell.authority);
-    } else {
-        say(limit->found, "%u placed, usual limit %u", there, FOSTERING_LIMIT);
-    }
-
-    if (criteria->child_count > 1) {
-        struct reason *together = add(b, RULE_H6);
-        say(together->asked, "%u %s", criteria->child_count,
-            criteria->grouping == GROUPING_SPLIT ? "together or split" : "together");
-        say(together->found, "takes %u", taken);
-    }
-
-    struct reason *bedroom = add(b, RULE_H7);
-    say(bedroom->asked, "%u over 3 of %u", b->asked->over_three, criteria->child_count);
-    say(bedroom->found, "bedrooms: %u for %u placed and %u more, sharing: %s", offer->bedrooms, there, taken,
-        sharing_words[offer->room_sharing < ROOM_SHARING_END ? offer->room_sharing : 0]);
-    if (bedroom->outcome == RULE_OVERRIDDEN) {
-        bedroom->found[0] = '\0';
-        say(bedroom->found, "bedrooms: %u, sharing: %s; needs agreement of each authority", offer->bedrooms,
-            sharing_words[offer->room_sharing < ROOM_SHARING_END ? offer->room_sharing : 0]);
-    }
+        say(b, ", %u placed", there);
+    if (reason->outcome == RULE_OVERRIDDEN)
+        say(b, EMERGENCY_WORDS);
 }
 
+static void add_limit(struct builder *b)
+{
+    const struct offer *offer = &b->option->offer;
+    const struct reason *reason = begin_must(b, RULE_H5);
+    say(b, "%u", b->option->children_taken);
+    found(b);
+    if (reason->outcome == RULE_OVERRIDDEN)
+        say(b, "%u placed; exemption needed from %s", placed(offer),
+            authority_name(b->gazetteer, offer->cell.authority));
+    else
+        say(b, "%u placed, usual limit %u", placed(offer), FOSTERING_LIMIT);
+}
+
+static void add_together(struct builder *b)
+{
+    const struct criteria *criteria = b->asked->criteria;
+    if (criteria->child_count < 2)
+        return;
+    begin_must(b, RULE_H6);
+    say(b, "%u %s", criteria->child_count, criteria->grouping == GROUPING_SPLIT ? "together or split" : "together");
+    found(b);
+    say(b, "takes %u", b->option->children_taken);
+}
+
+static void add_bedroom(struct builder *b)
+{
+    const struct offer *offer = &b->option->offer;
+    const struct reason *reason = begin_must(b, RULE_H7);
+    const char *sharing = sharing_words[offer->room_sharing < ROOM_SHARING_END ? offer->room_sharing : 0];
+    say(b, "%u over 3 of %u", b->asked->over_three, b->asked->criteria->child_count);
+    found(b);
+    if (reason->outcome == RULE_OVERRIDDEN)
+        say(b, "bedrooms: %u, sharing: %s; needs agreement of each authority", offer->bedrooms, sharing);
+    else
+        say(b, "bedrooms: %u for %u placed and %u more, sharing: %s", offer->bedrooms, placed(offer),
+            b->option->children_taken, sharing);
+}
+
+/* What fails is told by what is in the way, and nothing else of the home. */
 static void add_home(struct builder *b)
 {
     const struct criteria *criteria = b->asked->criteria;
     const struct offer *offer = &b->option->offer;
-    struct reason *reason;
     if (criteria->home_features) {
-        reason = add(b, RULE_H8);
-        say_codes(reason->asked, criteria->home_features, feature_words, HOME_FEATURE_END);
-        say_codes(reason->found, offer->home_features, feature_words, HOME_FEATURE_END);
+        bool met = begin_must(b, RULE_H8)->outcome == RULE_MET;
+        say_codes(b, criteria->home_features, feature_words, HOME_FEATURE_END);
+        found(b);
+        say(b, "%s", met ? "" : "lacks: ");
+        say_codes(b, met ? offer->home_features : criteria->home_features & ~offer->home_features, feature_words,
+                  HOME_FEATURE_END);
     }
     if (criteria->alongside > ALONGSIDE_NO_PREFERENCE && criteria->alongside < ALONGSIDE_END) {
-        reason = add(b, RULE_H9);
-        say(reason->asked, "%s", alongside_words[criteria->alongside]);
-        say(reason->found, "%u placed, %u of the household's own", placed(offer), offer->child_count - placed(offer));
+        begin_must(b, RULE_H9);
+        say(b, "%s", alongside_words[criteria->alongside]);
+        found(b);
+        say(b, "%u placed, %u of the household's own", placed(offer), offer->child_count - placed(offer));
     }
     if (criteria->avoided_count) {
-        reason = add(b, RULE_H10);
-        say(reason->asked, "%u place%s to avoid", criteria->avoided_count, criteria->avoided_count > 1 ? "s" : "");
-        say(reason->found, "no part of the area near");
+        bool met = begin_must(b, RULE_H10)->outcome == RULE_MET;
+        say(b, "%u place%s to avoid", criteria->avoided_count, criteria->avoided_count > 1 ? "s" : "");
+        found(b);
+        say(b, met ? "no part of the area near" : "some part of the area near");
     }
     if (criteria->risks) {
-        reason = add(b, RULE_H11);
-        say_codes(reason->asked, criteria->risks, risk_words, RISK_END);
-        if (reason->outcome == RULE_OVERRIDDEN) {
-            say(reason->found, "social worker and agency must agree; can't take: ");
-            say_codes(reason->found, offer->cannot_take & criteria->risks, risk_words, RISK_END);
+        const struct reason *reason = begin_must(b, RULE_H11);
+        say_codes(b, criteria->risks, risk_words, RISK_END);
+        found(b);
+        if (reason->outcome == RULE_MET) {
+            say(b, "none that the home can't take");
         } else {
-            say(reason->found, "none that the home can't take");
+            say(b, "%scan't take: ", reason->outcome == RULE_OVERRIDDEN ? "social worker and agency must agree; " : "");
+            say_codes(b, offer->cannot_take & criteria->risks, risk_words, RISK_END);
         }
     }
+}
+
+static void add_pets(struct builder *b)
+{
+    const struct criteria *criteria = b->asked->criteria;
+    const struct offer *offer = &b->option->offer;
+    uint32_t against = offer->pets & criteria->no_pets;
+    if (criteria->no_pets == 0 && !criteria->pets_must)
+        return;
+    begin_must(b, RULE_H12);
+    say(b, "%s", criteria->pets_must ? "an animal" : "");
     if (criteria->no_pets) {
-        reason = add(b, RULE_H12);
-        say(reason->asked, "no ");
-        say_codes(reason->asked, criteria->no_pets, pet_words, PET_END);
-        say_codes(reason->found, offer->pets, pet_words, PET_END);
+        say(b, "%sno ", criteria->pets_must ? ", " : "");
+        say_codes(b, criteria->no_pets, pet_words, PET_END);
     }
-    if (b->asked->specialist) {
-        reason = add(b, RULE_H13);
-        say(reason->asked, "%s", care_words[criteria->care_type]);
-        say(reason->found, reason->outcome == RULE_MET ? "approved" : "not approved" EMERGENCY_WORDS);
+    found(b);
+    say_codes(b, code_in(b->failed, RULE_H12) ? against : offer->pets, pet_words, PET_END);
+}
+
+static void add_specialist(struct builder *b)
+{
+    if (!b->asked->specialist)
+        return;
+    const struct reason *reason = begin_must(b, RULE_H13);
+    say(b, "%s", care_words[b->asked->criteria->care_type]);
+    found(b);
+    say(b, "%s", reason->outcome == RULE_MET ? "approved" : "not approved");
+    if (reason->outcome == RULE_OVERRIDDEN)
+        say(b, EMERGENCY_WORDS);
+}
+
+static void add_distance(struct builder *b)
+{
+    if (b->asked->criteria->within_metres == 0)
+        return;
+    begin_must(b, RULE_DISTANCE);
+    say_miles(b, b->asked->criteria->within_metres);
+    found(b);
+    say_miles(b, b->option->distance_metres);
+}
+
+/* --- the SHOULDs ------------------------------------------------------------------------------------------------ */
+
+static enum rule_outcome met_if(bool met)
+{
+    return met ? RULE_MET : RULE_NOT_MET;
+}
+
+static void add_near_home(struct builder *b)
+{
+    begin(b, RULE_S1, met_if(b->option->distance_metres <= NEAR_HOME_METRES));
+    say(b, "within 20 miles");
+    found(b);
+    say_miles(b, b->option->distance_metres);
+}
+
+/* S2, S4, S12: near each of these places. */
+static void add_near_each(struct builder *b, enum rule rule, const char *one, const char *several,
+                          const struct point_wanted *places, uint32_t count)
+{
+    const struct home_cell *cell = &b->option->offer.cell;
+    char miles[MILES_TEXT_BYTES];
+    if (count == 0)
+        return;
+    struct reason *reason = begin(b, rule, RULE_MET);
+    if (count == 1)
+        say(b, "within 10 miles of %s", one);
+    else
+        say(b, "within 10 miles of %u %s", count, several);
+    found(b);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t metres = grid_distance_metres((int32_t)cell->point_e_metres, (int32_t)cell->point_n_metres,
+                                               (int32_t)places[i].e_metres, (int32_t)places[i].n_metres);
+        if (metres > NEARBY_METRES)
+            reason->outcome = RULE_NOT_MET;
+        grid_format_miles(metres, miles);
+        say(b, "%s%s", i ? ", " : "", miles);
     }
-    if (criteria->within_metres) {
-        reason = add(b, RULE_DISTANCE);
-        say(reason->asked, "%u m", criteria->within_metres);
-        say(reason->found, "%u m", b->option->distance_metres);
-    }
+    say(b, " miles");
+}
+
+/* Care Planning Regs 2010 reg 11: who approves is told with it. */
+static void add_area(struct builder *b)
+{
+    const char *asking = b->asked->criteria->authority, *home = b->option->offer.cell.authority;
+    enum authority_relation relation = relation_between(b->gazetteer, asking, home);
+    begin(b, RULE_S3, met_if(relation == RELATION_IN_AREA));
+    say(b, "%s", *asking ? authority_name(b->gazetteer, asking) : "not stated");
+    found(b);
+    say(b, "%s (%s)", authority_relation_text(relation), authority_name(b->gazetteer, home));
+    if (relation == RELATION_ADJOINING)
+        say(b, ": a nominated officer approves (reg 11)");
+    else if (relation != RELATION_IN_AREA)
+        say(b, ": the Director of Children's Services approves, the area authority is consulted (reg 11)");
 }
 
 static bool speaks(const struct offer *offer, const char *tag)
@@ -308,47 +481,248 @@ static bool speaks(const struct offer *offer, const char *tag)
 }
 
 /* S5 and S7: met when all that was hoped for is there; not known when the home states nothing at all. */
-static void add_preferences(struct builder *b)
+static void add_language(struct builder *b)
 {
     const struct criteria *criteria = b->asked->criteria;
     const struct offer *offer = &b->option->offer;
-    if (criteria->language_count) {
-        struct reason *reason = add(b, RULE_S5);
-        if (offer->language_count == 0)
-            reason->outcome = RULE_NOT_KNOWN;
-        for (uint32_t i = 0; i < criteria->language_count; i++) {
-            say(reason->asked, "%s%s", i ? ", " : "", criteria->languages[i]);
-            if (offer->language_count > 0 && !speaks(offer, criteria->languages[i]))
-                reason->outcome = RULE_NOT_MET;
-        }
-        for (uint32_t i = 0; i < offer->language_count; i++)
-            say(reason->found, "%s%s%s", i ? ", " : "", offer->languages[i].tag,
-                offer->languages[i].level > 1 ? "" : " (some)");
-        if (offer->language_count == 0)
-            say(reason->found, "not stated");
+    if (criteria->language_count == 0)
+        return;
+    struct reason *reason = begin(b, RULE_S5, offer->language_count ? RULE_MET : RULE_NOT_KNOWN);
+    for (uint32_t i = 0; i < criteria->language_count; i++) {
+        say(b, "%s%s", i ? ", " : "", criteria->languages[i]);
+        if (offer->language_count > 0 && !speaks(offer, criteria->languages[i]))
+            reason->outcome = RULE_NOT_MET;
     }
-    if (criteria->skills) {
-        struct reason *reason = add(b, RULE_S7);
-        say_codes(reason->asked, criteria->skills, skill_words, SKILL_END);
-        if (offer->skills == 0) {
-            reason->outcome = RULE_NOT_KNOWN;
-            say(reason->found, "not stated");
-        } else {
-            if ((criteria->skills & ~offer->skills) != 0)
-                reason->outcome = RULE_NOT_MET;
-            say_codes(reason->found, offer->skills, skill_words, SKILL_END);
-        }
-    }
+    found(b);
+    for (uint32_t i = 0; i < offer->language_count; i++)
+        say(b, "%s%s%s", i ? ", " : "", offer->languages[i].tag, offer->languages[i].level > 1 ? "" : " (some)");
+    if (offer->language_count == 0)
+        say(b, "not stated");
 }
 
-void reasons_fill(const struct asked *asked, uint32_t overridden, const struct gazetteer *gazetteer,
-                  struct option *option)
+static void add_culture(struct builder *b)
 {
-    struct builder builder = {asked, overridden, option};
-    option->reason_count = 0;
-    add_standing(&builder);
-    add_terms(&builder);
-    add_numbers(&builder, gazetteer);
-    add_home(&builder);
-    add_preferences(&builder);
+    if (!b->asked->criteria->culture_asked)
+        return;
+    begin(b, RULE_S6, RULE_NOT_KNOWN);
+    say(b, "cultural needs");
+    found(b);
+    say(b, "not stated: ask the agency");
+}
+
+static void add_skills(struct builder *b)
+{
+    uint32_t wanted = b->asked->criteria->skills, stated = b->option->offer.skills;
+    if (wanted == 0)
+        return;
+    begin(b, RULE_S7, stated == 0 ? RULE_NOT_KNOWN : met_if((wanted & ~stated) == 0));
+    say_codes(b, wanted, skill_words, SKILL_END);
+    found(b);
+    if (stated == 0)
+        say(b, "not stated");
+    else
+        say_codes(b, stated, skill_words, SKILL_END);
+}
+
+static void add_length(struct builder *b)
+{
+    if (!b->asked->criteria->long_term_plan)
+        return;
+    bool met = begin(b, RULE_S8, met_if(code_in(b->option->offer.care_types, CARE_LONG_TERM)))->outcome == RULE_MET;
+    say(b, "long term");
+    found(b);
+    say(b, met ? "offered" : "not offered");
+}
+
+/* Of an age band at most one away from that of every child asked for. */
+static bool ages_are_near(const struct criteria *criteria, const struct offer *offer)
+{
+    for (uint32_t i = 0; i < criteria->child_count; i++) {
+        uint32_t asked = age_band_of(criteria->children[i].age_months);
+        for (uint32_t at = 0; at < offer->child_count; at++)
+            if (offer->children[at].age_band > asked + 1 || asked > offer->children[at].age_band + 1u)
+                return false;
+    }
+    return true;
+}
+
+/* NMS 15.1. Ages of those who live there are not told. */
+static void add_impact(struct builder *b)
+{
+    const struct offer *offer = &b->option->offer;
+    bool near = ages_are_near(b->asked->criteria, offer);
+    begin(b, RULE_S9, met_if(near && offer->child_count <= IMPACT_CHILDREN_MAX));
+    say(b, "at most %u children there, of near ages", IMPACT_CHILDREN_MAX);
+    found(b);
+    if (offer->child_count == 0)
+        say(b, "none there");
+    else
+        say(b, "%u there, %s", offer->child_count, near ? "of near ages" : "not of near ages");
+}
+
+static void add_fresh(struct builder *b)
+{
+    int64_t age_ms = b->asked->criteria->as_of_ms - b->option->offer.confirmed_at_ms;
+    uint32_t hours = age_ms > 0 ? (uint32_t)(age_ms / HOUR_MS) : 0;
+    begin(b, RULE_S10, met_if(age_ms <= FRESH_MS));
+    say(b, "within 48 hours");
+    found(b);
+    if (hours < 48)
+        say(b, "confirmed %u hour%s ago", hours, hours == 1 ? "" : "s");
+    else
+        say(b, "confirmed %u days ago", hours / 24);
+}
+
+static void add_on_call(struct builder *b)
+{
+    if (!b->asked->criteria->on_call_asked)
+        return;
+    begin(b, RULE_S11, met_if(b->option->offer.on_call));
+    say(b, "outside office hours");
+    found(b);
+    say(b, b->option->offer.on_call ? "on call" : "not on call");
+}
+
+static void say_more(struct builder *b, uint32_t codes, const char *const *words, uint32_t end)
+{
+    if (codes == 0)
+        return;
+    say(b, "%s", b->end > b->begun ? ", " : "");
+    say_codes(b, codes, words, end);
+}
+
+static void add_scarce(struct builder *b)
+{
+    const struct criteria *criteria = b->asked->criteria;
+    const struct offer *offer = &b->option->offer;
+    uint32_t features = offer->home_features & scarce_home_features & ~criteria->home_features;
+    uint32_t skills = offer->skills & scarce_skills & ~criteria->skills;
+    uint32_t care = offer->care_types & scarce_care_types & ~(1u << criteria->care_type);
+    bool beds = criteria->child_count == 1 && offer->beds_free >= SCARCE_BEDS;
+    bool met = !features && !skills && !care && !beds;
+    begin(b, RULE_S13, met_if(met));
+    say(b, "nothing scarce that is not needed");
+    found(b);
+    if (met)
+        say(b, "nothing");
+    say_more(b, features, feature_words, HOME_FEATURE_END);
+    say_more(b, skills, skill_words, SKILL_END);
+    say_more(b, care, care_words, CARE_TYPE_END);
+    if (beds)
+        say(b, "%s%u beds free for one child", b->end > b->begun ? ", " : "", offer->beds_free);
+}
+
+static void add_tier(struct builder *b)
+{
+    const struct criteria *criteria = b->asked->criteria;
+    uint32_t tier = agency_tier(&b->option->agency, criteria->framework), worst = criteria->framework_tier;
+    if (*criteria->framework == '\0')
+        return;
+    begin(b, RULE_S14_TIER, met_if(tier != TIER_NONE && (worst == 0 || tier <= worst)));
+    say(b, "framework %s", criteria->framework);
+    if (worst > 0)
+        say(b, ", tier %u or better", worst);
+    found(b);
+    if (tier == TIER_NONE)
+        say(b, "not on it");
+    else
+        say(b, "tier %u", tier);
+}
+
+static void add_rating(struct builder *b)
+{
+    const struct criteria *criteria = b->asked->criteria;
+    uint32_t rating = b->option->agency.rating, count = sizeof rating_words / sizeof rating_words[0];
+    bool ordered = false;
+    for (uint32_t i = 0; i < criteria->step_count; i++)
+        ordered |= criteria->steps[i] == STEP_RATING;
+    if (!criteria->rating_asked && !ordered)
+        return;
+    begin(b, RULE_S14_RATING, rating == 0 ? RULE_NOT_KNOWN : met_if(rating <= 2));
+    say(b, "good or outstanding");
+    found(b);
+    say(b, "%s", rating_words[rating < count ? rating : 0]);
+}
+
+static void add_approved_today(struct builder *b)
+{
+    date_days today = date_of_wall_ms(b->asked->criteria->as_of_ms), approved_on = b->option->offer.approved_on;
+    bool met = approved_on == DATE_NONE || approved_on <= today;
+    begin(b, RULE_S15, met_if(met));
+    say(b, "approved today");
+    found(b);
+    say(b, met ? "approved" : "approval due");
+}
+
+/* --- all of them ------------------------------------------------------------------------------------------------ */
+
+static void add_musts(struct builder *b)
+{
+    add_approval(b);
+    add_available(b);
+    add_terms(b);
+    add_capacity(b);
+    add_limit(b);
+    add_together(b);
+    add_bedroom(b);
+    add_home(b);
+    add_pets(b);
+    add_specialist(b);
+    add_distance(b);
+}
+
+static void add_shoulds(struct builder *b)
+{
+    const struct criteria *c = b->asked->criteria;
+    add_near_home(b);
+    add_near_each(b, RULE_S2, "the school", "schools", c->schools, c->school_count);
+    add_area(b);
+    add_near_each(b, RULE_S4, "the sibling", "siblings' homes", c->sibling_places, c->sibling_place_count);
+    add_language(b);
+    add_culture(b);
+    add_skills(b);
+    add_length(b);
+    add_impact(b);
+    add_fresh(b);
+    add_on_call(b);
+    add_near_each(b, RULE_S12, "the place", "important places", c->important, c->important_count);
+    add_scarce(b);
+    add_tier(b);
+    add_rating(b);
+    add_approved_today(b);
+}
+
+/* The texts into the arena, as long as they are. */
+static bool keep(const struct builder *b, struct arena *arena, struct option *option)
+{
+    size_t bytes = (size_t)(b->end - b->text);
+    char *text = arena_alloc(arena, bytes);
+    option->reasons = arena_alloc(arena, b->count * sizeof *option->reasons);
+    if (text == NULL || option->reasons == NULL)
+        return false;
+    memcpy(text, b->text, bytes);
+    for (option->reason_count = 0; option->reason_count < b->count; option->reason_count++) {
+        struct reason *reason = &option->reasons[option->reason_count];
+        *reason = b->reasons[option->reason_count];
+        reason->asked = text + (reason->asked - b->text);
+        reason->found = text + (reason->found - b->text);
+    }
+    return true;
+}
+
+bool reasons_fill(const struct asked *asked, uint32_t overridden, uint32_t failed, const struct gazetteer *gazetteer,
+                  struct arena *arena, struct option *option)
+{
+    struct builder b;
+    b.asked = asked;
+    b.gazetteer = gazetteer;
+    b.option = option;
+    b.overridden = overridden;
+    b.failed = failed;
+    b.count = 0;
+    b.begun = b.end = b.text;
+    add_musts(&b);
+    add_shoulds(&b);
+    *b.end++ = '\0';
+    return keep(&b, arena, option);
 }

@@ -1,35 +1,60 @@
 /*
  * match_search.c - see match_search.h.
  *
- * Walks the cells in rings round the asked point, nearest ring first, and keeps the best so far in heaps whose top is
- * the worst. Offers are judged on packed facts, and looked at closer only when they are near enough and pass a glance.
- * Invariant: when ring r is begun, every offer not yet seen is at least ring_bound(r) metres away, so full heaps whose
- * worst are nearer are final.
+ * Best first: what is still to be looked into waits in a queue, nearest first, and the walk is over when the nearest is
+ * farther away than whatever could still be kept. What lacks a trait that is asked for is passed over, up to 64
+ * children or offers at a time (match_tree.h); only offers that have them all are judged by every rule. When hardly any
+ * block can have one, the blocks below a node are looked through at once instead of waiting for their turn. When the
+ * queue is full, a node is walked depth first instead: a path is all that this needs.
+ * Invariant: every offer that suits and could be kept is in the lists, below something in the queue, or below what is
+ * left of the path.
  */
 #include "daemon/match/match_search.h"
 
 #include "daemon/gazetteer/grid.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define AHEAD 8 /* buckets that are on their way from memory while others are judged */
+#ifndef QUEUE_MOST /* a test has a short one */
+#define QUEUE_MOST 512u
+#endif
+static_assert(QUEUE_MOST >= NODE_CHILDREN, "there is room for the root's children");
+
+/* A node, a block or a group that is still to be looked into. */
+struct pending {
+    uint64_t nearest_squared;
+    const void *piece;
+    lanes wanted;   /* of a group: the offers that have all traits */
+    uint32_t level; /* 0: a group */
+};
+
+struct path_step {
+    const struct tree_node *node;
+    uint64_t left; /* children that were not looked into */
+};
 
 struct search {
     const struct match_version *version;
     struct asked asked;
-    int64_t centre_east, centre_north; /* the cell of the asked point */
-    uint32_t edge_metres;              /* from the point to the nearest side of its cell */
-    int64_t ring, row;                 /* where it goes on: row is north of the centre */
-    uint64_t seen;                     /* offers */
-    uint64_t looked_at;
-    const struct bucket *ahead[AHEAD]; /* walked over, not yet looked into: a ring */
-    uint32_t ahead_first, ahead_count;
-    uint32_t limit;
+    uint32_t e_metres, n_metres, limit;
     bool phoning;           /* phone_first is asked for */
+    bool rare;              /* most blocks have nobody with all traits */
     uint64_t reach_squared; /* what is as far as this, or farther, is in no list; UINT64_MAX: not known yet */
+    uint32_t trait_count, queued, depth;
+    uint8_t traits[TRAIT_END]; /* that are asked for; the rarest first */
+    struct path_step path[TREE_LEVELS_MAX];
+    uint64_t looked_at;
+    /* Not zeroed from here on. */
     struct search_list options, phone_first; /* heaps until the walk is done */
+    struct pending queue[QUEUE_MOST];        /* a heap */
 };
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
 
 /* --- the best so far ------------------------------------------------------------------------------------------- */
 
@@ -107,29 +132,54 @@ static void sort_kept(const struct search *s, struct search_list *list)
     }
 }
 
-static uint32_t least(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
-
-/* --- walking --------------------------------------------------------------------------------------------------- */
-
 /* True if whatever lies at this distance could be among the best. */
 static bool near_enough(const struct search *s, uint64_t distance_squared)
 {
     return distance_squared < s->asked.too_far_squared && distance_squared < s->reach_squared;
 }
 
+/* --- what waits ------------------------------------------------------------------------------------------------ */
+
+/* What is as near as a node that it may be below of comes first: so little waits when much lies on one point. */
+static bool pending_before(const struct pending *a, const struct pending *b)
+{
+    return a->nearest_squared != b->nearest_squared ? a->nearest_squared < b->nearest_squared : a->level < b->level;
+}
+
+static void put(struct search *s, const struct pending *pending)
+{
+    uint32_t at = s->queued++;
+    for (uint32_t parent; at > 0 && pending_before(pending, &s->queue[parent = (at - 1) / 2]); at = parent)
+        s->queue[at] = s->queue[parent];
+    s->queue[at] = *pending;
+}
+
+static struct pending take(struct search *s)
+{
+    struct pending first = s->queue[0], moving = s->queue[--s->queued];
+    uint32_t at = 0;
+    for (uint32_t child; (child = 2 * at + 1) < s->queued; at = child) {
+        if (child + 1 < s->queued && pending_before(&s->queue[child + 1], &s->queue[child]))
+            child++;
+        if (!pending_before(&s->queue[child], &moving))
+            break;
+        s->queue[at] = s->queue[child];
+    }
+    s->queue[at] = moving;
+    return first;
+}
+
+/* --- looking --------------------------------------------------------------------------------------------------- */
+
 static void keep_lane(struct search *s, const struct fact_group *group, uint32_t lane, const struct verdict *verdict)
 {
-    const struct criteria *criteria = s->asked.criteria;
     struct found found = {
         .group = group,
         .lane = lane,
         .vacancy_id = group->vacancy_id[lane],
         .distance_metres =
             grid_distance_metres((int32_t)group->point_e_metres[lane], (int32_t)group->point_n_metres[lane],
-                                 (int32_t)criteria->near_e_metres, (int32_t)criteria->near_n_metres),
+                                 (int32_t)s->e_metres, (int32_t)s->n_metres),
         .children_taken = number_of_lane(&verdict->children_taken, lane),
     };
     for (uint32_t rule = 0; rule < RULES_JUDGED; rule++)
@@ -137,126 +187,191 @@ static void keep_lane(struct search *s, const struct fact_group *group, uint32_t
     keep(s, code_in(found.overridden, RULE_H2) ? &s->phone_first : &s->options, &found);
 }
 
-/* Those of a group that could be among the best: most are too far, or fall at a glance. */
-static lanes promising(const struct search *s, const struct fact_group *group, lanes used)
+static lanes near_lanes(const struct search *s, const struct fact_group *group, lanes wanted)
 {
-    uint32_t e = s->asked.criteria->near_e_metres, n = s->asked.criteria->near_n_metres;
-    lanes found = 0;
-    if (!near_enough(s, facts_nearest_squared(group, e, n)))
-        return 0;
-    lanes passed = rules_glance(group, &s->asked) & used;
+    lanes near = 0;
     if (s->reach_squared == UINT64_MAX && s->asked.too_far_squared == UINT64_MAX)
-        return passed;
-    for (lanes left = passed; left != 0; left &= left - 1) {
-        uint32_t lane = (uint32_t)__builtin_ctzll(left);
-        if (near_enough(s, facts_distance_squared(group, lane, e, n)))
-            found |= UINT64_C(1) << lane;
-    }
-    return found;
+        return wanted;
+    for (lanes left = wanted; left != 0; left &= left - 1)
+        if (near_enough(s, facts_distance_squared(group, (uint32_t)__builtin_ctzll(left), s->e_metres, s->n_metres)))
+            near |= left & -left;
+    return near;
 }
 
-static void look_at(struct search *s, const struct fact_group *group, uint32_t count)
+static void look_at(struct search *s, const struct fact_group *group, lanes wanted)
 {
     struct verdict verdict;
-    lanes judged = promising(s, group, lanes_used(count));
+    lanes judged = near_lanes(s, group, wanted);
+    s->looked_at++;
     if (judged == 0)
         return;
     rules_judge(group, judged, version_active(s->version, group, judged), &s->asked, &verdict);
     for (lanes left = verdict.suitable; left != 0; left &= left - 1)
         keep_lane(s, group, (uint32_t)__builtin_ctzll(left), &verdict);
+    s->looked_at += (uint64_t)__builtin_popcountll(judged);
 }
 
-static bool within_reach(const struct match_version *version, int64_t east, int64_t north)
+static uint64_t nearest_squared(const struct search *s, const struct extent *extent)
 {
-    return east >= version->first_east && east <= version->last_east && north >= version->first_north &&
-           north <= version->last_north;
+    return extent_nearest_squared(extent, s->e_metres, s->n_metres);
 }
 
-/* A scan waits for memory more than for anything else, so a group is sent for some time before it is looked at. */
-static void fetch(const struct fact_group *group)
+/* The children that may have somebody with all traits. */
+static uint64_t children_wanted(const struct search *s, const struct tree_inner *inner)
 {
-    for (size_t line = 0; line < offsetof(struct fact_group, approved_on); line += 64)
-        __builtin_prefetch((const char *)group + line);
+    uint64_t wanted = ~UINT64_C(0) >> (NODE_CHILDREN - inner->head.count);
+    for (uint32_t i = 0; i < s->trait_count && wanted != 0; i++)
+        wanted &= inner->traits[s->traits[i]];
+    return wanted;
 }
 
-static void look_into_next(struct search *s)
+/* The offers of each group that have all traits; false if there are none. */
+static bool offers_wanted(const struct search *s, const struct tree_block *block, lanes wanted[BLOCK_GROUPS])
 {
-    const struct bucket *bucket = s->ahead[s->ahead_first];
-    s->ahead_first = (s->ahead_first + 1) % AHEAD;
-    s->ahead_count--;
-    for (uint32_t i = 0; i < bucket->count; i += LANES) {
-        if (i + LANES < bucket->count)
-            fetch(bucket->groups[i / LANES + 1]);
-        look_at(s, bucket->groups[i / LANES], least(bucket->count - i, LANES));
+    memcpy(wanted, block->traits[s->traits[0]], BLOCK_GROUPS * sizeof *wanted);
+    for (uint32_t i = 1; i < s->trait_count; i++) {
+        const lanes *having = block->traits[s->traits[i]];
+        lanes any = 0;
+        for (uint32_t group = 0; group < BLOCK_GROUPS; group++)
+            any |= wanted[group] &= having[group];
+        if (any == 0)
+            return false;
     }
-    s->seen += bucket->count;
-    s->looked_at += bucket->count;
+    return true;
 }
 
-static void look_into_all(struct search *s)
+static lanes offers_wanted_of(const struct search *s, const struct tree_block *block, uint32_t group)
 {
-    while (s->ahead_count > 0)
-        look_into_next(s);
+    lanes wanted = ~UINT64_C(0);
+    for (uint32_t i = 0; i < s->trait_count && wanted != 0; i++)
+        wanted &= block->traits[s->traits[i]][group];
+    return wanted;
 }
 
-static void walk_over(struct search *s, int64_t east, int64_t north)
+/* There is room for all of the block's groups. */
+static void look_into_block(struct search *s, const struct tree_block *block)
 {
-    if (!within_reach(s->version, east, north))
+    lanes wanted[BLOCK_GROUPS];
+    s->looked_at++;
+    if (!offers_wanted(s, block, wanted))
         return;
-    const struct bucket *bucket = version_bucket(s->version, (uint32_t)east, (uint32_t)north);
-    if (bucket == NULL)
+    for (uint32_t i = 0; i < block->head.count; i++) {
+        struct pending group = {nearest_squared(s, &block->extents[i]), block->groups[i], wanted[i], 0};
+        if (wanted[i] != 0 && near_enough(s, group.nearest_squared))
+            put(s, &group);
+    }
+}
+
+static void fetch(const struct search *s, const struct tree_node *block)
+{
+    for (uint32_t i = 0; i < least(s->trait_count, 3); i++)
+        for (size_t at = 0; at < BLOCK_GROUPS; at += 8)
+            __builtin_prefetch(&((const struct tree_block *)block)->traits[s->traits[i]][at]);
+}
+
+static bool has_room(const struct search *s, uint32_t pieces)
+{
+    return s->queued + pieces <= QUEUE_MOST;
+}
+
+/* There is room for all of its children. */
+static void look_into_inner(struct search *s, const struct tree_inner *inner)
+{
+    bool at_once = s->rare && inner->head.level == 2;
+    s->looked_at++;
+    for (uint64_t left = children_wanted(s, inner); left != 0; left &= left - 1) {
+        uint32_t at = (uint32_t)__builtin_ctzll(left);
+        const struct tree_node *child = inner->children[at];
+        struct pending pending = {nearest_squared(s, &inner->extents[at]), child, 0, child->level};
+        if (at_once && (left & (left - 1)) != 0)
+            fetch(s, inner->children[__builtin_ctzll(left & (left - 1))]);
+        if (!near_enough(s, pending.nearest_squared))
+            continue;
+        if (at_once && has_room(s, BLOCK_GROUPS + NODE_CHILDREN))
+            look_into_block(s, (const struct tree_block *)child);
+        else
+            put(s, &pending);
+    }
+}
+
+/* --- the walk -------------------------------------------------------------------------------------------------- */
+
+static uint64_t groups_wanted(const struct search *s, const struct tree_block *block)
+{
+    lanes wanted[BLOCK_GROUPS];
+    uint64_t groups = 0;
+    if (!offers_wanted(s, block, wanted))
+        return 0;
+    for (uint32_t i = 0; i < block->head.count; i++)
+        groups |= (uint64_t)(wanted[i] != 0) << i;
+    return groups;
+}
+
+static void go_down(struct search *s, const struct tree_node *node)
+{
+    s->looked_at++;
+    s->path[s->depth++] = (struct path_step){node, node->level > 1 ? children_wanted(s, (const struct tree_inner *)node)
+                                                                   : groups_wanted(s, (const struct tree_block *)node)};
+}
+
+/* The next that is left on the path. */
+static void go_on(struct search *s)
+{
+    struct path_step *step = &s->path[s->depth - 1];
+    if (step->left == 0) {
+        s->depth--;
         return;
-    /* First the bucket, and when it has come, its first group. */
-    __builtin_prefetch(bucket);
-    if (s->ahead_count >= AHEAD / 2) {
-        const struct bucket *come = s->ahead[(s->ahead_first + s->ahead_count - AHEAD / 2) % AHEAD];
-        if (come->count > 0)
-            fetch(come->groups[0]);
     }
-    if (s->ahead_count == AHEAD)
-        look_into_next(s);
-    s->ahead[(s->ahead_first + s->ahead_count++) % AHEAD] = bucket;
+    uint32_t at = (uint32_t)__builtin_ctzll(step->left);
+    step->left &= step->left - 1;
+    if (step->node->level == 1) {
+        const struct tree_block *block = (const struct tree_block *)step->node;
+        if (near_enough(s, nearest_squared(s, &block->extents[at])))
+            look_at(s, block->groups[at], offers_wanted_of(s, block, at));
+    } else {
+        const struct tree_inner *inner = (const struct tree_inner *)step->node;
+        if (near_enough(s, nearest_squared(s, &inner->extents[at])))
+            go_down(s, inner->children[at]);
+    }
 }
 
-/* No offer of this ring or a farther one is nearer than this. */
-static uint64_t ring_bound(const struct search *s)
+static void look_into_nearest(struct search *s)
 {
-    return s->ring == 0 ? 0 : (uint64_t)(s->ring - 1) * CELL_METRES + s->edge_metres;
+    const struct pending nearest = take(s);
+    if (nearest.level == 0)
+        look_at(s, nearest.piece, nearest.wanted);
+    else if (!has_room(s, nearest.level == 1 ? BLOCK_GROUPS : NODE_CHILDREN))
+        go_down(s, nearest.piece);
+    else if (nearest.level == 1)
+        look_into_block(s, nearest.piece);
+    else
+        look_into_inner(s, nearest.piece);
 }
 
-static bool finished(const struct search *s)
+static bool is_done(const struct search *s)
 {
-    uint64_t bound = ring_bound(s);
-    return s->seen == s->version->offers || (bound > 0 && !near_enough(s, bound * bound));
+    return s->depth == 0 && (s->queued == 0 || !near_enough(s, s->queue[0].nearest_squared));
 }
 
-/* The row of the ring that is next; a ring is one row of cells, pairs of cells, and one more row. */
-static void walk_row(struct search *s)
+/* --- a search -------------------------------------------------------------------------------------------------- */
+
+/* The rarest trait first, since most is then over after the first few; and how many may be expected in a block if each
+ * trait came for itself: only how the walk goes depends on it, never what it finds. */
+static void ask_traits(struct search *s)
 {
-    const struct match_version *version = s->version;
-    int64_t north = s->centre_north + s->row;
-    if (north >= version->first_north && north <= version->last_north) {
-        if (s->row == -s->ring || s->row == s->ring) {
-            int64_t first = s->centre_east - s->ring, last = s->centre_east + s->ring;
-            first = first < version->first_east ? version->first_east : first;
-            last = last > version->last_east ? version->last_east : last;
-            for (int64_t east = first; east <= last; east++)
-                walk_over(s, east, north);
-        } else {
-            walk_over(s, s->centre_east - s->ring, north);
-            walk_over(s, s->centre_east + s->ring, north);
-        }
+    const struct tree *tree = &s->version->tree;
+    double expected = BLOCK_GROUPS * LANES;
+    s->trait_count = tree_traits_asked(&s->asked, s->traits);
+    for (uint32_t i = 0; i < s->trait_count; i++) {
+        uint8_t trait = s->traits[i];
+        uint32_t at = i;
+        for (; at > 0 && tree->having[s->traits[at - 1]] > tree->having[trait]; at--)
+            s->traits[at] = s->traits[at - 1];
+        s->traits[at] = trait;
+        expected *= tree->having[trait];
+        expected /= (double)(tree->offers + 1);
     }
-    if (s->row < s->ring) {
-        s->row++;
-        if (s->centre_north + s->row < version->first_north && s->row < s->ring) /* straight to the first that counts */
-            s->row =
-                version->first_north - s->centre_north < s->ring ? version->first_north - s->centre_north : s->ring;
-        return;
-    }
-    look_into_all(s);
-    s->ring++;
-    s->row = -s->ring;
+    s->rare = expected < 0.25;
 }
 
 struct search *search_new(const struct match *match, const struct match_version *version,
@@ -269,16 +384,15 @@ struct search *search_new(const struct match *match, const struct match_version 
     memset(s, 0, offsetof(struct search, options));
     s->options.count = s->phone_first.count = 0;
     s->version = version;
+    s->e_metres = criteria->near_e_metres;
+    s->n_metres = criteria->near_n_metres;
     s->limit = criteria->limit < 1 ? 1 : least(criteria->limit, OPTIONS_MAX);
     s->phoning = code_in(criteria->overrides, OVERRIDE_UNCONFIRMED);
     s->reach_squared = UINT64_MAX;
-    s->centre_east = cell_east(criteria->near_e_metres);
-    s->centre_north = cell_north(criteria->near_n_metres);
-    /* A point off the grid is moved to its edge for the bounds: that brings no offer farther away. */
-    uint32_t e = least(criteria->near_e_metres, CELLS_EAST * CELL_METRES - 1) % CELL_METRES;
-    uint32_t n = least(criteria->near_n_metres, CELLS_NORTH * CELL_METRES - 1) % CELL_METRES;
-    s->edge_metres = least(least(e, CELL_METRES - e), least(n, CELL_METRES - n));
     asked_prepare(criteria, &s->asked);
+    ask_traits(s);
+    if (version->tree.root != NULL)
+        put(s, &(struct pending){0, version->tree.root, 0, version->tree.root->level});
     return s;
 }
 
@@ -290,10 +404,13 @@ void search_free(struct search *search)
 bool search_run(struct search *s, uint32_t work_budget, uint64_t *looked_at)
 {
     uint64_t before = s->looked_at;
-    bool done = finished(s);
+    bool done = is_done(s);
     while (!done) {
-        walk_row(s);
-        done = finished(s);
+        if (s->depth > 0)
+            go_on(s);
+        else
+            look_into_nearest(s);
+        done = is_done(s);
         if (s->looked_at - before >= work_budget)
             break;
     }

@@ -2,7 +2,9 @@
  * match_why.h - what removed the offers that are not in an answer, and the smallest relaxations that would give some.
  * Private to daemon/match.
  *
- * Owns: a walk over every offer of a version, judged by every rule.
+ * Owns: a walk over every offer of a version, judged by every rule. proto Relaxation says what relaxing a rule means,
+ * and which can be: what an override lifts (domain.md 5.1), what the request itself asks; never H1, H14, no vacancy, no
+ * bed.
  * Thread: any; belongs to its caller, who keeps the version pinned while it lasts.
  * Invariant: the counts are those of the whole version, however often the walk paused.
  */
