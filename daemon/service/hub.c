@@ -104,7 +104,9 @@ struct agencies {
     bool have; /* an agency is being counted */
     struct agency agency;
     char after_reference[AGENCY_REFERENCE_BYTES];
-    uint32_t carers, vacancies;
+    bool in_lost, has_hash; /* after those with a reference, those that are lost in a restore */
+    uint8_t after_hash[DIGEST_BYTES];
+    uint32_t carers, vacancies, lost;
     struct arena arena;
     struct home_carer page[COUNT_PAGE];
 };
@@ -112,17 +114,27 @@ struct agencies {
 /* Counts a page. *done: that was the last. */
 static enum err count_page(struct call *call, struct agencies *agencies, bool *done)
 {
+    struct home *home = call_context(call)->home;
+    const char *id = agencies->agency.id;
     size_t got = 0;
-    enum err err = home_list_carers(call_context(call)->home, agencies->agency.id, agencies->after_reference,
-                                    agencies->page, COUNT_PAGE, &got);
+    enum err err = agencies->in_lost
+                       ? home_list_lost(home, id, agencies->has_hash ? agencies->after_hash : NULL, agencies->page,
+                                        COUNT_PAGE, &got)
+                       : home_list_carers(home, id, agencies->after_reference, agencies->page, COUNT_PAGE, &got);
     for (size_t i = 0; err == ERR_NONE && i < got; i++) {
         agencies->carers += agencies->page[i].carer.status != CARER_ENDED;
+        agencies->lost += agencies->page[i].lost && agencies->page[i].carer.status != CARER_ENDED;
         agencies->vacancies += agencies->page[i].vacancy.vacancy_id != 0;
     }
-    if (got > 0)
-        memcpy(agencies->after_reference, agencies->page[got - 1].carer.agency_reference,
-               sizeof agencies->after_reference);
-    *done = got < COUNT_PAGE;
+    const struct home_carer *last = got > 0 ? &agencies->page[got - 1] : NULL;
+    if (last != NULL && agencies->in_lost) {
+        memcpy(agencies->after_hash, last->reference_hash, DIGEST_BYTES);
+        agencies->has_hash = true;
+    } else if (last != NULL) {
+        memcpy(agencies->after_reference, last->carer.agency_reference, sizeof agencies->after_reference);
+    }
+    *done = got < COUNT_PAGE && agencies->in_lost;
+    agencies->in_lost |= got < COUNT_PAGE;
     return err;
 }
 
@@ -131,6 +143,7 @@ static void send_agency(struct call *call, struct agencies *agencies)
     Vacancy__V1__ListAgenciesResponse out = VACANCY__V1__LIST_AGENCIES_RESPONSE__INIT;
     out.carers = agencies->carers;
     out.vacancies = agencies->vacancies;
+    out.lost_in_restore = agencies->lost;
     out.agency = agency_view(&agencies->agency, &agencies->arena);
     if (out.agency == NULL) {
         call_fail(call, ERR_LIMIT, "", "an agency's record is larger than this hub gives");
@@ -157,7 +170,8 @@ static void agencies_turn(struct call *call)
         }
         memcpy(agencies->after_id, agencies->agency.id, sizeof agencies->after_id);
         agencies->after_reference[0] = '\0';
-        agencies->carers = agencies->vacancies = 0;
+        agencies->in_lost = agencies->has_hash = false;
+        agencies->carers = agencies->vacancies = agencies->lost = 0;
         agencies->have = true;
     }
     if (err == ERR_NONE)

@@ -58,6 +58,13 @@ def carers(hubs):
             sorted(each.national_reference for each in views if each.lost_in_restore))
 
 
+def counted(hubs):
+    """What the operator is told of Leeds: (carers, vacancies, lost)."""
+    with hubs[YORKSHIRE].client(homes.OPERATOR) as operator:
+        row = next(each for each in operator.call("HubService/ListAgencies") if each.agency.id == homes.LEEDS.split()[1])
+    return row.carers, row.vacancies, row.lost_in_restore
+
+
 def back_up(hubs, path):
     done = hubs[YORKSHIRE].run_vacancy(homes.OPERATOR, "hub", "backup", str(path))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -138,7 +145,12 @@ def test_later_entries_come_back_from_peers(three, messages, tmp_path):
     assert moved not in again, "an older address has come back, and nobody was told"
     with three[YORKSHIRE].client(homes.LEEDS) as leeds:
         view = leeds.call("AgencyService/GetCarer", agency_reference=moved).carer
+        gone = leeds.call("AgencyService/GetCarer", agency_reference=late[7]).carer
     assert view.lost_in_restore and view.national_reference == known[moved] and not view.carer.home_postcode
+    assert gone.lost_in_restore and gone.national_reference == known[late[7]] and not gone.HasField("carer")
+    shown = three[YORKSHIRE].run_vacancy(homes.LEEDS, "show", late[7])
+    assert shown.returncode == 0 and known[late[7]] in shown.stdout and "lost in restore" in shown.stdout, shown
+    assert counted(three) == (len(known), len(known), len(lost))
     receipt = push(three, messages, early[1:2])
     assert receipt.lost_in_restore == len(lost)
     listed = three[YORKSHIRE].run_vacancy(homes.LEEDS, "list")
@@ -148,6 +160,7 @@ def test_later_entries_come_back_from_peers(three, messages, tmp_path):
     receipt = push(three, messages, late + early[:1] + [moved])
     assert receipt.lost_in_restore == 0
     assert carers(three) == (known, [])
+    assert counted(three) == (len(known), len(known), 0)
     audit_verifies(three)
     three.wait_equal(bound_s=BOUND_S)
     assert own_row(three).records == last.records
