@@ -178,14 +178,21 @@ static int expected_outcome(const struct opinion *opinion, int rule)
     return opinion->failed >> rule & 1 ? RULE_FAILED : opinion->lifted >> rule & 1 ? RULE_OVERRIDDEN : RULE_MET;
 }
 
+/* H1 to H14, the distance, S1 to S15: not as they are numbered. */
+static const int reasons_in_order[] = {1,  2,  3,   4,      5,   6,   7,        8,          9,  10, 11,
+                                       12, 13, 14,  WITHIN, S1,  S2,  S3,       S4,         S5, S6, S7,
+                                       S8, S9, S10, S11,    S12, S13, S14_TIER, S14_RATING, S15};
+
 static void compare_reasons(const struct option *option, const struct opinion *opinion, const char *where)
 {
-    int outcomes[RULES] = {0}, last = 0;
+    int outcomes[RULES] = {0};
+    size_t place = 0;
     for (uint32_t i = 0; i < option->reason_count; i++) {
         const struct reason *reason = &option->reasons[i];
-        if ((int)reason->rule <= last || reason->rule >= RULE_END)
+        while (place < RULES - 1 && reasons_in_order[place] != (int)reason->rule)
+            place++;
+        if (place++ >= RULES - 1)
             mismatch("%s: reasons are not in the order of the rules", where);
-        last = reason->rule;
         outcomes[reason->rule] = reason->outcome;
         if (*reason->asked == '\0' || *reason->found == '\0')
             mismatch("%s: rule %d has no words", where, reason->rule);
