@@ -42,11 +42,13 @@ struct search {
     bool phoning;           /* phone_first is asked for */
     bool rare;              /* most blocks have nobody with all traits */
     uint64_t reach_squared; /* what is as far as this, or farther, is in no list; UINT64_MAX: not known yet */
+    uint64_t band_bounds[DISTANCE_BANDS]; /* no key of a band is lower */
     uint32_t trait_count, queued, depth;
     uint8_t traits[TRAIT_END]; /* that are asked for; the rarest first */
     struct path_step path[TREE_LEVELS_MAX];
     uint64_t looked_at;
     /* Not zeroed from here on. */
+    struct order order;
     struct search_list options, phone_first; /* heaps until the walk is done */
     struct pending queue[QUEUE_MOST];        /* a heap */
 };
@@ -96,11 +98,26 @@ static void sift_down(const struct search *s, struct found *heap, uint32_t count
     heap[at] = moving;
 }
 
+static uint64_t squared(uint64_t metres)
+{
+    return metres * metres;
+}
+
+/* What is in a band whose best key comes before the worst that is kept may come before it at any distance; in a band
+ * where it ties, if it is nearer. One metre is what rounding down may hide. */
 static uint64_t reach_of(const struct search *s, const struct search_list *list)
 {
-    /* One metre is what rounding down may hide. */
-    uint64_t beyond = (uint64_t)list->best[0].distance_metres + 1;
-    return list->count < s->limit ? UINT64_MAX : beyond * beyond;
+    const struct found *worst = &list->best[0];
+    uint32_t band = 0;
+    if (list->count < s->limit)
+        return UINT64_MAX;
+    while (band < DISTANCE_BANDS && s->band_bounds[band] < worst->key)
+        band++;
+    if (band == DISTANCE_BANDS)
+        return UINT64_MAX;
+    uint64_t from = band == 0 ? 0 : squared(distance_band_below_metres[band - 1]);
+    uint64_t reach = squared((uint64_t)worst->distance_metres + 1);
+    return s->band_bounds[band] > worst->key || reach < from ? from : reach;
 }
 
 static void keep(struct search *s, struct search_list *list, const struct found *found)
@@ -171,10 +188,12 @@ static struct pending take(struct search *s)
 
 /* --- looking --------------------------------------------------------------------------------------------------- */
 
-static void keep_lane(struct search *s, const struct fact_group *group, uint32_t lane, const struct verdict *verdict)
+static void keep_lane(struct search *s, struct search_list *list, const struct fact_group *group, uint32_t lane,
+                      const struct verdict *verdict, uint64_t key)
 {
     struct found found = {
         .group = group,
+        .key = key,
         .lane = lane,
         .vacancy_id = group->vacancy_id[lane],
         .distance_metres =
@@ -184,7 +203,21 @@ static void keep_lane(struct search *s, const struct fact_group *group, uint32_t
     };
     for (uint32_t rule = 0; rule < RULES_JUDGED; rule++)
         found.overridden |= (uint32_t)(verdict->overridden[rule] >> lane & 1) << rule;
-    keep(s, code_in(found.overridden, RULE_H2) ? &s->phone_first : &s->options, &found);
+    keep(s, list, &found);
+}
+
+static void keep_lanes(struct search *s, struct search_list *list, const struct fact_group *group, lanes suitable,
+                       const struct verdict *verdict)
+{
+    uint64_t keys[LANES], worst = list->count < s->limit ? UINT64_MAX : list->best[0].key;
+    if (suitable == 0)
+        return;
+    if (s->order.step_count > 0)
+        suitable = order_keys(&s->order, group, verdict, suitable, worst, keys);
+    for (lanes left = suitable; left != 0; left &= left - 1) {
+        uint32_t lane = (uint32_t)__builtin_ctzll(left);
+        keep_lane(s, list, group, lane, verdict, s->order.step_count > 0 ? keys[lane] : 0);
+    }
 }
 
 static lanes near_lanes(const struct search *s, const struct fact_group *group, lanes wanted)
@@ -206,8 +239,8 @@ static void look_at(struct search *s, const struct fact_group *group, lanes want
     if (judged == 0)
         return;
     rules_judge(group, judged, version_active(s->version, group, judged), &s->asked, &verdict);
-    for (lanes left = verdict.suitable; left != 0; left &= left - 1)
-        keep_lane(s, group, (uint32_t)__builtin_ctzll(left), &verdict);
+    keep_lanes(s, &s->options, group, verdict.suitable & ~verdict.overridden[RULE_H2], &verdict);
+    keep_lanes(s, &s->phone_first, group, verdict.suitable & verdict.overridden[RULE_H2], &verdict);
     s->looked_at += (uint64_t)__builtin_popcountll(judged);
 }
 
@@ -378,10 +411,9 @@ struct search *search_new(const struct match *match, const struct match_version 
                           const struct criteria *criteria)
 {
     struct search *s = malloc(sizeof *s);
-    (void)match;
     if (s == NULL)
         return NULL;
-    memset(s, 0, offsetof(struct search, options));
+    memset(s, 0, offsetof(struct search, order));
     s->options.count = s->phone_first.count = 0;
     s->version = version;
     s->e_metres = criteria->near_e_metres;
@@ -390,6 +422,9 @@ struct search *search_new(const struct match *match, const struct match_version 
     s->phoning = code_in(criteria->overrides, OVERRIDE_UNCONFIRMED);
     s->reach_squared = UINT64_MAX;
     asked_prepare(criteria, &s->asked);
+    order_prepare(criteria, index_gazetteer(match), version->agencies, &s->order);
+    for (uint32_t band = 0; band < DISTANCE_BANDS; band++)
+        s->band_bounds[band] = order_bound(&s->order, band > 0 ? squared(distance_band_below_metres[band - 1]) : 0);
     ask_traits(s);
     if (version->tree.root != NULL)
         put(s, &(struct pending){0, version->tree.root, 0, version->tree.root->level});
