@@ -281,7 +281,7 @@ static void add_terms(struct builder *b)
     if (offer->sibling_group_only)
         say(b, ", sibling groups");
     if (reason->outcome != RULE_MET && !code_in(offer->care_types, criteria->care_type))
-        say(b, ", no %s", care_words[criteria->care_type]);
+        say(b, ", not for %s", care_words[criteria->care_type]);
     if (reason->outcome == RULE_OVERRIDDEN)
         say(b, EMERGENCY_WORDS);
 }
