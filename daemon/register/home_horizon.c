@@ -4,6 +4,11 @@
  * Invariant: the horizon is durable and signed before the first payload up to it is dropped; headers always stay.
  *
  * An erasure drops nothing at once: followers that are live pass it first, so that they need no snapshot.
+ *
+ * By age all payloads go whose entries are older than payload_kept_ms, those of current states too. Design section 9
+ * asks that those superseded longer than that go: such a one's own entry is older still, so it is among them. Keeping
+ * the current ones would serve nobody: who is behind the horizon takes a snapshot, and that is made of the tables,
+ * where every current state is.
  */
 #include "daemon/base/log.h"
 #include "daemon/record/bytes.h"
