@@ -10,6 +10,8 @@ import contextlib
 import os
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -27,15 +29,35 @@ ALL = [HOME] + [f"E1200000{number}" for number in range(1, 10) if f"E1200000{num
 REST_MS = 2
 MEMORY = "/dev/shm"
 ROUNDS = 3
-TURNS = 5          # of looking for updates; at least one for each follower
-COST_ROUNDS = 5
+TURNS = 24         # of looking for updates: many short ones, since what else the machine does changes within seconds
+COST_ROUNDS = 8
 SECTION = "Federation"
 NOT_INSTALLED = "not installed: make bench-peers"
 RECORD_BYTES = 300
 
 
+def spread(ratios):
+    """Of ordered ratios, in words: all of them, and the middle half."""
+    middle = f"{percentile(ratios, 250):.2f} to {percentile(ratios, 750):.2f}"
+    return f"ratios of turns {ratios[0]:.2f} to {ratios[-1]:.2f}, half of them {middle}"
+
+
 def percentile(ordered, per_mille):
     return ordered[min(len(ordered) - 1, len(ordered) * per_mille // 1000)]
+
+
+@contextlib.contextmanager
+def busy(cores):
+    """These cores compute something else meanwhile. Else a turn without a follower would be measured on a machine half
+    asleep, and a virtual one's sleep costs more at each wake-up than what is measured."""
+    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"],
+                                  preexec_fn=lambda: os.sched_setaffinity(0, cores)) for _ in cores]
+    try:
+        yield
+    finally:
+        for each in processes:
+            each.kill()
+            each.wait()
 
 
 class Federated:
@@ -78,7 +100,8 @@ class Federated:
         dataset.write_one(find, homes.search(self.messages, limit=50).SerializeToString())
         return tool("across", "--ca", self.bench.federation.root, "--from", f"127.0.0.1:{self.hubs[HOME].port}",
                     "--agency", self.agency.folder, "--put", put, "--to", f"127.0.0.1:{self.hubs[follower].port}",
-                    "--team", self.teams[follower].folder, "--find", find, "--updates", updates, "--rest-ms", REST_MS)
+                    "--team", self.teams[follower].folder, "--find", find, "--updates", updates, "--rest-ms", REST_MS,
+                    "--warm-up", peers.WARM_UP)
 
     # --- what others are measured with -------------------------------------------------------------------------------
     def position(self, region):
@@ -166,7 +189,7 @@ class Beside:
 def turns_of_latency(bench, tool, group, beside, followers):
     """[{who: its p50 and p99}]: in each turn all look at the same follower's place."""
     updates, turns = bench.options.federation_updates, []
-    for turn in range(max(TURNS, len(followers))):
+    for turn in range(TURNS):
         at, figures = turn % len(followers), {}
         for other, _, _ in beside.named():
             if other:
@@ -193,12 +216,12 @@ def report_latency(bench, turns, beside, followers, disks):
                 bench.table.add(SECTION, f"{what}, {name}", median(None), "us", NOT_INSTALLED)
                 continue
             ratios = ratios_of(turns, other, which)
-            note = f"ratios of turns {ratios[0]:.2f} to {ratios[-1]:.2f}"
+            note = spread(ratios)
             if which == 0 and target:
                 ours = [turn["all"] for turn in turns]
-                note = (f"medians of {len(turns)} turns, {ours[0]['updates']} updates each, {REST_MS} ms apart, "
-                        f"{'each turn at another follower, ' if count > 1 else ''}{note}; its receipt after "
-                        f"{statistics.median(each['receipt_p50_us'] for each in ours):,.0f} us and found "
+                where = ", each turn at another follower: the p50 of their p50s" if count > 1 else ""
+                note = (f"medians of {len(turns)} turns, {ours[0]['updates']} updates each, {REST_MS} ms apart{where}; {note}; "
+                        f"its receipt after {statistics.median(each['receipt_p50_us'] for each in ours):,.0f} us and found "
                         f"{statistics.median(each['after_receipt_p50_us'] for each in ours):,.0f} us after that; searched in "
                         f"a tight loop, {statistics.median(each['searches_each'] for each in ours):.1f} searches an update")
             bench.table.add(SECTION, f"{what}, {name}", median(None), "us", called, median(other),
@@ -247,7 +270,8 @@ class CatchingUp:
     then what serving it costs, not what it does itself. `with` it; .copies is how often it took all."""
 
     def __init__(self, pair, cores):
-        self.pair, self.cores, self.copies, self.over, self.failed = pair, cores, 0, threading.Event(), None
+        self.pair, self.cores, self.copies, self.failed = pair, cores, 0, None
+        self.began, self.over = threading.Event(), threading.Event()
         self.thread = threading.Thread(target=self.run)
 
     def run(self):
@@ -256,13 +280,16 @@ class CatchingUp:
             os.sched_setaffinity(0, self.cores)
             while not self.over.is_set():
                 hub.start()
+                self.began.set()
                 self.copies += self.pair.wait_level(120, self.over) is not None
                 self.pair.forget_others(FOLLOWER)
         except Exception as problem:  # noqa: BLE001 - told by the thread that measures
             self.failed = problem
+            self.began.set()
 
     def __enter__(self):
         self.thread.start()
+        self.began.wait()
         return self
 
     def __exit__(self, *_):
@@ -287,10 +314,10 @@ def report_cost(bench, alone, beside, copies):
         ratios = sorted(with_one[key] / without[key] for without, with_one in zip(alone, beside))
         bench.table.add(SECTION, what, statistics.median(each[key] for each in beside), unit, "nobody follows",
                         statistics.median(each[key] for each in alone), target=target, at_most=at_most,
-                        ratio=statistics.median(ratios), note=f"{note}; ratios of turns {ratios[0]:.2f} to {ratios[-1]:.2f}")
+                        ratio=statistics.median(ratios), note=f"{note}; {spread(ratios)}")
 
     apart = (f"the follower, which takes all again and again ({copies} times in {COST_ROUNDS} turns), has the other half of "
-             "the cores and its files in memory")
+             "the cores and its files in memory; without it that half computes something else")
     add("CPU of the home's writer thread for an update while a hub catches up", "writer_us", "us", 1.1, True,
         f"one client, so that each update is a commit; {apart}")
     add("update acknowledged at home meanwhile, one client, p50", "acknowledged_us", "us", None, True, apart)
@@ -300,11 +327,12 @@ def report_cost(bench, alone, beside, copies):
 
 def cost_of_catching_up(bench, tool, pair, updates):
     """At home: nobody follows, then a hub catches up meanwhile; in turns."""
-    seconds, alone, beside, copies = max(1, bench.options.seconds / 2), [], [], 0
+    seconds, alone, beside, copies = max(1, bench.options.seconds * 0.3), [], [], 0
     home_cores, follower_cores = halves()
     with pair.follower_in_memory(), on_cores(home_cores, pair.hubs[HOME].process.pid):
         for _ in range(COST_ROUNDS):
-            alone.append(one_cost(tool, pair, updates, seconds))
+            with busy(follower_cores):
+                alone.append(one_cost(tool, pair, updates, seconds))
             with CatchingUp(pair, follower_cores) as follower:
                 beside.append(one_cost(tool, pair, updates, seconds))
             copies += follower.copies
@@ -328,7 +356,7 @@ def throughput_shared(bench, tool, pair, updates):
     bench.table.add(SECTION, "the same on shared cores and one disk", statistics.median(beside), "updates/s",
                     "nobody follows", statistics.median(alone), ratio=statistics.median(ratios),
                     note=f"the follower's own work is taken from the same {os.cpu_count()} cores and the same disk: no measure "
-                         f"of what it costs the home hub; ratios of turns {ratios[0]:.2f} to {ratios[-1]:.2f}")
+                         f"of what it costs the home hub; {spread(ratios)}")
 
 
 # --- all of it, afresh ----------------------------------------------------------------------------------------------

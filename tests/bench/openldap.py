@@ -12,7 +12,7 @@ import subprocess
 import time
 
 from hub import wait_until
-from peers import START_BOUND_S, free_port, listens
+from peers import START_BOUND_S, WARM_UP, free_port, listens
 
 SUFFIX, ADMIN, PASSWORD = "dc=bench", "cn=admin,dc=bench", "bench"
 SCHEMA = "/etc/ldap/schema/core.schema"
@@ -193,8 +193,8 @@ class Directory:
     def latencies(self, updates, rest_s, consumer=0):
         """Microseconds from sending a modify to finding what it says at a consumer, sorted."""
         writer, reader = Session(self.provider), Session(self.consumers[consumer])
-        taken, warm_up = [], 50
-        for index in range(warm_up + updates):
+        taken = []
+        for index in range(WARM_UP + updates):
             self.turn += 1
             number = self.turn % self.entries + 1
             condition = f"serialNumber={self.turn}"
@@ -202,7 +202,7 @@ class Directory:
             writer.replace(number, self.turn)
             while not reader.find(number, condition):
                 pass
-            if index >= warm_up:
+            if index >= WARM_UP:
                 taken.append((time.perf_counter_ns() - began) / 1000)
             time.sleep(rest_s)
         writer.close()

@@ -15,6 +15,7 @@ import time
 from hub import wait_until
 
 START_BOUND_S = 30
+WARM_UP = 20   # updates of each turn that do not count
 
 
 def free_port():
@@ -235,15 +236,14 @@ class Replication:
                               f"decode(repeat('5a', {self.body_bytes}), 'hex'))")
         reader.prepare("find", "SELECT 1 FROM vacancy WHERE id = $1")
         taken = []
-        warm_up = 50
-        for index in range(warm_up + updates):
+        for index in range(WARM_UP + updates):
             self.turn += 1
             row = self.rows + self.turn
             began = time.perf_counter_ns()
             writer.execute("put", row)
             while not reader.execute("find", row):
                 pass
-            if index >= warm_up:
+            if index >= WARM_UP:
                 taken.append((time.perf_counter_ns() - began) / 1000)
             time.sleep(rest_s)
         writer.close()

@@ -326,7 +326,7 @@ def main():
     parser.add_argument("--only", help="of: search, updates, memory, federation")
     parser.add_argument("--records", type=int, default=100_000, help="of one region that an empty hub takes")
     parser.add_argument("--only-records", action="store_true", help="of the federation, only what --records names")
-    parser.add_argument("--federation-updates", type=int, default=300, help="of each turn, looked for at another hub")
+    parser.add_argument("--federation-updates", type=int, default=100, help="of each turn, looked for at another hub")
     parser.add_argument("--openldap-sync", action="store_true",
                         help="also OpenLDAP's initial copy as configured by default: a sync for each entry")
     options = parser.parse_args()
