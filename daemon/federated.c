@@ -233,7 +233,9 @@ static void reload_roster(struct federated *federated, struct access *access)
     }
     if (roster->version <= federated->roster->version) {
         if (roster->version < federated->roster->version)
-            log_error("main", "reload: the roster (version %llu) stays in use: the file has version %llu, an older one",
+            log_error("main",
+                      "reload: the roster (version %llu) stays in use: the file has version %llu, an older one: "
+                      "copy the newest there is",
                       old, (unsigned long long)roster->version);
         roster_unref(roster);
         return;

@@ -157,6 +157,8 @@ void standing_claim(struct federation *f, uint32_t peer, const struct signed_che
         pair->complained = true;
         return;
     }
+    if (region->have && !same_epoch)
+        home_told_horizon(f->options.home, theirs->horizon);
     /* After a restore a later epoch may be the rest of our own log: whether it goes on from here, a take shows. */
     bool restoring = standing_now(f) == STANDING_RESTORING;
     if (!region->have || (same_epoch && theirs->sequence > mine->sequence) ||

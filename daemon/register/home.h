@@ -196,7 +196,7 @@ struct home_options {
     bool restored; /* the store is a backup's, found at this start: STANDING_RESTORING, durably */
     uint64_t restored_epoch, restored_sequence; /* with it: where the backup's note says that the register stood */
     bool has_peers;          /* decides only when told to (UPDATE_DECIDE, UPDATE_PROMOTE); else at once */
-    uint64_t roster_version; /* at start; for checkpoints */
+    uint64_t roster_version; /* at start, for checkpoints; 0: no roster. The highest that ever was is kept */
     int64_t payload_kept_ms; /* payloads of entries older than this are dropped (horizon); 0: kept for ever */
 };
 
@@ -211,7 +211,7 @@ struct home;
 /*
  * Opens the region's register in `store` (borrowed; must outlive it): opens epoch 1 with its entry when empty, checks
  * schema, region and signing key against what is stored, every record's own check and the header chain.
- * ERR_STORE_DAMAGED names the record.
+ * ERR_STORE_DAMAGED names the record. ERR_STALE: a later roster than this one was in use here.
  */
 enum err home_open(const struct home_options *options, struct store *store, struct home **out, struct problem *problem)
     __attribute__((warn_unused_result));
@@ -258,7 +258,10 @@ enum home_standing home_standing_now(const struct home *home);
 void home_shown(struct home *home, uint64_t epoch, uint64_t sequence);
 /* Any thread: the checkpoint for which this hub stands back (STANDING_BEHIND, STANDING_SUPERSEDED). ERR_NOT_FOUND. */
 enum err home_stands_back_for(struct home *home, struct signed_checkpoint *out);
-/* Any thread. */
+/* Any thread: what the region's log says elsewhere, in a later epoch, signed by its key: payloads up to there may be
+ * gone. A superseded hub, which does not follow its region, drops its own then. */
+void home_told_horizon(struct home *home, uint64_t horizon);
+/* Any thread. For the checkpoints from here on; the highest is kept durably, at the latest by the next heartbeat. */
 void home_set_roster_version(struct home *home, uint64_t version);
 /* Recomputes the digest of the shared state from disk and compares it with the checkpoint stored in the same
  * transaction, which *against (may be NULL) is. ERR_STORE_DAMAGED: another, or a record does not pass its own check;

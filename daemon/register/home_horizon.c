@@ -1,7 +1,8 @@
 /*
  * home_horizon.c - forgetting: a person's data on request, and old payloads of the log.
  * Owns: the horizon, up to which payloads may be gone, here and at every hub that follows. The writer's thread.
- * Invariant: the horizon is durable and signed before the first payload up to it is dropped; headers always stay.
+ * Invariant: the horizon is durable and signed before the first payload up to it is dropped; headers always stay. A
+ * superseded hub signs nothing: its horizon is its own, or what is signed elsewhere.
  *
  * An erasure drops nothing at once: followers that are live pass it first, so that they need no snapshot.
  *
@@ -77,6 +78,23 @@ static enum err last_before(struct home *home, int64_t then_ms, uint64_t *out)
     return err;
 }
 
+void home_told_horizon(struct home *home, uint64_t horizon)
+{
+    pthread_mutex_lock(&home->lock);
+    if (horizon > home->told_horizon)
+        home->told_horizon = horizon;
+    pthread_mutex_unlock(&home->lock);
+}
+
+/* Our log may have ended before that, or have gone on otherwise: what it says up to there goes all the same. */
+static uint64_t told_horizon(struct home *home)
+{
+    pthread_mutex_lock(&home->lock);
+    uint64_t told = home->told_horizon;
+    pthread_mutex_unlock(&home->lock);
+    return told < home->position.sequence ? told : home->position.sequence;
+}
+
 static uint64_t wanted_horizon(struct home *home)
 {
     const struct home_options *options = &home->options;
@@ -85,6 +103,8 @@ static uint64_t wanted_horizon(struct home *home)
     uint64_t wanted = position->horizon, by_age = 0;
     if (position->erased > wanted && now_ms - home->erased_boot_ms >= ERASED_AFTER_MS)
         wanted = position->erased;
+    if (home->standing == STANDING_SUPERSEDED && told_horizon(home) > wanted)
+        wanted = told_horizon(home);
     if (options->payload_kept_ms > 0 && now_ms >= home->look_back_boot_ms) {
         home->look_back_boot_ms = now_ms + HEARTBEAT_MS;
         if (last_before(home, clock_wall_ms(options->clock) - options->payload_kept_ms, &by_age) == ERR_NONE &&

@@ -120,6 +120,8 @@ static enum err open_register(struct home *home, const struct octets *schema, st
         err = standing_read(home, txn, problem);
     if (err == ERR_NONE)
         err = requests_read(home, txn, problem);
+    if (err == ERR_NONE)
+        err = roster_check(home, txn, problem);
     return err == ERR_NONE ? register_check(home, txn, problem) : err;
 }
 
@@ -189,6 +191,8 @@ enum err home_open(const struct home_options *options, struct store *store, stru
     enum err err = open_or_create(home, problem);
     if (err == ERR_NONE && options->restored)
         err = begin_restored(home, problem);
+    if (err == ERR_NONE && (err = roster_keep(home)) != ERR_NONE)
+        (void)problem_set(problem, err, "", "the store can't be written: %s", err_name(err));
     if (err != ERR_NONE) {
         home_close(home);
         return err;

@@ -79,6 +79,7 @@ struct home {
     int64_t signed_boot_ms; /* when `newest` was signed */
     struct lost_counts lost;
     uint64_t dropped;          /* payloads up to here are gone */
+    uint64_t roster_kept;      /* the highest roster version, durably */
     int64_t erased_boot_ms;    /* when position.erased was set, or this process began */
     int64_t look_back_boot_ms; /* when entries' age is looked at next */
     int64_t forget_again_ms;   /* wall time of the next look at old request ids */
@@ -93,6 +94,7 @@ struct home {
     struct signed_checkpoint newest; /* at `position`; epoch 0: none yet */
     enum home_standing standing;
     uint64_t shown_epoch, shown_sequence; /* what peers have of our log, where that is more than we */
+    uint64_t told_horizon;                /* of a later epoch, elsewhere */
     uint64_t roster_version;
     uint64_t agencies, carers, vacancies;
     bool read_only; /* the disk failed */
@@ -184,6 +186,10 @@ enum err state_read(struct home *home, struct store_txn *txn, struct shared_stat
 bool state_store(struct batch *batch);
 /* Stores the state and signs where the log now stands, when the batch moved it. */
 bool batch_checkpoint(struct batch *batch);
+/* ERR_STALE: the roster is older than one that was in use. */
+enum err roster_check(struct home *home, struct store_txn *txn, struct problem *problem);
+/* Makes the roster's version durable when it is a new one. */
+enum err roster_keep(struct home *home);
 /* The stored checkpoint at or after a sequence. ERR_NOT_FOUND. */
 enum err checkpoint_seek(struct home *home, struct store_txn *txn, uint64_t sequence, struct signed_checkpoint *out,
                          struct problem *problem);

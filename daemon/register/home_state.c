@@ -1,8 +1,8 @@
 /*
  * home_state.c - what the region's records add up to, and the signed word on it.
- * Owns: META's "state", the CHECKPOINTS table, signing again at rest. The writer's thread, but for home_checkpoint,
- * home_set_roster_version and home_verify. Invariant: a checkpoint is signed only of what the same transaction makes
- * durable, and `newest` is the last of them or a newer signature of it.
+ * Owns: META's "state" and "roster", the CHECKPOINTS table, signing again at rest. The writer's thread, but for
+ * home_checkpoint, home_set_roster_version and home_verify. Invariant: a checkpoint is signed only of what the same
+ * transaction makes durable, and `newest` is the last of them or a newer signature of it.
  *
  * A follower that is behind is sent entries up to the next stored checkpoint; 256 sequences bound how far that can be.
  */
@@ -108,7 +108,8 @@ bool batch_checkpoint(struct batch *batch)
 {
     struct home *home = batch->home;
     const struct home_position *now = &batch->position, *before = &home->position;
-    if (now->sequence == before->sequence && now->horizon == before->horizon)
+    if (now->sequence == before->sequence &&
+        (now->horizon == before->horizon || batch->standing == STANDING_SUPERSEDED))
         return true;
     uint8_t stored[CHECKPOINT_STORED_BYTES];
     if (batch->newest.checkpoint.epoch == 0) /* else it was replayed, as it had been signed */
@@ -148,6 +149,56 @@ void home_set_roster_version(struct home *home, uint64_t version)
     pthread_mutex_unlock(&home->lock);
 }
 
+/* --- the roster's version ---------------------------------------------------------------------------------------- */
+
+static const struct table_key meta_roster = {"roster", 6};
+
+enum err roster_check(struct home *home, struct store_txn *txn, struct problem *problem)
+{
+    struct octets key = key_octets(&meta_roster), value;
+    uint64_t now = roster_version(home);
+    enum err err = tables_get(home->store, txn, STORE_META, &key, &value, problem);
+    if (err == ERR_NOT_FOUND)
+        return ERR_NONE;
+    if (err == ERR_NONE && value.size != 8)
+        err = problem_set(problem, ERR_STORE_DAMAGED, "",
+                          "store damaged: table meta: the roster's version can't be read");
+    if (err != ERR_NONE)
+        return err;
+    home->roster_kept = get_be64(value.data);
+    if (now == 0 || now >= home->roster_kept)
+        return ERR_NONE;
+    return problem_set(
+        problem, ERR_STALE, "federation.roster",
+        "the roster file has version %llu, but this hub has used version %llu: copy the newest one here, "
+        "as the other hubs have it, or ask the root for one with a higher version",
+        (unsigned long long)now, (unsigned long long)home->roster_kept);
+}
+
+enum err roster_keep(struct home *home)
+{
+    struct batch batch;
+    uint64_t version = roster_version(home);
+    uint8_t octets[8];
+    struct octets value = {octets, sizeof octets};
+    if (home->read_only || version <= home->roster_kept)
+        return ERR_NONE;
+    enum err err = batch_begin(home, true, &batch);
+    if (err != ERR_NONE)
+        return err;
+    put_be64(octets, version);
+    if (!batch_put(&batch, STORE_META, &meta_roster, &value)) {
+        batch_abort(&batch);
+        return batch.failed;
+    }
+    err = batch_commit(&batch);
+    if (err == ERR_NONE)
+        home->roster_kept = version;
+    return err;
+}
+
+/* --- what time does ---------------------------------------------------------------------------------------------- */
+
 /* Signs `newest` again. */
 static void sign_again(struct home *home, int64_t now_boot_ms)
 {
@@ -164,15 +215,19 @@ bool home_heartbeat(struct home *home, int64_t *next_ms)
     int64_t now_ms = clock_boot_ms(home->options.clock);
     bool fresh = false, more = false;
     standing_decide_alone(home);
-    /* A hub that does not decide does not know where its region stands. */
+    home_note_failure(home, roster_keep(home));
+    /* A hub that does not decide does not know where its region stands: it signs nothing. But what is to be forgotten
+     * is forgotten there, too. */
+    if (home->standing == STANDING_SUPERSEDED)
+        (void)horizon_move(home);
     if (standing_decides(home) && home->position.epoch != 0) {
         fresh = horizon_move(home);
-        more = horizon_drop(home);
         if (now_ms - home->signed_boot_ms >= HEARTBEAT_MS) {
             sign_again(home, now_ms);
             fresh = true;
         }
     }
+    more = horizon_drop(home);
     more = requests_forget_slice(home) || more;
     int64_t left_ms = home->signed_boot_ms + HEARTBEAT_MS - now_ms;
     if (next_ms != NULL)

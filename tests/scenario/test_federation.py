@@ -289,6 +289,25 @@ def test_a_reload_takes_no_roster_but_a_better_one(hubs, messages, tmp_path):
     hubs.wait_equal()
 
 
+def test_a_start_takes_no_older_roster_than_it_had(federation, tmp_path):
+    """Validly signed as it is: whoever was left out since would be back in."""
+    alone = many.Hubs(federation, tmp_path, regions=[NORTH])
+    old = roster(alone, NORTH, alone.version, regions=[NORTH])
+    try:
+        alone.start()
+        alone.write_rosters()
+        alone[NORTH].reload()
+        alone[NORTH].wait_log(f"version {alone.version}, before it")
+        alone[NORTH].stop()
+        alone.put_roster(NORTH, old)
+        _, said = alone[NORTH].refuses_to_start()
+        assert f"version {alone.version - 1}, but this hub has used version {alone.version}: copy the newest" in said
+        alone.write_rosters(version=alone.version)
+        alone.start()
+    finally:
+        alone.stop()
+
+
 def test_a_roster_without_peers_decides_at_once(federation, tmp_path, messages):
     alone = many.Hubs(federation, tmp_path, regions=[NORTH])
     try:

@@ -34,7 +34,7 @@ struct home {
     enum home_standing standing;
     enum branch branch;
     uint64_t roster_version;
-    uint64_t shown_epoch, shown_sequence;
+    uint64_t shown_epoch, shown_sequence, told_horizon;
 };
 
 struct replica {
@@ -142,6 +142,11 @@ void home_shown(struct home *home, uint64_t epoch, uint64_t sequence)
 {
     home->shown_epoch = epoch;
     home->shown_sequence = sequence;
+}
+
+void home_told_horizon(struct home *home, uint64_t horizon)
+{
+    home->told_horizon = horizon;
 }
 
 void home_set_roster_version(struct home *home, uint64_t version)

@@ -47,6 +47,7 @@ struct world {
     struct signer *signer;
     bool has_peers, restored;
     int64_t payload_kept_ms;
+    uint64_t roster_version;
     struct store *store; /* survives world_close of a memory store */
     bool on_disk;
     char folder[64];
@@ -165,7 +166,8 @@ static inline struct home_options world_options(struct world *world)
                                  .reference_secret = {1, 2, 3},
                                  .has_peers = world->has_peers,
                                  .restored = world->restored,
-                                 .payload_kept_ms = world->payload_kept_ms};
+                                 .payload_kept_ms = world->payload_kept_ms,
+                                 .roster_version = world->roster_version};
 }
 
 static inline enum err world_try_open(struct world *world, struct problem *problem)

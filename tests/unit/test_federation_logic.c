@@ -1404,7 +1404,9 @@ static void a_later_epoch_supersedes(void **state)
         assert_int_equal(world.updates[0]->as.superseded.checkpoint.epoch, at.epoch ? at.epoch : 1);
         world.home.standing = STANDING_SUPERSEDED;
         update_returns(UPDATE_SUPERSEDED, ERR_NONE);
+        at.horizon = 40; /* what is to be forgotten reaches it, too */
         say_has(A, false, OURS, at);
+        assert_int_equal(world.home.told_horizon, 40);
         pass_alive(1000, 1u << A);
         assert_int_equal(world.update_count, 0);
         /* A still later epoch is news. */

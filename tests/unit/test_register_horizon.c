@@ -382,6 +382,73 @@ static void test_old_payloads_are_dropped(void **state)
     assert_true(records > 1);
 }
 
+/* --- superseded -------------------------------------------------------------------------------------------------- */
+
+static void supersede(struct world *world)
+{
+    struct update *update = world_update(world, UPDATE_SUPERSEDED, NULL, NULL);
+    struct checkpoint theirs = newest(world).checkpoint;
+    theirs.epoch++;
+    theirs.epoch_id[0] ^= 1;
+    checkpoint_sign(&theirs, world->signer, &update->as.superseded);
+    assert_int_equal(world_apply(world, update).problem.code, ERR_NONE);
+    assert_int_equal(home_standing_now(world->home), STANDING_SUPERSEDED);
+}
+
+static uint64_t payloads(struct world *world)
+{
+    struct arena arena;
+    struct log_row rows[64];
+    size_t got;
+    uint64_t count = 0;
+    arena_init(&arena, 4 << 20);
+    assert_int_equal(home_read_log(world->home, 1, &arena, rows, 64, &got), ERR_NONE);
+    for (size_t i = 0; i < got; i++)
+        count += rows[i].payload.size > 0;
+    arena_finish(&arena);
+    return count;
+}
+
+/* It follows its region no more, and kept for ever what was erased since. */
+static void test_a_superseded_hub_forgets_too(void **state)
+{
+    struct world *world = *state;
+    for (int i = 0; i < 5; i++) {
+        char reference[16];
+        snprintf(reference, sizeof reference, "H-%d", i);
+        put(world, reference, NULL);
+    }
+    home_told_horizon(world->home, 3); /* while it decides, its own word counts */
+    settle(world);
+    const struct signed_checkpoint before = newest(world);
+    assert_int_equal(payloads(world), before.checkpoint.sequence);
+    supersede(world);
+    settle(world);
+    assert_int_equal(payloads(world), before.checkpoint.sequence - 3);
+    assert_int_equal(refusal_at(world, 2), LOG_BEHIND_HORIZON);
+    assert_string_equal(newest(world).text, before.text);              /* it signs nothing */
+    reopen(world);                                                     /* it is read through and found in order */
+    home_told_horizon(world->home, before.checkpoint.sequence + 1000); /* past where this log ends */
+    settle(world);
+    assert_int_equal(payloads(world), 0);
+    reopen(world);
+}
+
+static void test_a_superseded_hub_forgets_by_age(void **state)
+{
+    struct world *world = *state;
+    world->payload_kept_ms = 3600LL * 1000;
+    reopen(world);
+    put(world, "H-1", NULL);
+    supersede(world);
+    settle(world);
+    assert_true(payloads(world) > 0);
+    pass(world, 2 * world->payload_kept_ms);
+    settle(world);
+    assert_int_equal(payloads(world), 0);
+    reopen(world);
+}
+
 /* --- damage ------------------------------------------------------------------------------------------------------ */
 
 static void drop_payload(struct world *world, uint64_t sequence)
@@ -432,6 +499,7 @@ int main(void)
         BOTH(test_requests_are_forgotten_in_slices), BOTH(test_an_erasure_outlives_a_restart),
         BOTH(test_dropping_goes_on_after_a_restart), BOTH(test_who_may_erase),
         BOTH(test_old_payloads_are_dropped),         BOTH(test_a_payload_that_must_be_there),
+        BOTH(test_a_superseded_hub_forgets_too),     BOTH(test_a_superseded_hub_forgets_by_age),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -175,6 +175,43 @@ static void test_nothing_to_sign(void **state)
     assert_int_equal(after.checkpoint.time_ms, world->wall_ms);
 }
 
+/* Whoever puts an old roster, once validly signed, before a hub that starts must not bring back whom a later one left
+ * out. */
+static void test_an_older_roster_is_refused_after_a_restart(void **state)
+{
+    struct world *world = *state;
+    struct problem problem = {0};
+    world->roster_version = 5;
+    reopen(world);
+    home_set_roster_version(world->home, 7); /* by a reload */
+    (void)home_heartbeat(world->home, NULL);
+    world->roster_version = 6;
+    world_close(world);
+    assert_int_equal(world_try_open(world, &problem), ERR_STALE);
+    assert_string_equal(problem.field, "federation.roster");
+    assert_non_null(strstr(problem.text, "version 6"));
+    assert_non_null(strstr(problem.text, "used version 7: copy the newest one here"));
+    if (world->on_disk) {
+        world->store->ops->close(world->store);
+        world->store = NULL;
+    }
+    world->roster_version = 0; /* without a roster nothing is forgotten */
+    world_open(world);
+    world_close(world);
+    world->roster_version = 6;
+    assert_int_equal(world_try_open(world, &problem), ERR_STALE);
+    if (world->on_disk) {
+        world->store->ops->close(world->store);
+        world->store = NULL;
+    }
+    world->roster_version = 7;
+    world_open(world);
+    world->roster_version = 8;
+    reopen(world);
+    assert_checkpoint_true(world);
+    world->roster_version = 0;
+}
+
 /* Kept: the last of each block of 256 sequences, and the newest. */
 static void test_checkpoints_are_pruned(void **state)
 {
@@ -555,6 +592,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BOTH(test_each_commit_is_signed),
         BOTH(test_nothing_to_sign),
+        BOTH(test_an_older_roster_is_refused_after_a_restart),
         BOTH(test_checkpoints_are_pruned),
         BOTH(test_heartbeat),
         BOTH(test_verify_finds_a_flipped_record),
