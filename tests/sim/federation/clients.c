@@ -184,11 +184,15 @@ static bool agency_active(const struct world *world, uint32_t region, uint32_t a
     return agency_decode(id, &octets, &agency) == ERR_NONE && agency.status == AGENCY_ACTIVE;
 }
 
-/* The options that the state of a region at an entry has for a generous search; and how many offers at all. */
-static uint32_t expected_options(const struct world *world, uint32_t region, uint32_t at, int64_t as_of_ms,
-                                 uint64_t *offers)
+/* What the state of a region at an entry has for a generous search: options, those to be phoned first, offers at all.
+ */
+struct expected {
+    uint32_t options, phone_first;
+    uint64_t offers;
+};
+
+static void expect(const struct world *world, uint32_t region, uint32_t at, int64_t as_of_ms, struct expected *out)
 {
-    uint32_t count = 0;
     for (uint32_t i = at; i != NO_ENTRY; i = truth_entry(world, region, i)->parent) {
         const struct entry *entry = truth_entry(world, region, i);
         struct offer offer;
@@ -198,10 +202,12 @@ static uint32_t expected_options(const struct world *world, uint32_t region, uin
         const struct octets octets = {entry->value, entry->value_bytes};
         if (offer_decode(&octets, &offer) != ERR_NONE)
             abort();
-        (*offers)++;
-        count += content_suits(&offer, agency_active(world, region, at, offer.agency), as_of_ms, true);
+        bool active = agency_active(world, region, at, offer.agency);
+        bool confirmed = content_suits(&offer, active, as_of_ms, false);
+        out->offers++;
+        out->options += confirmed;
+        out->phone_first += !confirmed && content_suits(&offer, active, as_of_ms, true);
     }
-    return count;
 }
 
 static void check_option(struct fed_hub *hub, const struct option *option, struct arena *arena)
@@ -243,29 +249,49 @@ static void find(struct fed_hub *hub, int64_t as_of_ms, struct arena *arena, str
     sim_require(&hub->world->sim, err == ERR_NONE, "a search at hub %u failed: %s", hub->index, err_name(err));
 }
 
+static void compare_count(struct fed_hub *hub, const char *what, uint32_t found, uint32_t expected)
+{
+    sim_require(&hub->world->sim, found == (expected < OPTIONS_MAX ? expected : OPTIONS_MAX),
+                "a search at hub %u finds %u %s, the logs' states have %u", hub->index, found, what, expected);
+}
+
 void clients_compare(struct fed_hub *hub)
 {
     struct world *world = hub->world;
     struct arena arena;
     struct answer answer;
     int64_t as_of_ms = clock_wall_ms(&hub->clock);
-    uint64_t offers = 0, held, bytes;
-    uint32_t expected = 0;
+    uint64_t held, bytes;
+    struct expected expected = {0};
     find(hub, as_of_ms, &arena, &answer);
     for (uint32_t region = 0; region < world->region_count; region++)
-        expected += expected_options(world, region, world->truth->shown[hub->index][region].entry, as_of_ms, &offers);
+        expect(world, region, world->truth->shown[hub->index][region].entry, as_of_ms, &expected);
     match_stats(hub->match, &held, &bytes);
-    sim_require(&world->sim, held == offers, "hub %u holds %" PRIu64 " offers, the logs lead to %" PRIu64, hub->index,
-                held, offers);
-    sim_require(&world->sim, answer.option_count == (expected < OPTIONS_MAX ? expected : OPTIONS_MAX),
-                "a search at hub %u finds %u options, the logs' states have %u", hub->index, answer.option_count,
-                expected);
+    sim_require(&world->sim, held == expected.offers, "hub %u holds %" PRIu64 " offers, the logs lead to %" PRIu64,
+                hub->index, held, expected.offers);
+    compare_count(hub, "options", answer.option_count, expected.options);
+    compare_count(hub, "to phone first", answer.phone_first_count, expected.phone_first);
     for (uint32_t i = 0; i < answer.option_count; i++)
         check_option(hub, &answer.options[i], &arena);
+    for (uint32_t i = 0; i < answer.phone_first_count; i++)
+        check_option(hub, &answer.phone_first[i], &arena);
     check_positions(hub, &answer);
-    if (expected > 0)
+    if (expected.options > 0)
         sim_cover(COVERED_FOUND_IN_FEDERATION);
     arena_finish(&arena);
+}
+
+static void same_list(struct fed_hub *a, struct fed_hub *b, const struct option *at_a, uint32_t count_a,
+                      const struct option *at_b, uint32_t count_b)
+{
+    struct sim *sim = &a->world->sim;
+    sim_require(sim, count_a == count_b, "hubs %u and %u stand alike and find %u and %u options", a->index, b->index,
+                count_a, count_b);
+    for (uint32_t i = 0; i < count_a; i++)
+        sim_require(sim,
+                    at_a[i].offer.vacancy_id == at_b[i].offer.vacancy_id &&
+                        at_a[i].distance_metres == at_b[i].distance_metres,
+                    "hubs %u and %u stand alike, but option %u differs", a->index, b->index, i);
 }
 
 void clients_same_answer(struct fed_hub *a, struct fed_hub *b)
@@ -278,13 +304,8 @@ void clients_same_answer(struct fed_hub *a, struct fed_hub *b)
             return;
     find(a, sim->now_ms, &arena_a, &at_a);
     find(b, sim->now_ms, &arena_b, &at_b);
-    sim_require(sim, at_a.option_count == at_b.option_count, "hubs %u and %u stand alike and find %u and %u options",
-                a->index, b->index, at_a.option_count, at_b.option_count);
-    for (uint32_t i = 0; i < at_a.option_count; i++)
-        sim_require(sim,
-                    at_a.options[i].offer.vacancy_id == at_b.options[i].offer.vacancy_id &&
-                        at_a.options[i].distance_metres == at_b.options[i].distance_metres,
-                    "hubs %u and %u stand alike, but option %u differs", a->index, b->index, i);
+    same_list(a, b, at_a.options, at_a.option_count, at_b.options, at_b.option_count);
+    same_list(a, b, at_a.phone_first, at_a.phone_first_count, at_b.phone_first, at_b.phone_first_count);
     arena_finish(&arena_a);
     arena_finish(&arena_b);
 }
