@@ -173,6 +173,15 @@ static enum err begin_restored(struct home *home, struct problem *problem)
     return standing_restored(home, problem);
 }
 
+/* A full store starts all the same; the heartbeat tries again. */
+static enum err keep_roster(struct home *home, struct problem *problem)
+{
+    enum err err = roster_keep(home);
+    return err == ERR_NONE || err == ERR_STORE_FULL
+               ? ERR_NONE
+               : problem_set(problem, err, "", "the store can't be written: %s", err_name(err));
+}
+
 enum err home_open(const struct home_options *options, struct store *store, struct home **out, struct problem *problem)
 {
     struct home *home = calloc(1, sizeof *home);
@@ -191,8 +200,8 @@ enum err home_open(const struct home_options *options, struct store *store, stru
     enum err err = open_or_create(home, problem);
     if (err == ERR_NONE && options->restored)
         err = begin_restored(home, problem);
-    if (err == ERR_NONE && (err = roster_keep(home)) != ERR_NONE)
-        (void)problem_set(problem, err, "", "the store can't be written: %s", err_name(err));
+    if (err == ERR_NONE)
+        err = keep_roster(home, problem);
     if (err != ERR_NONE) {
         home_close(home);
         return err;
