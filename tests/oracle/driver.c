@@ -58,7 +58,7 @@ enum {
 };
 
 /* What match is still to learn; a line goes when it has. */
-enum { ORDER_THERE = 0, SHOULDS_THERE = 1, RELAXATIONS_THERE = 1, SPLITS_THERE = 0 };
+enum { ORDER_THERE = 1, SHOULDS_THERE = 1, RELAXATIONS_THERE = 1, SPLITS_THERE = 0 };
 #define EXPLAIN_THERE 0
 
 static long tally[THINGS];
@@ -663,9 +663,9 @@ static int quota(int thing)
     static const bool liftable[MUSTS] = {
         [2] = true, [3] = true, [4] = true, [5] = true, [7] = true, [11] = true, [13] = true};
     static const bool unknown[RULES] = {[S5] = true, [S6] = true, [S7] = true, [S14_RATING] = true};
-    if (thing >= STEP && thing < BY_DISTANCE && !ORDER_THERE)
+    if (thing >= EXPLAINED && thing < RELAXED && !EXPLAIN_THERE)
         return 0;
-    if (thing >= PHONE_FIRST_ORDER && !EXPLAIN_THERE)
+    if (thing > RELAXED_PAIR && !EXPLAIN_THERE)
         return 0;
     if (thing < LIFTED)
         return thing == ALONE ? 0 : 300;

@@ -306,7 +306,7 @@ static void random_order(struct chance *c, struct question *q)
 static int random_points(struct chance *c, const struct country *country, struct point points[WANTED])
 {
     int count = chance_percent(c, 60) ? 0 : 1 + chance_below(c, chance_percent(c, 70) ? 1 : WANTED);
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < WANTED; i++)
         random_point(c, country, &points[i].e, &points[i].n);
     return count;
 }
@@ -326,6 +326,10 @@ static void random_preferences(struct chance *c, const struct country *country, 
     q->framework = chance_percent(c, 60) ? -1 : chance_below(c, FRAMEWORKS);
     q->worst_tier = chance_percent(c, 50) ? 0 : 1 + chance_below(c, 3);
     random_order(c, q);
+    if (q->steps[0] == BY_SCHOOL_KS4) { /* else it seldom decides */
+        q->children[0].months = 12 * (13 + chance_below(c, 4));
+        q->school_count += q->school_count == 0;
+    }
 }
 
 /* Right at a limit, a metre nearer, a metre farther. */
