@@ -1,0 +1,620 @@
+/*
+ * match_siblings.c - see match_siblings.h.
+ *
+ * Children alike are of one kind; a part is how many it has of each kind (a bunch). All parts have a row, which holds
+ * the part's homes once they were searched. The ways to part the children are gone through by the sizes of their parts;
+ * for each way its parts are searched, largest first, and then their homes are combined.
+ *
+ * A home that takes a part takes any part of two or more within it: fewer children want fewer beds and bedrooms, and
+ * a narrower span of ages. (Not one alone: some homes take siblings only.) So before a part is searched, those
+ * within it are, and often it need not be.
+ */
+#include "daemon/match/match_siblings.h"
+
+#include "daemon/gazetteer/grid.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How many of each kind: KIND_BITS each, of which the top one is always 0. */
+typedef uint64_t bunch;
+#define KIND_BITS 5
+#define KIND_MOST 15u
+
+static_assert(CHILDREN_MAX * KIND_BITS <= 64 && CHILDREN_MAX <= KIND_MOST, "a bunch of twelve kinds");
+static_assert(RULES_JUDGED <= 16, "a mask of rules in part_home");
+
+struct part_home {
+    const struct fact_group *group;
+    uint32_t distance_metres;
+    uint16_t overridden;
+    uint8_t lane;
+};
+
+struct part {
+    bunch bunch;
+    struct part_home *homes;
+    uint8_t size, count;
+    bool known;
+};
+
+struct kind {
+    uint32_t count, stride;       /* the number of a part's row: of each kind the count times its stride, summed */
+    uint8_t places[CHILDREN_MAX]; /* in criteria.children, ascending */
+};
+
+struct ranked_split {
+    uint32_t largest, band;
+    struct split_found found;
+};
+
+struct siblings {
+    const struct match *match;
+    const struct match_version *version;
+    const struct criteria *criteria;
+    uint32_t kind_count, row_count; /* the last row is of all children */
+    struct kind kinds[CHILDREN_MAX];
+    struct part *rows;
+    uint16_t *by_size;                      /* rows, sorted by size, then number */
+    uint32_t size_begins[CHILDREN_MAX + 2]; /* in by_size */
+    struct search *search;                  /* unfinished: of the row `searching` */
+    struct criteria part_criteria;
+    uint32_t searching;
+    uint32_t homes, sizes[SPLIT_HOMES_MAX]; /* where it is: the sizes of the parts, descending; 0 homes: at the start */
+    uint16_t (*ways)[SPLIT_HOMES_MAX];      /* rows, of these sizes */
+    uint32_t way_count, way_at, ways_tried;
+    uint32_t split_count;
+    struct ranked_split splits[SPLITS_MAX];
+};
+
+/* --- bunches ----------------------------------------------------------------------------------------------------- */
+
+static uint32_t of_kind(bunch b, uint32_t kind)
+{
+    return (uint32_t)(b >> kind * KIND_BITS) & KIND_MOST;
+}
+
+static bunch one_of_kind(uint32_t kind)
+{
+    return UINT64_C(1) << kind * KIND_BITS;
+}
+
+static bool lies_within(bunch inner, bunch outer)
+{
+    bunch borrows = 0;
+    for (uint32_t kind = 0; kind < CHILDREN_MAX; kind++)
+        borrows |= UINT64_C(1) << (kind * KIND_BITS + KIND_BITS - 1);
+    return (((outer | borrows) - inner) & borrows) == borrows;
+}
+
+static struct part *part_of(const struct siblings *s, bunch b)
+{
+    uint32_t row = 0;
+    for (uint32_t kind = 0; kind < s->kind_count; kind++)
+        row += of_kind(b, kind) * s->kinds[kind].stride;
+    return &s->rows[row];
+}
+
+static uint32_t row_of(const struct siblings *s, bunch b)
+{
+    return (uint32_t)(part_of(s, b) - s->rows);
+}
+
+static bunch everybody(const struct siblings *s)
+{
+    return s->rows[s->row_count - 1].bunch;
+}
+
+/* Which children: the first of each kind that are not yet `taken`. */
+static uint32_t children_of(const struct siblings *s, bunch b, uint32_t taken)
+{
+    uint32_t children = 0;
+    for (uint32_t kind = 0; kind < s->kind_count; kind++) {
+        uint32_t wanted = of_kind(b, kind);
+        for (uint32_t i = 0; wanted > 0; i++) {
+            uint32_t child = 1u << s->kinds[kind].places[i];
+            if (taken & child)
+                continue;
+            children |= child;
+            wanted--;
+        }
+    }
+    return children;
+}
+
+static void find_kinds(struct siblings *s)
+{
+    const struct criteria *criteria = s->criteria;
+    for (uint32_t i = 0; i < criteria->child_count; i++) {
+        const struct child_sought *child = &criteria->children[i];
+        uint32_t kind = 0;
+        for (; kind < s->kind_count; kind++) {
+            const struct child_sought *alike = &criteria->children[s->kinds[kind].places[0]];
+            if (alike->age_months == child->age_months && alike->sex == child->sex)
+                break;
+        }
+        s->kind_count += kind == s->kind_count;
+        s->kinds[kind].places[s->kinds[kind].count++] = (uint8_t)i;
+    }
+    s->row_count = 1;
+    for (uint32_t kind = 0; kind < s->kind_count; kind++) {
+        s->kinds[kind].stride = s->row_count;
+        s->row_count *= s->kinds[kind].count + 1;
+    }
+}
+
+static void fill_rows(struct siblings *s)
+{
+    uint32_t at = 0;
+    for (uint32_t row = 0; row < s->row_count; row++) {
+        for (uint32_t kind = 0; kind < s->kind_count; kind++) {
+            uint32_t count = row / s->kinds[kind].stride % (s->kinds[kind].count + 1);
+            s->rows[row].bunch |= count * one_of_kind(kind);
+            s->rows[row].size += (uint8_t)count;
+        }
+    }
+    for (uint32_t size = 0; size <= s->criteria->child_count; size++) {
+        s->size_begins[size] = at;
+        for (uint32_t row = 0; row < s->row_count; row++)
+            if (s->rows[row].size == size)
+                s->by_size[at++] = (uint16_t)row;
+    }
+    s->size_begins[s->criteria->child_count + 1] = at;
+}
+
+struct siblings *siblings_new(const struct match *match, const struct match_version *version,
+                              const struct criteria *criteria)
+{
+    struct siblings *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return NULL;
+    s->match = match;
+    s->version = version;
+    s->criteria = criteria;
+    find_kinds(s);
+    s->rows = calloc(s->row_count, sizeof *s->rows);
+    s->by_size = malloc(s->row_count * sizeof *s->by_size);
+    s->ways = malloc(SPLIT_WAYS_MAX * sizeof *s->ways);
+    if (s->rows == NULL || s->by_size == NULL || s->ways == NULL) {
+        siblings_free(s);
+        return NULL;
+    }
+    fill_rows(s);
+    return s;
+}
+
+void siblings_free(struct siblings *s)
+{
+    if (s == NULL)
+        return;
+    for (uint32_t row = 0; s->rows != NULL && row < s->row_count; row++)
+        free(s->rows[row].homes);
+    search_free(s->search);
+    free(s->rows);
+    free(s->by_size);
+    free(s->ways);
+    free(s);
+}
+
+/* --- a part's homes ---------------------------------------------------------------------------------------------- */
+
+void siblings_part(const struct criteria *criteria, uint32_t children, struct criteria *out)
+{
+    *out = *criteria;
+    out->child_count = 0;
+    out->key_stage_4 = false;
+    for (uint32_t i = 0; i < criteria->child_count; i++) {
+        if ((children >> i & 1) == 0)
+            continue;
+        uint32_t years = criteria->children[i].age_months / 12;
+        out->children[out->child_count++] = criteria->children[i];
+        out->key_stage_4 |= years == 14 || years == 15;
+    }
+    out->grouping = GROUPING_TOGETHER;
+    out->overrides &= ~(1u << OVERRIDE_UNCONFIRMED);
+    out->limit = PART_HOMES_MAX;
+    out->step_count = 0; /* the nearest */
+    out->unexplained = true;
+    out->split_into = 0;
+}
+
+/* What has to be known before this part is: a part within it that isn't, or itself. NULL: nobody takes it, because
+ * nobody takes a part within it. */
+static struct part *first_unknown(const struct siblings *s, struct part *part)
+{
+    for (uint32_t kind = 0; kind < s->kind_count;) {
+        struct part *within = of_kind(part->bunch, kind) ? part_of(s, part->bunch - one_of_kind(kind)) : NULL;
+        kind++;
+        if (within == NULL || within->size < 2)
+            continue;
+        if (within->known && within->count == 0)
+            return NULL;
+        if (!within->known) {
+            part = within;
+            kind = 0;
+        }
+    }
+    return part;
+}
+
+static enum err search_for(struct siblings *s, struct part *part)
+{
+    s->searching = (uint32_t)(part - s->rows);
+    siblings_part(s->criteria, children_of(s, part->bunch, 0), &s->part_criteria);
+    s->search = search_new(s->match, s->version, &s->part_criteria);
+    return s->search ? ERR_NONE : ERR_LIMIT;
+}
+
+/* One step towards knowing a part. */
+static enum err look_for(struct siblings *s, struct part *part)
+{
+    struct part *first = first_unknown(s, part);
+    if (first != NULL)
+        return search_for(s, first);
+    part->known = true;
+    return ERR_NONE;
+}
+
+static enum err keep_homes(struct siblings *s)
+{
+    const struct search_list *found = search_options(s->search);
+    struct part *part = &s->rows[s->searching];
+    if (found->count > 0 && (part->homes = malloc(found->count * sizeof *part->homes)) == NULL)
+        return ERR_LIMIT;
+    for (; part->count < found->count; part->count++) {
+        const struct found *home = &found->best[part->count];
+        part->homes[part->count] = (struct part_home){.group = home->group,
+                                                      .distance_metres = home->distance_metres,
+                                                      .overridden = (uint16_t)home->overridden,
+                                                      .lane = (uint8_t)home->lane};
+    }
+    part->known = true;
+    search_free(s->search);
+    s->search = NULL;
+    return ERR_NONE;
+}
+
+/* --- which split is better --------------------------------------------------------------------------------------- */
+
+static bool same_home(const struct found *a, const struct found *b)
+{
+    return a->group == b->group && a->lane == b->lane; /* a carer has at most one vacancy */
+}
+
+static bool same_homes(const struct split_found *a, const struct split_found *b)
+{
+    uint32_t same = 0;
+    for (uint32_t i = 0; i < a->part_count; i++)
+        for (uint32_t j = 0; j < b->part_count; j++)
+            same += same_home(&a->parts[i].home, &b->parts[j].home);
+    return a->part_count == b->part_count && same == a->part_count;
+}
+
+static const char *region_of(const struct siblings *s, const struct found *home)
+{
+    return s->version->agencies->slots[home->group->agency[home->lane]].region;
+}
+
+static int compare_numbers(uint64_t a, uint64_t b)
+{
+    return a < b ? -1 : a > b;
+}
+
+/* Below 0: a is better. */
+static int compare_splits(const struct siblings *s, const struct ranked_split *a, const struct ranked_split *b)
+{
+    const struct split_found *x = &a->found, *y = &b->found;
+    int order = compare_numbers(b->largest, a->largest);
+    order = order ? order : compare_numbers(a->band, b->band);
+    order = order ? order : compare_numbers(x->from_home_metres, y->from_home_metres);
+    order = order ? order : compare_numbers(x->between_metres, y->between_metres);
+    for (uint32_t i = 0; order == 0 && i < x->part_count; i++)
+        order = compare_numbers(x->parts[i].home.vacancy_id, y->parts[i].home.vacancy_id);
+    for (uint32_t i = 0; order == 0 && i < x->part_count; i++)
+        order = strcmp(region_of(s, &x->parts[i].home), region_of(s, &y->parts[i].home));
+    for (uint32_t i = 0; order == 0 && i < x->part_count; i++)
+        order = compare_numbers(x->parts[i].home.group->held[x->parts[i].home.lane]->national_reference,
+                                y->parts[i].home.group->held[y->parts[i].home.lane]->national_reference);
+    for (uint32_t i = 0; order == 0 && i < x->part_count; i++) {
+        uint32_t differ = x->parts[i].children ^ y->parts[i].children;
+        order = differ == 0 ? 0 : (x->parts[i].children & (differ & -differ)) ? -1 : 1;
+    }
+    return order;
+}
+
+/* Keeps the best, best first, one for each set of homes. */
+static void keep_split(struct siblings *s, const struct ranked_split *split)
+{
+    uint32_t at = 0;
+    while (at < s->split_count && !same_homes(&s->splits[at].found, &split->found))
+        at++;
+    if (at == SPLITS_MAX)
+        at--;
+    if (at < s->split_count && compare_splits(s, split, &s->splits[at]) >= 0)
+        return;
+    s->split_count += at == s->split_count;
+    for (; at > 0 && compare_splits(s, split, &s->splits[at - 1]) < 0; at--)
+        s->splits[at] = s->splits[at - 1];
+    s->splits[at] = *split;
+}
+
+/* --- homes that fit together ------------------------------------------------------------------------------------- */
+
+/* Metres between the homes of each two parts: of 0 and 1, of 0 and 2, of 1 and 2. */
+struct apart {
+    uint32_t metres[SPLIT_HOMES_MAX][PART_HOMES_MAX][PART_HOMES_MAX];
+};
+
+static void measure(const struct part *a, const struct part *b, uint32_t metres[PART_HOMES_MAX][PART_HOMES_MAX])
+{
+    for (uint32_t i = 0; i < a->count; i++) {
+        const struct part_home *x = &a->homes[i];
+        for (uint32_t j = 0; j < b->count; j++) {
+            const struct part_home *y = &b->homes[j];
+            metres[i][j] = grid_distance_metres(
+                (int32_t)x->group->point_e_metres[x->lane], (int32_t)x->group->point_n_metres[x->lane],
+                (int32_t)y->group->point_e_metres[y->lane], (int32_t)y->group->point_n_metres[y->lane]);
+        }
+    }
+}
+
+static bool one_home(const struct part_home *a, const struct part_home *b)
+{
+    return a->group == b->group && a->lane == b->lane;
+}
+
+static struct found found_of(const struct part *part, const struct part_home *home)
+{
+    return (struct found){.group = home->group,
+                          .lane = home->lane,
+                          .vacancy_id = home->group->vacancy_id[home->lane],
+                          .distance_metres = home->distance_metres,
+                          .children_taken = part->size,
+                          .overridden = home->overridden};
+}
+
+/* Largest part first, then as the nearest order has it; then it is said which children of a kind are where. */
+static void order_parts(const struct siblings *s, const struct part *const parts[], struct split_found *found)
+{
+    bunch bunches[SPLIT_HOMES_MAX];
+    uint32_t taken = 0;
+    for (uint32_t i = 0; i < found->part_count; i++) {
+        struct found home = found->parts[i].home;
+        uint32_t at = i;
+        for (; at > 0; at--) {
+            const struct found *before = &found->parts[at - 1].home;
+            if (home.children_taken < before->children_taken ||
+                (home.children_taken == before->children_taken && !found_before(s->version, &home, before)))
+                break;
+            found->parts[at].home = *before;
+            bunches[at] = bunches[at - 1];
+        }
+        found->parts[at].home = home;
+        bunches[at] = parts[i]->bunch;
+    }
+    for (uint32_t i = 0; i < found->part_count; i++) {
+        found->parts[i].children = children_of(s, bunches[i], taken);
+        taken |= found->parts[i].children;
+    }
+}
+
+/* Homes that are so far apart are worse than all that are kept, which have as large a largest part. */
+static uint32_t too_far_apart(const struct siblings *s)
+{
+    uint32_t band = s->split_count == SPLITS_MAX ? s->splits[SPLITS_MAX - 1].band : DISTANCE_BANDS - 1;
+    return band < DISTANCE_BANDS - 1 ? distance_band_below_metres[band] : UINT32_MAX;
+}
+
+static void try_homes(struct siblings *s, const struct part *const parts[], const struct part_home *const homes[],
+                      uint32_t between_metres)
+{
+    const struct ranked_split *worst = s->split_count == SPLITS_MAX ? &s->splits[SPLITS_MAX - 1] : NULL;
+    struct ranked_split split = {.largest = parts[0]->size,
+                                 .band = distance_band(between_metres),
+                                 .found = {.part_count = s->homes, .between_metres = between_metres}};
+    for (uint32_t i = 0; i < s->homes; i++)
+        split.found.from_home_metres += homes[i]->distance_metres;
+    if (worst && split.band == worst->band && split.found.from_home_metres > worst->found.from_home_metres)
+        return;
+    for (uint32_t i = 0; i < s->homes; i++)
+        split.found.parts[i].home = found_of(parts[i], homes[i]);
+    order_parts(s, parts, &split.found);
+    keep_split(s, &split);
+}
+
+/* The third home for two that are chosen. */
+static void try_third(struct siblings *s, const struct part *const parts[], const struct part_home *homes[],
+                      const struct apart *apart, uint32_t i, uint32_t j)
+{
+    uint32_t between = apart->metres[0][i][j];
+    for (uint32_t k = 0; k < parts[2]->count; k++) {
+        uint32_t first = apart->metres[1][i][k], second = apart->metres[2][j][k];
+        uint32_t farthest = first > second ? first : second;
+        farthest = farthest > between ? farthest : between;
+        homes[2] = &parts[2]->homes[k];
+        if (farthest < too_far_apart(s) && !one_home(homes[0], homes[2]) && !one_home(homes[1], homes[2]))
+            try_homes(s, parts, homes, farthest);
+    }
+}
+
+/* All homes of a way's parts with each other; returns the work that this was, in offers. */
+static uint64_t combine(struct siblings *s, const struct part *const parts[])
+{
+    struct apart apart;
+    const struct part_home *homes[SPLIT_HOMES_MAX];
+    measure(parts[0], parts[1], apart.metres[0]);
+    if (s->homes == 3) {
+        measure(parts[0], parts[2], apart.metres[1]);
+        measure(parts[1], parts[2], apart.metres[2]);
+    }
+    for (uint32_t i = 0; i < parts[0]->count; i++) {
+        for (uint32_t j = 0; j < parts[1]->count; j++) {
+            homes[0] = &parts[0]->homes[i];
+            homes[1] = &parts[1]->homes[j];
+            if (one_home(homes[0], homes[1]) || apart.metres[0][i][j] >= too_far_apart(s))
+                continue;
+            if (s->homes == 3)
+                try_third(s, parts, homes, &apart, i, j);
+            else
+                try_homes(s, parts, homes, apart.metres[0][i][j]);
+        }
+    }
+    uint64_t pairs = (uint64_t)parts[0]->count * parts[1]->count;
+    return s->homes == 3 ? pairs * parts[2]->count / 4 : pairs;
+}
+
+/* --- the ways to part them --------------------------------------------------------------------------------------- */
+
+/* False: there would be too many. */
+static bool add_way(struct siblings *s, uint32_t first, uint32_t second, uint32_t third)
+{
+    if (s->ways_tried + s->way_count == SPLIT_WAYS_MAX)
+        return false;
+    s->ways[s->way_count][0] = (uint16_t)first;
+    s->ways[s->way_count][1] = (uint16_t)second;
+    s->ways[s->way_count++][2] = (uint16_t)third;
+    return true;
+}
+
+/* Parts as large as one another are the same way in whichever order: descending. */
+static bool add_ways_of(struct siblings *s, uint32_t first)
+{
+    bunch left = everybody(s) - s->rows[first].bunch;
+    uint32_t second_size = s->sizes[1], third_size = s->sizes[2];
+    if (s->homes == 2) {
+        uint32_t second = row_of(s, left);
+        return (second_size == s->sizes[0] && second > first) || add_way(s, first, second, 0);
+    }
+    for (uint32_t i = s->size_begins[second_size]; i < s->size_begins[second_size + 1]; i++) {
+        uint32_t second = s->by_size[i];
+        if ((second_size == s->sizes[0] && second > first) || !lies_within(s->rows[second].bunch, left))
+            continue;
+        uint32_t third = row_of(s, left - s->rows[second].bunch);
+        if (!(third_size == second_size && third > second) && !add_way(s, first, second, third))
+            return false;
+    }
+    return true;
+}
+
+/* All ways of the sizes it is at. */
+static bool list_ways(struct siblings *s)
+{
+    s->way_count = s->way_at = 0;
+    for (uint32_t i = s->size_begins[s->sizes[0]]; i < s->size_begins[s->sizes[0] + 1]; i++)
+        if (!add_ways_of(s, s->by_size[i]))
+            return false;
+    return true;
+}
+
+/* The next sizes, descending: the largest part, then the second. False: there are none for so many homes. */
+static bool next_sizes(struct siblings *s)
+{
+    uint32_t count = s->criteria->child_count, *sizes = s->sizes;
+    if (s->homes == 2) {
+        sizes[0]--;
+        sizes[1] = count - sizes[0];
+        return sizes[0] >= sizes[1];
+    }
+    if (sizes[1] > sizes[2] + 1) {
+        sizes[1]--;
+        sizes[2]++;
+        return true;
+    }
+    sizes[0]--;
+    uint32_t left = count - sizes[0];
+    sizes[1] = left - 1 < sizes[0] ? left - 1 : sizes[0];
+    sizes[2] = left - sizes[1];
+    return sizes[1] >= sizes[2] && sizes[0] >= sizes[1];
+}
+
+static bool begin_homes(struct siblings *s, uint32_t homes)
+{
+    uint32_t count = s->criteria->child_count;
+    s->homes = homes;
+    s->ways_tried = 0;
+    /* As if the sizes before the first had been tried. */
+    s->sizes[0] = count - homes + 2;
+    s->sizes[1] = s->sizes[2] = 0;
+    return count >= homes && next_sizes(s) && list_ways(s);
+}
+
+/* False: nothing better is left to try. */
+static bool next_ways(struct siblings *s)
+{
+    uint32_t largest = s->sizes[0];
+    if (s->homes == 0)
+        return begin_homes(s, 2);
+    s->ways_tried += s->way_count;
+    if (next_sizes(s) && !(s->split_count == SPLITS_MAX && s->sizes[0] < largest) && list_ways(s))
+        return true;
+    return s->split_count == 0 && s->homes == 2 && s->criteria->split_into > 2 && begin_homes(s, 3);
+}
+
+/* --- one step after the other ------------------------------------------------------------------------------------ */
+
+/* A home that takes all is better than any split. When they were to stay together, there is none: the options said so.
+ */
+static enum err try_whole(struct siblings *s, bool *taken)
+{
+    struct part *whole = &s->rows[s->row_count - 1];
+    if (s->criteria->grouping == GROUPING_SPLIT && !whole->known)
+        return search_for(s, whole);
+    *taken = whole->count > 0;
+    return ERR_NONE;
+}
+
+/* One way: its parts become known, the largest first, and then their homes are combined. */
+static enum err try_way(struct siblings *s, uint64_t *looked)
+{
+    const struct part *parts[SPLIT_HOMES_MAX];
+    for (uint32_t i = 0; i < s->homes; i++) {
+        struct part *part = &s->rows[s->ways[s->way_at][i]];
+        if (!part->known)
+            return look_for(s, part);
+        parts[i] = part;
+        if (part->count == 0) {
+            s->way_at++;
+            return ERR_NONE;
+        }
+    }
+    s->way_at++;
+    *looked += combine(s, parts);
+    return ERR_NONE;
+}
+
+static enum err step(struct siblings *s, uint32_t work_budget, uint64_t *looked, bool *done)
+{
+    *looked += 1;
+    if (s->search != NULL)
+        return search_run(s->search, work_budget, looked) ? keep_homes(s) : ERR_NONE;
+    if (s->homes == 0) {
+        enum err err = try_whole(s, done);
+        if (err || *done || s->search != NULL)
+            return err;
+    }
+    if (s->way_at < s->way_count)
+        return try_way(s, looked);
+    *done = !next_ways(s);
+    return ERR_NONE;
+}
+
+enum err siblings_run(struct siblings *s, uint32_t work_budget, uint64_t *looked_at, bool *done)
+{
+    uint64_t looked = 0;
+    enum err err = ERR_NONE;
+    *done = false;
+    do
+        err = step(s, looked < work_budget ? work_budget - (uint32_t)looked : 0, &looked, done);
+    while (!err && !*done && looked < work_budget);
+    if (looked_at != NULL)
+        *looked_at += looked;
+    return err;
+}
+
+uint32_t siblings_found(const struct siblings *s, struct split_found out[SPLITS_MAX])
+{
+    for (uint32_t i = 0; i < s->split_count; i++)
+        out[i] = s->splits[i].found;
+    return s->split_count;
+}
