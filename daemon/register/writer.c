@@ -113,6 +113,8 @@ static void release_erasures(struct writer *writer, bool all)
                               "yet; that goes on when the hub can write again");
         answer(update);
     }
+    if (done == 0)
+        return;
     writer->erasure_count -= done;
     memmove(writer->erasures, writer->erasures + done, writer->erasure_count * sizeof *writer->erasures);
 }
