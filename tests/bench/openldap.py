@@ -18,7 +18,7 @@ SUFFIX, ADMIN, PASSWORD = "dc=bench", "cn=admin,dc=bench", "bench"
 SCHEMA = "/etc/ldap/schema/core.schema"
 MODULES = "/usr/lib/ldap"
 MAP_BYTES = 8 << 30
-COPY_BOUND_S = 300
+COPY_BOUND_S = 900
 
 
 def name_of(number):
