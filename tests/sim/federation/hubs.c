@@ -139,6 +139,18 @@ static void note_updates(struct fed_hub *hub, struct update *const *updates, uin
     }
 }
 
+/* Design section 9, Restore: then a new epoch. That peers would stop a hub which goes on in its old one is no excuse.
+ */
+static void check_restored(struct fed_hub *hub, enum home_standing before, uint64_t epoch_before)
+{
+    uint64_t epoch, sequence;
+    home_position(hub->home, &epoch, &sequence);
+    sim_require(&hub->world->sim,
+                before != STANDING_RESTORING || home_standing_now(hub->home) != STANDING_DECIDING ||
+                    epoch > epoch_before,
+                "hub %u decides after a restore in epoch %" PRIu64 ", in which it stood before", hub->index, epoch);
+}
+
 static void home_turn(struct world *world, const struct event *event)
 {
     struct fed_hub *hub = world->hubs[event->hub];
@@ -148,9 +160,11 @@ static void home_turn(struct world *world, const struct event *event)
     hub->home_booked = false;
     memcpy(updates, hub->updates, count * sizeof *updates);
     home_position(hub->home, &epoch, &before);
+    enum home_standing standing = home_standing_now(hub->home);
     home_apply(hub->home, updates, count);
     if (died(hub))
         return; /* nobody is answered any more; fed_hub_kill frees what is still in the queue */
+    check_restored(hub, standing, epoch);
     hub->update_count -= count;
     memmove(hub->updates, hub->updates + count, hub->update_count * sizeof *hub->updates);
     note_updates(hub, updates, count);
