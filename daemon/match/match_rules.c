@@ -535,10 +535,11 @@ static inline void judge_each(const struct fact_group *f, const struct asked *a,
         add_one(&failed, ~fits);
         add_one(&failed, ~housed);
         add_one(&failed, ~beside);
-        lanes better = is_less(failed, fewest);
+        lanes better = is_less(failed, fewest), room = is_some(number_of(f->bedroom_cap));
         fewest = number_choose(better, failed, fewest);
-        out->h3 = choose(better, ~fits, out->h3);
-        out->h7 = choose(better, ~housed, out->h7);
+        /* What is lifted is failed all the same: it comes out as overridden. */
+        out->h3 = choose(better, ~(inside & ~f->sibling_group_only[0]), out->h3);
+        out->h7 = choose(better, over & ~room, out->h7);
         out->h9 = choose(better, ~beside, out->h9);
         add_one(&out->inside_young, beside & inside & ~over);
         add_one(&out->inside_over, beside & inside & over);
@@ -572,8 +573,8 @@ static void judge_some(const struct fact_group *f, const struct asked *a, struct
     lanes nobody = ~is_some(count) | (~is_more_than_one(count) & groups_only & ~outside);
     out->no_bed = choose(nobody, ~is_some(beds), out->no_bed);
     out->h3 = choose(nobody, takers.h3, out->h3);
-    out->h4 = choose(nobody, out->no_bed | ~is_some(terms), out->h4);
-    out->h5 = choose(nobody, ~is_some(limit), out->h5);
+    out->h4 = choose(nobody, out->no_bed | ~is_some(h4_terms_cap(f, a)), out->h4);
+    out->h5 = choose(nobody, ~is_some(h5_limit_cap(f, a)), out->h5);
     out->h7 = choose(nobody, takers.h7, out->h7);
     out->h9 = choose(nobody, takers.h9, out->h9);
     out->taken = number_choose(nobody, same_number(1), count);

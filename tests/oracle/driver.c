@@ -58,8 +58,8 @@ enum {
 };
 
 /* What match is still to learn; a line goes when it has. */
-enum { ORDER_THERE = 1, SHOULDS_THERE = 1, RELAXATIONS_THERE = 1, SPLITS_THERE = 0 };
-#define EXPLAIN_THERE 0
+enum { ORDER_THERE = 1, SHOULDS_THERE = 1, RELAXATIONS_THERE = 1, SPLITS_THERE = 1 };
+#define EXPLAIN_THERE 1
 
 static long tally[THINGS];
 static long explained, properties;
@@ -447,15 +447,17 @@ struct space {
 };
 
 #if EXPLAIN_THERE
-/* The one home of the lowest region that has such a live vacancy. */
+/* The one home of the lowest region that has such a live vacancy; in one region that of the lowest reference. */
 static const struct home_fact *vacancy_found(const struct register_side *side, u64 vacancy)
 {
     const struct home_fact *found = NULL;
     for (int i = 0; i < side->home_count; i++) {
         const struct home_fact *home = &side->homes[i];
         bool offered = home->live && !home->ended && !home->named_child_only;
-        if (offered && home->vacancy == vacancy &&
-            (found == NULL || side->agencies[home->agency].rank < side->agencies[found->agency].rank))
+        if (!offered || home->vacancy != vacancy)
+            continue;
+        int order = found ? side->agencies[home->agency].rank - side->agencies[found->agency].rank : -1;
+        if (order < 0 || (order == 0 && home->reference < found->reference))
             found = home;
     }
     return found;

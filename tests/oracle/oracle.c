@@ -238,13 +238,15 @@ static long long believed_until(const struct home_fact *home)
 
 static void availability(const struct home_fact *home, const struct question *q, struct opinion *out)
 {
+    /* What nothing is offered of is not available, whether it was confirmed or not. */
+    bool lapsed = home->lapsed && !nothing_offered(home);
+    out->unconfirmed = lapsed || believed_until(home) <= q->as_of_ms;
     if (home->state != 'V' || nothing_offered(home) || strcmp(home->from, q->starts_on) > 0 ||
         (*home->until && strcmp(home->until, q->starts_on) < 0)) {
         out->failed |= 1u << 2;
         out->not_vacant = true;
         return;
     }
-    out->unconfirmed = home->lapsed || believed_until(home) <= q->as_of_ms;
     if (out->unconfirmed)
         against(q, 2, LIFT_UNCONFIRMED, &out->failed, &out->lifted);
 }
@@ -399,7 +401,7 @@ static bool uses_up(const struct home_fact *home, const struct question *q)
 
 static int tier_of(const struct agency_fact *agency, const struct question *q)
 {
-    int tier = q->framework < 0 ? 0 : agency->tiers[q->framework];
+    int tier = q->framework < 0 || !agency->known ? 0 : agency->tiers[q->framework];
     return tier == 0 ? 100 : tier;
 }
 
@@ -423,7 +425,8 @@ static void shoulds(const struct home_fact *home, const struct agency_fact *agen
     if (q->framework >= 0)
         o->should[S14_TIER] = met_if(tier < 100 && (q->worst_tier == 0 || tier <= q->worst_tier));
     if (q->rating)
-        o->should[S14_RATING] = agency->rating == NO_RATING ? NOT_KNOWN : met_if(agency->rating <= GOOD);
+        o->should[S14_RATING] =
+            agency->rating == NO_RATING || !agency->known ? NOT_KNOWN : met_if(agency->rating <= GOOD);
     o->should[S15] = met_if(strcmp(home->approved_on, q->today) <= 0);
 }
 
