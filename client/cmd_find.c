@@ -55,7 +55,8 @@ const struct command command_find = {
         "any sex.\n"
         "Every search is written to the audit trail with its reference and purpose. Give no name, nor anything else "
         "that tells who the child is.\n"
-        "Options are placed nearest first; nothing else ranks them. People decide.",
+        "Options come by distance band, then by what the law and the child's needs ask for, one after the other; no "
+        "points are counted. People decide.",
     .options = find_options,
     .more_help = find_print_codes,
     .run = run,

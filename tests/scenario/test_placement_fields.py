@@ -198,12 +198,24 @@ def test_framework_and_rating(find):
 
 
 def test_the_order_is_named_and_echoed(find, code):
-    """Point 2 of issue 4."""
+    """Point 2 of issue 4: the authority's own sequence, whole in the request."""
     default, nearest = find(), find(order_name="nearest")
     assert default.answer.policy == "default" and find(order_name="default").names == default.names
     assert nearest.names == ["LEEDS", "BRADFORD", "SHEFFIELD", "BARTON"] and nearest.answer.policy == "nearest"
     tier, rating = code("ORDER_STEP_TIER"), code("ORDER_STEP_RATING")
     assert not {tier, rating} & {*default.answer.order_steps, *nearest.answer.order_steps}
+
+    signs = {"communication_needs": [code("COMMUNICATION_NEED_BSL"), code("COMMUNICATION_NEED_MAKATON")]}
+    own = find(order_name="383-talk-first", order_steps=[code("ORDER_STEP_LANGUAGE")], **signs)
+    assert own.names == ["SHEFFIELD", "BARTON", "LEEDS", "BRADFORD"]  # met, not known, not met; then the nearest
+    assert own.answer.policy == "383-talk-first" and list(own.answer.order_steps) == [code("ORDER_STEP_LANGUAGE")]
+    by_area = find(order_name="383-a", order_steps=[code("ORDER_STEP_LANGUAGE"), code("ORDER_STEP_AREA")], **signs)
+    assert by_area.names == ["SHEFFIELD", "BARTON", "LEEDS", "BRADFORD"]
+    by_tier = find(order_name="383-tier", order_steps=[tier, rating], framework="white-rose")
+    assert by_tier.names == ["BRADFORD", "SHEFFIELD", "LEEDS", "BARTON"]
+    assert outcomes(by_tier, "S14_RATING")["BRADFORD"] == "MET"  # what orders is told
+    # Nothing of it is kept.
+    assert find(**signs).answer.policy == "default"
 
 
 def test_explained_or_not(find, code):
