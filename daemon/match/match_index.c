@@ -254,6 +254,18 @@ static struct held_offer *held_make(uint64_t reference, uint16_t region, const s
     return held;
 }
 
+bool held_speaks(const struct held_offer *held, const char *tag)
+{
+    uint32_t children, languages;
+    memcpy(&children, held->bytes + offsetof(struct offer, child_count), sizeof children);
+    memcpy(&languages, held->bytes + offsetof(struct offer, language_count), sizeof languages);
+    const uint8_t *from = held->bytes + offsetof(struct offer, children) + children * sizeof(struct child_at_home);
+    for (uint32_t i = 0; i < languages; i++)
+        if (strcmp((const char *)from + i * sizeof(struct language) + offsetof(struct language, tag), tag) == 0)
+            return true;
+    return false;
+}
+
 void held_read(const struct held_offer *held, struct offer *out)
 {
     const uint8_t *from = held->bytes, *end = held->bytes + held->size;

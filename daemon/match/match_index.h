@@ -16,6 +16,8 @@
 #define REGIONS_MAX (ROSTER_REGIONS_MAX + 1) /* those of a roster, and one's own */
 
 void held_read(const struct held_offer *held, struct offer *out);
+/* Does the household state this language? Without reading the rest of it. */
+bool held_speaks(const struct held_offer *held, const char *tag);
 
 /* Numbers are given once and never used again for another agency. An agency is one region's: two regions' agencies with
  * the same id are two. */

@@ -161,7 +161,7 @@ uint64_t order_bound(const struct order *order, uint64_t nearest_squared)
 struct judging {
     struct order *order;
     const struct fact_group *group;
-    const struct verdict *verdict;
+    const struct verdict *verdict; /* NULL: not yet judged, so perhaps within all rules */
     lanes left;
 };
 
@@ -198,7 +198,7 @@ static struct field three(lanes met, lanes unknown)
 static struct field within_rules(const struct judging *j)
 {
     lanes overridden = 0;
-    for (uint32_t rule = 0; rule < RULES_JUDGED; rule++)
+    for (uint32_t rule = 0; j->verdict && rule < RULES_JUDGED; rule++)
         overridden |= rule == RULE_H2 ? 0 : j->verdict->overridden[rule];
     return met_or_not(~overridden);
 }
@@ -282,15 +282,9 @@ static struct field area(const struct judging *j)
 
 static bool speaks_all(const struct held_offer *held, const struct criteria *criteria)
 {
-    struct offer offer;
-    held_read(held, &offer);
-    for (uint32_t i = 0; i < criteria->language_count; i++) {
-        uint32_t at = 0;
-        while (at < offer.language_count && strcmp(offer.languages[at].tag, criteria->languages[i]) != 0)
-            at++;
-        if (at == offer.language_count)
+    for (uint32_t i = 0; i < criteria->language_count; i++)
+        if (!held_speaks(held, criteria->languages[i]))
             return false;
-    }
     return true;
 }
 
@@ -450,24 +444,37 @@ static struct field find(const struct judging *j, enum order_step step)
 
 /* --- the keys -------------------------------------------------------------------------------------------------- */
 
-lanes order_keys(struct order *order, const struct fact_group *group, const struct verdict *verdict, lanes wanted,
-                 uint64_t worst, uint64_t keys[LANES])
+/* Without keys: only which are left. */
+static inline lanes sift(struct judging *j, uint64_t worst, uint64_t *keys)
 {
-    struct judging judging = {order, group, verdict, wanted};
-    lanes better = 0, tied = wanted;
-    for (lanes left = wanted; left != 0; left &= left - 1)
-        keys[__builtin_ctzll(left)] = 0;
-    for (uint32_t i = 0; i < order->step_count && judging.left != 0; i++) {
-        struct field field = find(&judging, order->steps[i].step);
+    const struct order *order = j->order;
+    lanes better = 0, tied = j->left;
+    for (uint32_t i = 0; i < order->step_count && j->left != 0; i++) {
+        struct field field = find(j, order->steps[i].step);
         for (uint32_t bit = order->steps[i].bits; bit-- > 0;) {
             uint64_t place = UINT64_C(1) << (order->steps[i].shift + bit);
             lanes set = field.bit[bit];
             better |= worst & place ? tied & ~set : 0;
             tied &= worst & place ? set : ~set;
-            for (lanes left = set & (better | tied); left != 0; left &= left - 1)
+            for (lanes left = keys ? set & (better | tied) : 0; left != 0; left &= left - 1)
                 keys[__builtin_ctzll(left)] |= place;
         }
-        judging.left = better | tied;
+        j->left = better | tied;
     }
-    return judging.left;
+    return j->left;
+}
+
+lanes order_keys(struct order *order, const struct fact_group *group, const struct verdict *verdict, lanes wanted,
+                 uint64_t worst, uint64_t keys[LANES])
+{
+    struct judging judging = {order, group, verdict, wanted};
+    for (lanes left = wanted; left != 0; left &= left - 1)
+        keys[__builtin_ctzll(left)] = 0;
+    return sift(&judging, worst, keys);
+}
+
+lanes order_glance(struct order *order, const struct fact_group *group, lanes wanted, uint64_t worst)
+{
+    struct judging judging = {order, group, NULL, wanted};
+    return sift(&judging, worst, NULL);
 }

@@ -70,4 +70,8 @@ uint64_t order_bound(const struct order *order, uint64_t nearest_squared);
 lanes order_keys(struct order *order, const struct fact_group *group, const struct verdict *verdict, lanes wanted,
                  uint64_t worst, uint64_t keys[LANES]);
 
+/* Before they are judged by any rule: those whose key may be at most `worst`, which is all that order_keys would leave
+ * and some more. */
+lanes order_glance(struct order *order, const struct fact_group *group, lanes wanted, uint64_t worst);
+
 #endif

@@ -231,11 +231,23 @@ static lanes near_lanes(const struct search *s, const struct fact_group *group, 
     return near;
 }
 
+/* The highest key that either list would still take. */
+static uint64_t worst_key(const struct search *s)
+{
+    uint64_t worst = s->options.count < s->limit ? UINT64_MAX : s->options.best[0].key;
+    if (s->phoning && s->phone_first.count < s->limit)
+        return UINT64_MAX;
+    return s->phoning && s->phone_first.best[0].key > worst ? s->phone_first.best[0].key : worst;
+}
+
 static void look_at(struct search *s, const struct fact_group *group, lanes wanted)
 {
     struct verdict verdict;
+    uint64_t worst = worst_key(s);
     lanes judged = near_lanes(s, group, wanted);
     s->looked_at++;
+    if (judged != 0 && worst != UINT64_MAX)
+        judged = order_glance(&s->order, group, judged, worst);
     if (judged == 0)
         return;
     rules_judge(group, judged, version_active(s->version, group, judged), &s->asked, &verdict);
@@ -368,9 +380,18 @@ static void go_on(struct search *s)
     }
 }
 
+/* A search waits for memory more than for anything else: the group that is likely next is sent for meanwhile. */
+static void send_for(const struct fact_group *group)
+{
+    for (size_t line = 0; line < offsetof(struct fact_group, agency); line += 64)
+        __builtin_prefetch((const char *)group + line);
+}
+
 static void look_into_nearest(struct search *s)
 {
     const struct pending nearest = take(s);
+    if (s->queued > 0 && s->queue[0].level == 0)
+        send_for(s->queue[0].piece);
     if (nearest.level == 0)
         look_at(s, nearest.piece, nearest.wanted);
     else if (!has_room(s, nearest.level == 1 ? BLOCK_GROUPS : NODE_CHILDREN))

@@ -1000,6 +1000,10 @@ static void check_worst(struct country *country, struct order *order, const stru
     worst = up_to(&country->random, 3) ? worst : worst - 1;
     lanes wanted = used & seeded_random_next(&country->random),
           left = order_keys(order, group, verdict, wanted, worst, some);
+    lanes glanced = order_glance(order, group, wanted, worst);
+    assert_true((left & ~glanced) == 0 && (glanced & ~wanted) == 0);
+    if (order->criteria->overrides == 0)
+        assert_true(glanced == left);
     for (uint32_t lane = 0; lane < count; lane++) {
         bool expected = (wanted >> lane & 1) && keys[lane] <= worst;
         assert_int_equal(left >> lane & 1, expected);
