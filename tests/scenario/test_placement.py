@@ -1,4 +1,6 @@
 """What a placement team does: search, over mutual TLS with an independent gRPC client; and what the trail keeps of it."""
+import datetime
+
 import grpc
 import pytest
 
@@ -37,6 +39,27 @@ def test_finds_with_reasons(offers, messages):
         assert distances == sorted(distances)
         again = team.call(FIND, homes.search(messages, limit=100))
         assert list(again.options) == list(everything.options)
+
+
+def test_an_approval_that_is_due(offers, messages):
+    """H1, S15: offered for a placement that starts when the approval is in force, and told so; never before."""
+    today = datetime.datetime.now(datetime.timezone.utc).date()
+    due, before = str(today + datetime.timedelta(days=10)), str(today + datetime.timedelta(days=9))
+    rule, outcome = messages.enum("Rule")["RULE_S15_APPROVED_TODAY"], messages.Reason.Outcome.Value
+    with offers.client(homes.LEEDS) as leeds:
+        leeds.call("AgencyService/PutCarer", carer=homes.carer(messages, "DUE", approved_on=due))
+        leeds.call("AgencyService/PutVacancy", vacancy=homes.vacancy(messages, "DUE"))
+        vacancy_id = leeds.call("AgencyService/GetCarer", agency_reference="DUE").carer.vacancy.vacancy_id
+    with offers.client(homes.TEAM) as team:
+        def options(starts_on):
+            found = team.call(FIND, homes.search(messages, limit=100, starts_on=starts_on))
+            return {option.vacancy_id: [each for each in option.reasons if each.rule == rule][0]
+                    for option in found.options}
+        assert vacancy_id not in options("") and vacancy_id not in options(before)
+        pending = options(due)
+        assert len(pending) == 11
+        assert {each for each in pending if pending[each].outcome == outcome("OUTCOME_NOT_MET")} == {vacancy_id}
+        assert due not in pending[vacancy_id].found
 
 
 def test_says_why_nothing_suits(offers, messages):
