@@ -104,6 +104,15 @@ static bool may_come_before(const struct match_explaining *x, const struct fact_
     return key < x->found.key || (key == x->found.key && nearest < beyond * beyond);
 }
 
+/* In whole metres, as the order has it: below 0 if it is nearer. */
+static int by_distance(const struct match_explaining *x, const struct fact_group *group, uint32_t lane)
+{
+    const struct criteria *criteria = x->asked.criteria;
+    uint64_t squared = facts_distance_squared(group, lane, criteria->near_e_metres, criteria->near_n_metres);
+    uint64_t metres = x->found.distance_metres;
+    return squared < metres * metres ? -1 : squared >= (metres + 1) * (metres + 1);
+}
+
 /* Of the list that it is in itself: the options, or those to phone first. */
 static void count_before(struct match_explaining *x, const struct fact_group *group, lanes used)
 {
@@ -116,8 +125,12 @@ static void count_before(struct match_explaining *x, const struct fact_group *gr
         listed = order_keys(&x->order, group, &verdict, listed, x->found.key, keys);
     for (; listed != 0; listed &= listed - 1) {
         uint32_t lane = (uint32_t)__builtin_ctzll(listed);
-        struct found other = found_in(x, group, lane, &verdict, keys[lane]);
-        x->ahead += found_before(x->version, &other, &x->found);
+        int order = keys[lane] < x->found.key ? -1 : keys[lane] > x->found.key ? 1 : by_distance(x, group, lane);
+        if (order == 0) {
+            struct found other = found_in(x, group, lane, &verdict, keys[lane]);
+            order = found_before(x->version, &other, &x->found) ? -1 : 1;
+        }
+        x->ahead += order < 0;
     }
 }
 

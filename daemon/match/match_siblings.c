@@ -22,6 +22,10 @@ typedef uint64_t bunch;
 #define KIND_BITS 5
 #define KIND_MOST 15u
 
+/* Work that is not offers, told as if it were: what a search costs even if it finds nothing, and combinations. */
+#define SEARCH_OFFERS         100
+#define COMBINATIONS_AN_OFFER 4
+
 static_assert(CHILDREN_MAX * KIND_BITS <= 64 && CHILDREN_MAX <= KIND_MOST, "a bunch of twelve kinds");
 static_assert(RULES_JUDGED <= 16, "a mask of rules in part_home");
 
@@ -61,9 +65,9 @@ struct siblings {
     struct search *search;                  /* unfinished: of the row `searching` */
     struct criteria part_criteria;
     uint32_t searching;
-    uint32_t homes, sizes[SPLIT_HOMES_MAX]; /* where it is: the sizes of the parts, descending; 0 homes: at the start */
-    uint16_t (*ways)[SPLIT_HOMES_MAX];      /* rows, of these sizes */
-    uint32_t way_count, way_at, ways_tried;
+    /* Where it is: into how many homes (0: at the start), the sizes of the parts, descending, and which are the first
+     * and the second part, as places in by_size. What is left is the third. */
+    uint32_t homes, sizes[SPLIT_HOMES_MAX], first_at, second_at;
     uint32_t split_count;
     struct ranked_split splits[SPLITS_MAX];
 };
@@ -94,11 +98,6 @@ static struct part *part_of(const struct siblings *s, bunch b)
     for (uint32_t kind = 0; kind < s->kind_count; kind++)
         row += of_kind(b, kind) * s->kinds[kind].stride;
     return &s->rows[row];
-}
-
-static uint32_t row_of(const struct siblings *s, bunch b)
-{
-    return (uint32_t)(part_of(s, b) - s->rows);
 }
 
 static bunch everybody(const struct siblings *s)
@@ -175,8 +174,7 @@ struct siblings *siblings_new(const struct match *match, const struct match_vers
     find_kinds(s);
     s->rows = calloc(s->row_count, sizeof *s->rows);
     s->by_size = malloc(s->row_count * sizeof *s->by_size);
-    s->ways = malloc(SPLIT_WAYS_MAX * sizeof *s->ways);
-    if (s->rows == NULL || s->by_size == NULL || s->ways == NULL) {
+    if (s->rows == NULL || s->by_size == NULL) {
         siblings_free(s);
         return NULL;
     }
@@ -193,7 +191,6 @@ void siblings_free(struct siblings *s)
     search_free(s->search);
     free(s->rows);
     free(s->by_size);
-    free(s->ways);
     free(s);
 }
 
@@ -341,22 +338,19 @@ static void keep_split(struct siblings *s, const struct ranked_split *split)
 
 /* --- homes that fit together ------------------------------------------------------------------------------------- */
 
-/* Metres between the homes of each two parts: of 0 and 1, of 0 and 2, of 1 and 2. */
-struct apart {
-    uint32_t metres[SPLIT_HOMES_MAX][PART_HOMES_MAX][PART_HOMES_MAX];
-};
-
-static void measure(const struct part *a, const struct part *b, uint32_t metres[PART_HOMES_MAX][PART_HOMES_MAX])
+static uint64_t apart_squared(const struct part_home *a, const struct part_home *b)
 {
-    for (uint32_t i = 0; i < a->count; i++) {
-        const struct part_home *x = &a->homes[i];
-        for (uint32_t j = 0; j < b->count; j++) {
-            const struct part_home *y = &b->homes[j];
-            metres[i][j] = grid_distance_metres(
-                (int32_t)x->group->point_e_metres[x->lane], (int32_t)x->group->point_n_metres[x->lane],
-                (int32_t)y->group->point_e_metres[y->lane], (int32_t)y->group->point_n_metres[y->lane]);
-        }
-    }
+    return facts_distance_squared(a->group, a->lane, b->group->point_e_metres[b->lane],
+                                  b->group->point_n_metres[b->lane]);
+}
+
+static uint32_t band_of(uint64_t squared)
+{
+    uint32_t band = 0;
+    for (; band < DISTANCE_BANDS - 1; band++)
+        if (squared < (uint64_t)distance_band_below_metres[band] * distance_band_below_metres[band])
+            break;
+    return band;
 }
 
 static bool one_home(const struct part_home *a, const struct part_home *b)
@@ -399,113 +393,83 @@ static void order_parts(const struct siblings *s, const struct part *const parts
     }
 }
 
-/* Homes that are so far apart are worse than all that are kept, which have as large a largest part. */
-static uint32_t too_far_apart(const struct siblings *s)
+/* Homes that are at least so far apart, and from home: all that are kept have as large a largest part. */
+static bool no_better(const struct siblings *s, uint32_t band, uint32_t from_home_metres)
 {
-    uint32_t band = s->split_count == SPLITS_MAX ? s->splits[SPLITS_MAX - 1].band : DISTANCE_BANDS - 1;
-    return band < DISTANCE_BANDS - 1 ? distance_band_below_metres[band] : UINT32_MAX;
+    const struct ranked_split *worst = &s->splits[SPLITS_MAX - 1];
+    if (s->split_count < SPLITS_MAX)
+        return false;
+    return band > worst->band || (band == worst->band && from_home_metres > worst->found.from_home_metres);
 }
 
-static void try_homes(struct siblings *s, const struct part *const parts[], const struct part_home *const homes[],
-                      uint32_t between_metres)
+static uint32_t metres_between(const struct part_home *a, const struct part_home *b)
 {
-    const struct ranked_split *worst = s->split_count == SPLITS_MAX ? &s->splits[SPLITS_MAX - 1] : NULL;
-    struct ranked_split split = {.largest = parts[0]->size,
-                                 .band = distance_band(between_metres),
-                                 .found = {.part_count = s->homes, .between_metres = between_metres}};
-    for (uint32_t i = 0; i < s->homes; i++)
-        split.found.from_home_metres += homes[i]->distance_metres;
-    if (worst && split.band == worst->band && split.found.from_home_metres > worst->found.from_home_metres)
-        return;
-    for (uint32_t i = 0; i < s->homes; i++)
+    return grid_distance_metres((int32_t)a->group->point_e_metres[a->lane], (int32_t)a->group->point_n_metres[a->lane],
+                                (int32_t)b->group->point_e_metres[b->lane], (int32_t)b->group->point_n_metres[b->lane]);
+}
+
+static void try_homes(struct siblings *s, const struct part *const parts[], const struct part_home *const homes[])
+{
+    struct ranked_split split = {.largest = parts[0]->size, .found.part_count = s->homes};
+    for (uint32_t i = 0; i < s->homes; i++) {
         split.found.parts[i].home = found_of(parts[i], homes[i]);
+        split.found.from_home_metres += homes[i]->distance_metres;
+        for (uint32_t j = 0; j < i; j++) {
+            uint32_t metres = metres_between(homes[i], homes[j]);
+            if (metres > split.found.between_metres)
+                split.found.between_metres = metres;
+        }
+    }
+    split.band = distance_band(split.found.between_metres);
     order_parts(s, parts, &split.found);
     keep_split(s, &split);
 }
 
-/* The third home for two that are chosen. */
-static void try_third(struct siblings *s, const struct part *const parts[], const struct part_home *homes[],
-                      const struct apart *apart, uint32_t i, uint32_t j)
+/* The third home for two that are chosen. A part's homes are nearest first: once they are too far, all after are. */
+static uint32_t try_third(struct siblings *s, const struct part *const parts[], const struct part_home *homes[],
+                          uint32_t band)
 {
-    uint32_t between = apart->metres[0][i][j];
-    for (uint32_t k = 0; k < parts[2]->count; k++) {
-        uint32_t first = apart->metres[1][i][k], second = apart->metres[2][j][k];
-        uint32_t farthest = first > second ? first : second;
-        farthest = farthest > between ? farthest : between;
+    uint32_t from_home = homes[0]->distance_metres + homes[1]->distance_metres, k = 0;
+    for (; k < parts[2]->count; k++) {
         homes[2] = &parts[2]->homes[k];
-        if (farthest < too_far_apart(s) && !one_home(homes[0], homes[2]) && !one_home(homes[1], homes[2]))
-            try_homes(s, parts, homes, farthest);
+        uint32_t sum = from_home + homes[2]->distance_metres;
+        if (no_better(s, band, sum))
+            break;
+        uint32_t first = band_of(apart_squared(homes[0], homes[2])),
+                 second = band_of(apart_squared(homes[1], homes[2]));
+        if (!no_better(s, first > second ? first : second, sum) && !one_home(homes[0], homes[2]) &&
+            !one_home(homes[1], homes[2]))
+            try_homes(s, parts, homes);
     }
+    return k;
 }
 
-/* All homes of a way's parts with each other; returns the work that this was, in offers. */
-static uint64_t combine(struct siblings *s, const struct part *const parts[])
+/* All homes of a way's parts with each other; returns how many combinations were looked at. */
+static uint32_t combine(struct siblings *s, const struct part *const parts[])
 {
-    struct apart apart;
     const struct part_home *homes[SPLIT_HOMES_MAX];
-    measure(parts[0], parts[1], apart.metres[0]);
-    if (s->homes == 3) {
-        measure(parts[0], parts[2], apart.metres[1]);
-        measure(parts[1], parts[2], apart.metres[2]);
-    }
+    uint32_t looked = 0, third = s->homes == 3 ? parts[2]->homes[0].distance_metres : 0;
     for (uint32_t i = 0; i < parts[0]->count; i++) {
+        homes[0] = &parts[0]->homes[i];
         for (uint32_t j = 0; j < parts[1]->count; j++) {
-            homes[0] = &parts[0]->homes[i];
             homes[1] = &parts[1]->homes[j];
-            if (one_home(homes[0], homes[1]) || apart.metres[0][i][j] >= too_far_apart(s))
+            uint32_t sum = homes[0]->distance_metres + homes[1]->distance_metres + third;
+            looked++;
+            if (no_better(s, 0, sum))
+                break;
+            uint32_t band = band_of(apart_squared(homes[0], homes[1]));
+            if (no_better(s, band, sum) || one_home(homes[0], homes[1]))
                 continue;
             if (s->homes == 3)
-                try_third(s, parts, homes, &apart, i, j);
+                looked += try_third(s, parts, homes, band);
             else
-                try_homes(s, parts, homes, apart.metres[0][i][j]);
+                try_homes(s, parts, homes);
         }
     }
-    uint64_t pairs = (uint64_t)parts[0]->count * parts[1]->count;
-    return s->homes == 3 ? pairs * parts[2]->count / 4 : pairs;
+    return looked;
 }
 
 /* --- the ways to part them --------------------------------------------------------------------------------------- */
-
-/* False: there would be too many. */
-static bool add_way(struct siblings *s, uint32_t first, uint32_t second, uint32_t third)
-{
-    if (s->ways_tried + s->way_count == SPLIT_WAYS_MAX)
-        return false;
-    s->ways[s->way_count][0] = (uint16_t)first;
-    s->ways[s->way_count][1] = (uint16_t)second;
-    s->ways[s->way_count++][2] = (uint16_t)third;
-    return true;
-}
-
-/* Parts as large as one another are the same way in whichever order: descending. */
-static bool add_ways_of(struct siblings *s, uint32_t first)
-{
-    bunch left = everybody(s) - s->rows[first].bunch;
-    uint32_t second_size = s->sizes[1], third_size = s->sizes[2];
-    if (s->homes == 2) {
-        uint32_t second = row_of(s, left);
-        return (second_size == s->sizes[0] && second > first) || add_way(s, first, second, 0);
-    }
-    for (uint32_t i = s->size_begins[second_size]; i < s->size_begins[second_size + 1]; i++) {
-        uint32_t second = s->by_size[i];
-        if ((second_size == s->sizes[0] && second > first) || !lies_within(s->rows[second].bunch, left))
-            continue;
-        uint32_t third = row_of(s, left - s->rows[second].bunch);
-        if (!(third_size == second_size && third > second) && !add_way(s, first, second, third))
-            return false;
-    }
-    return true;
-}
-
-/* All ways of the sizes it is at. */
-static bool list_ways(struct siblings *s)
-{
-    s->way_count = s->way_at = 0;
-    for (uint32_t i = s->size_begins[s->sizes[0]]; i < s->size_begins[s->sizes[0] + 1]; i++)
-        if (!add_ways_of(s, s->by_size[i]))
-            return false;
-    return true;
-}
 
 /* The next sizes, descending: the largest part, then the second. False: there are none for so many homes. */
 static bool next_sizes(struct siblings *s)
@@ -528,27 +492,40 @@ static bool next_sizes(struct siblings *s)
     return sizes[1] >= sizes[2] && sizes[0] >= sizes[1];
 }
 
+/* To the first way of the sizes it is at. */
+static void begin_sizes(struct siblings *s)
+{
+    s->first_at = s->size_begins[s->sizes[0]];
+    s->second_at = s->size_begins[s->sizes[1]];
+}
+
 static bool begin_homes(struct siblings *s, uint32_t homes)
 {
     uint32_t count = s->criteria->child_count;
     s->homes = homes;
-    s->ways_tried = 0;
     /* As if the sizes before the first had been tried. */
     s->sizes[0] = count - homes + 2;
     s->sizes[1] = s->sizes[2] = 0;
-    return count >= homes && next_sizes(s) && list_ways(s);
+    return count >= homes && next_sizes(s);
 }
 
-/* False: nothing better is left to try. */
+/* To the first way of the next sizes. False: nothing better is left to try. */
 static bool next_ways(struct siblings *s)
 {
     uint32_t largest = s->sizes[0];
-    if (s->homes == 0)
-        return begin_homes(s, 2);
-    s->ways_tried += s->way_count;
-    if (next_sizes(s) && !(s->split_count == SPLITS_MAX && s->sizes[0] < largest) && list_ways(s))
-        return true;
-    return s->split_count == 0 && s->homes == 2 && s->criteria->split_into > 2 && begin_homes(s, 3);
+    bool more =
+        s->homes == 0 ? begin_homes(s, 2) : next_sizes(s) && !(s->split_count == SPLITS_MAX && s->sizes[0] < largest);
+    if (!more && s->split_count == 0 && s->homes == 2 && s->criteria->split_into > 2)
+        more = begin_homes(s, 3);
+    if (more)
+        begin_sizes(s);
+    return more;
+}
+
+static void next_first(struct siblings *s)
+{
+    s->first_at++;
+    s->second_at = s->size_begins[s->sizes[1]];
 }
 
 /* --- one step after the other ------------------------------------------------------------------------------------ */
@@ -564,36 +541,65 @@ static enum err try_whole(struct siblings *s, bool *taken)
     return ERR_NONE;
 }
 
+/* The parts of the way it is at. False: it is not one, or one that was tried with its parts the other way round. */
+static bool parts_of_way(const struct siblings *s, struct part *parts[SPLIT_HOMES_MAX])
+{
+    parts[0] = &s->rows[s->by_size[s->first_at]];
+    bunch left = everybody(s) - parts[0]->bunch;
+    if (s->homes == 2) {
+        parts[1] = part_of(s, left);
+        return parts[1]->size < parts[0]->size || parts[1] <= parts[0];
+    }
+    parts[1] = &s->rows[s->by_size[s->second_at]];
+    if ((parts[1]->size == parts[0]->size && parts[1] > parts[0]) || !lies_within(parts[1]->bunch, left))
+        return false;
+    parts[2] = part_of(s, left - parts[1]->bunch);
+    return parts[2]->size < parts[1]->size || parts[2] <= parts[1];
+}
+
+static void next_way(struct siblings *s)
+{
+    if (s->homes == 2 || ++s->second_at == s->size_begins[s->sizes[1] + 1])
+        next_first(s);
+}
+
 /* One way: its parts become known, the largest first, and then their homes are combined. */
 static enum err try_way(struct siblings *s, uint64_t *looked)
 {
-    const struct part *parts[SPLIT_HOMES_MAX];
-    for (uint32_t i = 0; i < s->homes; i++) {
-        struct part *part = &s->rows[s->ways[s->way_at][i]];
-        if (!part->known)
-            return look_for(s, part);
-        parts[i] = part;
-        if (part->count == 0) {
-            s->way_at++;
-            return ERR_NONE;
-        }
+    struct part *parts[SPLIT_HOMES_MAX] = {&s->rows[s->by_size[s->first_at]]};
+    if (!parts[0]->known)
+        return look_for(s, parts[0]);
+    if (parts[0]->count == 0) {
+        next_first(s);
+        return ERR_NONE;
     }
-    s->way_at++;
-    *looked += combine(s, parts);
+    bool fits = parts_of_way(s, parts);
+    for (uint32_t i = 1; fits && i < s->homes; i++) {
+        if (!parts[i]->known)
+            return look_for(s, parts[i]);
+        fits = parts[i]->count > 0;
+    }
+    if (fits)
+        *looked += combine(s, (const struct part *const *)parts) / COMBINATIONS_AN_OFFER;
+    next_way(s);
     return ERR_NONE;
 }
 
 static enum err step(struct siblings *s, uint32_t work_budget, uint64_t *looked, bool *done)
 {
     *looked += 1;
-    if (s->search != NULL)
-        return search_run(s->search, work_budget, looked) ? keep_homes(s) : ERR_NONE;
+    if (s->search != NULL) {
+        if (!search_run(s->search, work_budget, looked))
+            return ERR_NONE;
+        *looked += SEARCH_OFFERS;
+        return keep_homes(s);
+    }
     if (s->homes == 0) {
         enum err err = try_whole(s, done);
         if (err || *done || s->search != NULL)
             return err;
     }
-    if (s->way_at < s->way_count)
+    if (s->homes > 0 && s->first_at < s->size_begins[s->sizes[0] + 1])
         return try_way(s, looked);
     *done = !next_ways(s);
     return ERR_NONE;
