@@ -18,6 +18,8 @@ extern const struct call_handler get_carer_handler, list_carers_handler, list_va
 extern const struct call_handler submit_handler;
 /* placement.c */
 extern const struct call_handler find_vacancies_handler;
+/* placement_explain.c */
+extern const struct call_handler explain_vacancy_handler;
 /* hub.c */
 extern const struct call_handler put_agency_handler, list_agencies_handler, suspend_principal_handler,
     get_status_handler;

@@ -58,12 +58,13 @@ METHODS = {
     "AgencyService/ConfirmVacancies": {"observed_at_ms": 1_800_000_000_000, "all": True},
     "HubService/GetStatus": {},
     "HubService/ReadAudit": {},
-    "PlacementService/FindVacancies": None,
+    "PlacementService/FindVacancies": homes.search,
+    "PlacementService/ExplainVacancy": lambda messages: homes.explain(messages, "7KQ2-M9FW-3TXB"),
 }
 
 
 def outcomes(client, messages):
-    return {method: client.outcome(method, homes.search(messages)) if fields is None
+    return {method: client.outcome(method, fields(messages)) if callable(fields)
             else client.outcome(method, **fields) for method, fields in METHODS.items()}
 
 
@@ -99,7 +100,7 @@ def test_an_issuer_as_a_client(ground, messages, tmp_path):
 
 ROLES = {
     # what the row's principal may call; all else is 7
-    "A5 team": (homes.TEAM, {"PlacementService/FindVacancies"}),
+    "A5 team": (homes.TEAM, {"PlacementService/FindVacancies", "PlacementService/ExplainVacancy"}),
     "A5 agency": (homes.LEEDS, {"AgencyService/ListCarers", "AgencyService/GetCarer", "AgencyService/ConfirmVacancies"}),
     "A5 auditor": (homes.AUDITOR, {"HubService/GetStatus", "HubService/ReadAudit"}),
     "A5 operator": (homes.OPERATOR, {"HubService/GetStatus", "HubService/ReadAudit"}),

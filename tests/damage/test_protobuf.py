@@ -18,7 +18,7 @@ ground = grounds.ground_fixture(peers=True)
 
 CALLERS = {"AgencyService": "leeds", "PlacementService": "team", "HubService": "operator", "FederationService": "peer"}
 # In the contract, but not served yet.
-COMING = {"/vacancy.v1.PlacementService/ExplainVacancy", "/vacancy.v1.PlacementService/WatchVacancies"}
+COMING = {"/vacancy.v1.PlacementService/WatchVacancies"}
 METHODS = sorted(path for path in stubs.load().methods if path.startswith("/vacancy.v1.") and path not in COMING)
 
 

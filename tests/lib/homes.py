@@ -49,6 +49,11 @@ def search(messages, **changes):
     return messages.FindVacanciesRequest(**{**fields, **changes})
 
 
+def explain(messages, vacancy_id, **changes):
+    """Why not this one, to the same question."""
+    return messages.ExplainVacancyRequest(question=search(messages, **changes), vacancy_id=vacancy_id)
+
+
 def register_agencies(running):
     """Leeds's own service and an independent agency."""
     with running.client(OPERATOR) as operator:

@@ -6,6 +6,7 @@
  */
 #include "daemon/record/ids.h"
 #include "tests/lib/fake_hub.h"
+#include "tests/unit/match_fixture.h"
 #include "vacancy/v1/hub_service.pb-c.h"
 #include "vacancy/v1/placement_service.pb-c.h"
 
@@ -16,9 +17,10 @@
 
 #include <cmocka.h>
 
-#define AGENCY "/vacancy.v1.AgencyService/"
-#define HUB    "/vacancy.v1.HubService/"
-#define FIND   "/vacancy.v1.PlacementService/FindVacancies"
+#define AGENCY  "/vacancy.v1.AgencyService/"
+#define HUB     "/vacancy.v1.HubService/"
+#define FIND    "/vacancy.v1.PlacementService/FindVacancies"
+#define EXPLAIN "/vacancy.v1.PlacementService/ExplainVacancy"
 
 static struct fake_hub hub;
 
@@ -256,13 +258,23 @@ static void test_nothing_unrecorded(void **state)
     Vacancy__V1__ListCarersRequest carers = VACANCY__V1__LIST_CARERS_REQUEST__INIT;
     Vacancy__V1__ListVacanciesRequest vacancies = VACANCY__V1__LIST_VACANCIES_REQUEST__INIT;
     Vacancy__V1__ReadAuditRequest audit = VACANCY__V1__READ_AUDIT_REQUEST__INIT;
+    Vacancy__V1__ExplainVacancyRequest explain = VACANCY__V1__EXPLAIN_VACANCY_REQUEST__INIT;
+    struct home_carer home;
+    char id[ID_TEXT_BYTES];
+    assert_int_equal(home_get_carer(hub.home, "leeds", "H-1", &home), ERR_NONE);
+    id_format(home.vacancy.vacancy_id, id);
+    explain.question = &find.request;
+    explain.vacancy_id = id;
     get.agency_reference = (char *)"H-1";
     const struct {
         const char *principal, *path;
         const ProtobufCMessage *request;
     } shows[] = {
-        {FAKE_TEAM, FIND, &find.request.base},           {FAKE_LEEDS, AGENCY "GetCarer", &get.base},
-        {FAKE_LEEDS, AGENCY "ListCarers", &carers.base}, {FAKE_LEEDS, AGENCY "ListVacancies", &vacancies.base},
+        {FAKE_TEAM, FIND, &find.request.base},
+        {FAKE_TEAM, EXPLAIN, &explain.base},
+        {FAKE_LEEDS, AGENCY "GetCarer", &get.base},
+        {FAKE_LEEDS, AGENCY "ListCarers", &carers.base},
+        {FAKE_LEEDS, AGENCY "ListVacancies", &vacancies.base},
         {FAKE_ANN, HUB "ReadAudit", &audit.base},
     };
     struct store_memory_plan full = {.calls_until_crash = -1, .calls_until_full = 0};
@@ -277,6 +289,84 @@ static void test_nothing_unrecorded(void **state)
         call = fake_hub_ask(&hub, shows[i].principal, shows[i].path, shows[i].request);
         assert_int_equal(call->problem.code, ERR_NONE);
         assert_true(call->response_count > 0);
+        fake_call_destroy(call);
+    }
+}
+
+/* That there is no such vacancy tells something too. */
+static void test_nothing_there_is_recorded(void **state)
+{
+    (void)state;
+    struct store_memory_plan full = {.calls_until_crash = -1, .calls_until_full = 0};
+    struct store_memory_plan fine = {.calls_until_crash = -1, .calls_until_full = -1};
+    Vacancy__V1__ExplainVacancyRequest explain = VACANCY__V1__EXPLAIN_VACANCY_REQUEST__INIT;
+    char id[ID_TEXT_BYTES];
+    id_format(4711, id);
+    find_init();
+    explain.question = &find.request;
+    explain.vacancy_id = id;
+    uint64_t shown = fake_hub_shown(&hub);
+    struct fake_call *call = fake_hub_ask(&hub, FAKE_TEAM, EXPLAIN, &explain.base);
+    assert_int_equal(call->problem.code, ERR_NOT_FOUND);
+    assert_string_equal(call->problem.field, "vacancy_id");
+    assert_true(fake_hub_shown(&hub) == shown + 1);
+    fake_call_destroy(call);
+    store_memory_set_plan(hub.store, &full);
+    call = fake_hub_ask(&hub, FAKE_TEAM, EXPLAIN, &explain.base);
+    assert_int_equal(call->problem.code, ERR_UNAVAILABLE);
+    fake_call_destroy(call);
+    store_memory_set_plan(hub.store, &fine);
+}
+
+#define MANY 40000 /* some slices of work */
+
+/* So many homes, one after the other away from the middle of Leeds; the last one's id is MANY. */
+static void offer_many(void)
+{
+    for (uint32_t i = 1; i <= MANY;) {
+        struct fixture_batch batch;
+        fixture_begin(&batch);
+        for (; i <= MANY && batch.commit.count < FIXTURE_BATCH; i++) {
+            struct offer offer;
+            fixture_offer(&offer, i, 430000 + i, 433500 + i);
+            offer.valid_until_ms = hub.now_ms + 1000;
+            fixture_put(&batch, i, &offer);
+        }
+        fixture_commit(&batch, hub.match, 1000 + i);
+    }
+}
+
+/* Issue 4 item 6: one that takes long gives the others on its worker their turns, and can be left in the middle. */
+static void test_long_questions_yield(void **state)
+{
+    (void)state;
+    static const uint8_t issuer[DIGEST_BYTES] = {1};
+    struct tls_peer peer = fake_peer(FAKE_TEAM, issuer);
+    Vacancy__V1__ExplainVacancyRequest explain = VACANCY__V1__EXPLAIN_VACANCY_REQUEST__INIT;
+    char id[ID_TEXT_BYTES];
+    offer_many();
+    find_init();
+    id_format(MANY, id);
+    F.order_name = (char *)"nearest";
+    explain.question = &find.request;
+    explain.vacancy_id = id;
+    for (int left = 0; left < 2; left++) {
+        struct fake_call *call = fake_call_begin(&hub.host, EXPLAIN, &peer);
+        fake_call_send(call, &explain.base);
+        assert_true(!call->finished && call->wants_turn);
+        /* Meanwhile another is answered at once. */
+        struct fake_call *other = fake_call_begin(&hub.host, FIND, &peer);
+        fake_call_send(other, &find.request.base);
+        assert_true(other->finished && other->response_count == 1 && !call->finished);
+        fake_call_destroy(other);
+        if (left == 0) {
+            fake_settle(&hub.host, &hub.writer);
+            const Vacancy__V1__ExplainVacancyResponse *out = fake_hub_answer(call);
+            assert_true(out->suitable && out->ahead == MANY - 1);
+            assert_string_equal(out->policy, "nearest");
+        } else {
+            fake_call_cancel(call);
+        }
         fake_call_destroy(call);
     }
 }
@@ -500,9 +590,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_find_fields),         TEST(test_find_roles),         TEST(test_find_answers),
-        TEST(test_find_shows_no_carer), TEST(test_nothing_unrecorded), TEST(test_listing_with_a_slow_reader),
-        TEST(test_listing_filters),     TEST(test_hub_state),          TEST(test_audit_proves_itself),
+        TEST(test_find_fields),          TEST(test_find_roles),
+        TEST(test_find_answers),         TEST(test_find_shows_no_carer),
+        TEST(test_nothing_unrecorded),   TEST(test_nothing_there_is_recorded),
+        TEST(test_long_questions_yield), TEST(test_listing_with_a_slow_reader),
+        TEST(test_listing_filters),      TEST(test_hub_state),
+        TEST(test_audit_proves_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
