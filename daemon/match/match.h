@@ -95,7 +95,7 @@ enum rule_outcome { RULE_OUTCOME_NONE, RULE_MET, RULE_NOT_MET, RULE_NOT_KNOWN, R
 #define AVOIDED_MAX          8
 #define WANTED_LANGUAGES_MAX 4
 #define OPTIONS_MAX          100
-#define REASON_TEXT_BYTES    200
+#define REASON_TEXT_BYTES    320
 #define PLACES_WANTED_MAX    4 /* schools; siblings elsewhere; important places: of each */
 #define ORDER_STEPS_MAX      16
 #define RELAXATIONS_MAX      8

@@ -714,6 +714,64 @@ static void test_failed_rules_are_told(void **state)
     assert_fails(world, &criteria, &offer, RULE_DISTANCE, "4.2 miles");
 }
 
+/* Everything asked, everything stated, everything failed: no text is cut, none is empty. */
+static void test_the_longest_words(void **state)
+{
+    struct world *world = *state;
+    struct criteria criteria;
+    struct offer offer;
+    struct option option;
+    for (uint32_t overrides = 0; overrides < 2; overrides++) {
+        begin(&criteria, &offer);
+        strcpy(criteria.authority, "E06000058"); /* Bournemouth, Christchurch and Poole */
+        strcpy(offer.cell.authority, "E06000058");
+        criteria.overrides = overrides ? BIT(OVERRIDE_END) - 2 : 0;
+        criteria.child_count = CHILDREN_MAX;
+        for (int i = 0; i < CHILDREN_MAX; i++)
+            criteria.children[i] = (struct child_sought){10 + (uint32_t)i % 2, SEX_U};
+        criteria.care_type = CARE_FOSTERING_FOR_ADOPTION;
+        criteria.home_features = BIT(HOME_FEATURE_END) - 2;
+        criteria.risks = offer.cannot_take = BIT(RISK_END) - 2;
+        criteria.no_pets = offer.pets = BIT(PET_END) - 2;
+        criteria.pets_must = criteria.culture_asked = criteria.long_term_plan = criteria.on_call_asked = true;
+        criteria.rating_asked = true;
+        criteria.alongside = ALONGSIDE_SOLO;
+        criteria.skills = BIT(2);
+        offer.skills = BIT(SKILL_END) - 2;
+        criteria.within_metres = 1;
+        criteria.near_n_metres += 700000;
+        criteria.avoided_count = AVOIDED_MAX;
+        for (int i = 0; i < AVOIDED_MAX; i++)
+            criteria.avoided[i] = (struct avoided){E_METRES, N_METRES, 50000};
+        criteria.language_count = WANTED_LANGUAGES_MAX;
+        offer.language_count = LANGUAGES_MAX;
+        for (int i = 0; i < LANGUAGES_MAX; i++) {
+            strcpy(criteria.languages[i % WANTED_LANGUAGES_MAX], "art-x-makaton");
+            strcpy(offer.languages[i].tag, "art-x-makaton");
+        }
+        criteria.school_count = criteria.sibling_place_count = criteria.important_count = PLACES_WANTED_MAX;
+        memset(criteria.framework, 'f', sizeof criteria.framework - 1);
+        criteria.framework_tier = 99;
+        offer.sibling_group_only = true;
+        offer.max_children_if_siblings = 12;
+        live_there(&offer, 2 * CHILDREN_MAX, AGE_15_17);
+        for (int i = 0; i < CHILDREN_MAX; i++)
+            offer.children[i].placed = true;
+        offer.age_from_months = 11;
+        offer.age_below_months = 12;
+        offer.approved_age_below_months = 250;
+        offer.valid_until_ms = FIXTURE_AS_OF - 1;
+        offer.approved_on = FIXTURE_DAY - 1;
+        offer.approval_ends_on = FIXTURE_DAY;
+        explain(world, &criteria, &offer, &option);
+        assert_int_equal(option.reason_count, RULE_END - 2); /* no option can fail H14 */
+        for (uint32_t i = 0; i < option.reason_count; i++) {
+            assert_in_range(strlen(option.reasons[i].asked), 1, REASON_TEXT_BYTES - 2);
+            assert_in_range(strlen(option.reasons[i].found), 1, REASON_TEXT_BYTES - 2);
+        }
+    }
+}
+
 /* An agency's suspension is between it and its hub. */
 static void test_a_suspended_agency_is_not_named_so(void **state)
 {
@@ -1152,6 +1210,7 @@ int main(void)
         CASE(test_built_in_orders),
         CASE(test_authority_numbers),
         CASE(test_failed_rules_are_told),
+        CASE(test_the_longest_words),
         CASE(test_a_suspended_agency_is_not_named_so),
         CASE(test_keys_compare_as_the_steps_do),
     };
