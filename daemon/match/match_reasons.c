@@ -13,7 +13,6 @@
 #include "daemon/gazetteer/grid.h"
 #include "daemon/match/match_order.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 #define HOUR_MS (3600 * 1000LL)
@@ -81,49 +80,62 @@ struct builder {
     const struct gazetteer *gazetteer;
     const struct option *option;
     uint32_t overridden, failed, count;
-    char *begun, *end; /* of the text that is being written */
+    char *begun, *end, *stop; /* of the text that is being written, and where it must end */
     struct reason reasons[RULE_END];
     char text[2 * RULE_END * REASON_TEXT_BYTES];
 };
 
 /* --- writing --------------------------------------------------------------------------------------------------- */
 
-/* Adds to the text; of printf only %s and %u, which at some sixty calls for each option is most of what they cost. */
-static void __attribute__((format(printf, 2, 3))) say(struct builder *b, const char *format, ...)
+/* Adds a text, or a number; what is too much is cut. Of a literal the length is known before: these run a hundred times
+ * for each option. */
+static inline __attribute__((always_inline)) void add_text(struct builder *b, const char *text)
 {
-    char *to = b->end, *stop = b->begun + REASON_TEXT_BYTES - 1;
-    char digits[] = "4294967295";
-    va_list arguments;
-    va_start(arguments, format);
-    for (; *format && to < stop; format++) {
-        const char *piece = digits + sizeof digits - 1;
-        if (*format != '%') {
-            *to++ = *format;
-            continue;
-        }
-        if (*++format == 's') {
-            piece = va_arg(arguments, const char *);
-        } else {
-            unsigned number = va_arg(arguments, unsigned);
-            char *digit = digits + sizeof digits - 1;
-            do
-                *--digit = (char)('0' + number % 10);
-            while (number /= 10);
-            piece = digit;
-        }
-        while (*piece && to < stop)
-            *to++ = *piece++;
+    size_t bytes = strlen(text), room = (size_t)(b->stop - b->end);
+    if (bytes <= room) {
+        memcpy(b->end, text, bytes);
+        b->end += bytes;
+    } else {
+        memcpy(b->end, text, room);
+        b->end = b->stop;
     }
-    b->end = to;
-    va_end(arguments);
+}
+
+static void add_number(struct builder *b, uint32_t number)
+{
+    char digits[] = "4294967295", *digit = digits + sizeof digits - 1;
+    do
+        *--digit = (char)('0' + number % 10);
+    while (number /= 10);
+    add_text(b, digit);
+}
+
+/* SAY(b, piece, ...): up to eight pieces, each a text or a number. */
+#define SAY_PIECE(b, piece)                                                                                            \
+    _Generic((piece), char * : add_text, const char * : add_text, default : add_number)(b, piece)
+#define SAY_1(b, piece)                                     SAY_PIECE(b, piece)
+#define SAY_2(b, piece, ...)                                (SAY_PIECE(b, piece), SAY_1(b, __VA_ARGS__))
+#define SAY_3(b, piece, ...)                                (SAY_PIECE(b, piece), SAY_2(b, __VA_ARGS__))
+#define SAY_4(b, piece, ...)                                (SAY_PIECE(b, piece), SAY_3(b, __VA_ARGS__))
+#define SAY_5(b, piece, ...)                                (SAY_PIECE(b, piece), SAY_4(b, __VA_ARGS__))
+#define SAY_6(b, piece, ...)                                (SAY_PIECE(b, piece), SAY_5(b, __VA_ARGS__))
+#define SAY_7(b, piece, ...)                                (SAY_PIECE(b, piece), SAY_6(b, __VA_ARGS__))
+#define SAY_8(b, piece, ...)                                (SAY_PIECE(b, piece), SAY_7(b, __VA_ARGS__))
+#define SAY_THESE(_1, _2, _3, _4, _5, _6, _7, _8, say, ...) say
+#define SAY(b, ...)                                         SAY_THESE(__VA_ARGS__, SAY_8, SAY_7, SAY_6, SAY_5, SAY_4, SAY_3, SAY_2, SAY_1, 0)(b, __VA_ARGS__)
+
+static void next_text(struct builder *b)
+{
+    *b->end++ = '\0';
+    b->begun = b->end;
+    b->stop = b->begun + REASON_TEXT_BYTES - 1;
 }
 
 /* From here on it is about another rule, and what was asked; then what was found. */
 static struct reason *begin(struct builder *b, enum rule rule, enum rule_outcome outcome)
 {
     struct reason *reason = &b->reasons[b->count++];
-    *b->end++ = '\0';
-    b->begun = b->end;
+    next_text(b);
     *reason = (struct reason){.rule = rule, .outcome = outcome, .asked = b->begun};
     return reason;
 }
@@ -138,8 +150,7 @@ static struct reason *begin_must(struct builder *b, enum rule rule)
 
 static void found(struct builder *b)
 {
-    *b->end++ = '\0';
-    b->begun = b->end;
+    next_text(b);
     b->reasons[b->count - 1].found = b->begun;
 }
 
@@ -149,33 +160,33 @@ static void say_codes(struct builder *b, uint32_t codes, const char *const *word
     for (uint32_t code = 1; code < end; code++) {
         if (!code_in(codes, code))
             continue;
-        say(b, "%s%s", between, words[code]);
+        SAY(b, between, words[code]);
         between = ", ";
     }
     if (*between == '\0')
-        say(b, "none");
+        SAY(b, "none");
 }
 
 static void say_age(struct builder *b, uint32_t months)
 {
     if (months < 12)
-        say(b, "%u months", months);
+        SAY(b, months, " months");
     else
-        say(b, "%u", months / 12);
+        SAY(b, months / 12);
 }
 
 /* "5 to 12": 60 and 156 months. */
 static void say_ages(struct builder *b, uint32_t from_months, uint32_t below_months)
 {
     if (below_months <= from_months) {
-        say(b, "no age");
+        SAY(b, "no age");
         return;
     }
     if (from_months == 0)
-        say(b, "0");
+        SAY(b, "0");
     else
         say_age(b, from_months);
-    say(b, " to ");
+    SAY(b, " to ");
     say_age(b, below_months <= 12 ? below_months - 1 : below_months - 12 + below_months % 12);
 }
 
@@ -183,17 +194,17 @@ static void say_children(struct builder *b)
 {
     const struct criteria *criteria = b->asked->criteria;
     for (uint32_t i = 0; i < criteria->child_count; i++) {
-        say(b, "%s", i ? ", " : "");
+        SAY(b, i ? ", " : "");
         say_age(b, criteria->children[i].age_months);
-        say(b, " %s", sex_words[criteria->children[i].sex & 3]);
+        SAY(b, " ", sex_words[criteria->children[i].sex & 3]);
     }
 }
 
-static void say_miles(struct builder *b, uint32_t metres)
+/* Of miles: "4.2". */
+static void say_tenths(struct builder *b, uint32_t metres)
 {
-    char miles[MILES_TEXT_BYTES];
-    grid_format_miles(metres, miles);
-    say(b, "%s miles", miles);
+    uint32_t tenths = grid_tenths_of_mile(metres);
+    SAY(b, tenths / 10, ".", tenths % 10);
 }
 
 static const char *authority_name(const struct gazetteer *gazetteer, const char *gss)
@@ -223,40 +234,39 @@ static void add_approval(struct builder *b)
     bool begun = offer->approved_on != DATE_NONE && offer->approved_on <= day;
     bool in_force = begun && (offer->approval_ends_on == DATE_NONE || offer->approval_ends_on > day);
     date_format(day, text);
-    say(b, "%s", text);
+    SAY(b, text);
     found(b);
     if (reason->outcome != RULE_MET) {
-        say(b, "%s", in_force || b->option->agency.status == AGENCY_SUSPENDED ? "not offered now" : "not in force");
+        SAY(b, in_force || b->option->agency.status == AGENCY_SUSPENDED ? "not offered now" : "not in force");
         return;
     }
     date_format(offer->approval_ends_on, until);
-    say(b, "in force%s%s%s", *until ? ", not from " : "", until, *until ? " on" : "");
+    SAY(b, "in force", *until ? ", not from " : "", until, *until ? " on" : "");
 }
 
 static void add_available(struct builder *b)
 {
     const struct offer *offer = &b->option->offer;
-    char from[DATE_TEXT_BYTES], until[DATE_TEXT_BYTES], day[DATE_TEXT_BYTES], moment[TIME_TEXT_BYTES];
-    const struct reason *reason = begin_must(b, RULE_H2);
-    date_format(b->asked->criteria->starts_on, day);
-    say(b, "%s", day);
+    char from[DATE_TEXT_BYTES], until[DATE_TEXT_BYTES], moment[TIME_TEXT_BYTES];
+    struct reason *reason = begin_must(b, RULE_H2);
+    reason->asked = b->reasons[0].asked; /* the day, as of H1 */
     found(b);
     if (offer->state == VACANCY_NOT_AVAILABLE || offer->bucket != BUCKET_NONE) {
-        say(b, "not available%s", bucket_words[offer->bucket < BUCKET_END ? offer->bucket : 0]);
+        SAY(b, "not available", bucket_words[offer->bucket < BUCKET_END ? offer->bucket : 0]);
         return;
     }
     if (offer->state == VACANCY_RESERVED || offer->reserved_until != DATE_NONE) {
-        say(b, "reserved");
+        SAY(b, "reserved");
         return;
     }
     date_format(offer->from, from);
     date_format(offer->until, until);
-    say(b, "vacant%s%s%s%s", *from ? " from " : "", from, *until ? " until " : "", until);
+    SAY(b, "vacant", *from ? " from " : "", from, *until ? " until " : "", until);
     if (reason->outcome == RULE_MET || !b->option->unconfirmed)
         return;
     time_format(offer->valid_until_ms, moment);
     moment[16] = '\0'; /* to the minute */
-    say(b, "; unconfirmed since %s, telephone first", moment);
+    SAY(b, "; unconfirmed since ", moment, ", telephone first");
 }
 
 #define EMERGENCY_WORDS "; emergency, at most 6 working days (reg 23)"
@@ -268,22 +278,22 @@ static void add_terms(struct builder *b)
     const struct reason *reason = begin_must(b, RULE_H3);
     say_children(b);
     if (!b->asked->specialist)
-        say(b, ", %s", care_words[criteria->care_type]);
+        SAY(b, ", ", care_words[criteria->care_type]);
     found(b);
-    say(b, "approved ");
+    SAY(b, "approved ");
     say_ages(b, offer->approved_age_from_months, offer->approved_age_below_months);
     if (offer->age_from_months != offer->approved_age_from_months ||
         offer->age_below_months != offer->approved_age_below_months) {
-        say(b, ", offered ");
+        SAY(b, ", offered ");
         say_ages(b, offer->age_from_months, offer->age_below_months);
     }
-    say(b, " %s", sex_words[(offer->sex != SEX_ANY ? offer->sex : offer->approved_sex) & 3]);
+    SAY(b, " ", sex_words[(offer->sex != SEX_ANY ? offer->sex : offer->approved_sex) & 3]);
     if (offer->sibling_group_only)
-        say(b, ", sibling groups");
+        SAY(b, ", sibling groups");
     if (reason->outcome != RULE_MET && !code_in(offer->care_types, criteria->care_type))
-        say(b, ", not for %s", care_words[criteria->care_type]);
+        SAY(b, ", not for ", care_words[criteria->care_type]);
     if (reason->outcome == RULE_OVERRIDDEN)
-        say(b, EMERGENCY_WORDS);
+        SAY(b, EMERGENCY_WORDS);
 }
 
 static void add_capacity(struct builder *b)
@@ -291,28 +301,27 @@ static void add_capacity(struct builder *b)
     const struct offer *offer = &b->option->offer;
     uint32_t taken = b->option->children_taken, there = placed(offer);
     const struct reason *reason = begin_must(b, RULE_H4);
-    say(b, "%u", taken);
+    SAY(b, taken);
     found(b);
-    say(b, "%u of %u beds free, terms %u", offer->beds_free, offer->beds, offer->max_children);
+    SAY(b, offer->beds_free, " of ", offer->beds, " beds free, terms ", offer->max_children);
     if (offer->max_children_if_siblings > offer->max_children)
-        say(b, " (%u if siblings)", offer->max_children_if_siblings);
+        SAY(b, " (", offer->max_children_if_siblings, " if siblings)");
     if (there > 0)
-        say(b, ", %u placed", there);
+        SAY(b, ", ", there, " placed");
     if (reason->outcome == RULE_OVERRIDDEN)
-        say(b, EMERGENCY_WORDS);
+        SAY(b, EMERGENCY_WORDS);
 }
 
 static void add_limit(struct builder *b)
 {
     const struct offer *offer = &b->option->offer;
     const struct reason *reason = begin_must(b, RULE_H5);
-    say(b, "%u", b->option->children_taken);
+    SAY(b, b->option->children_taken);
     found(b);
     if (reason->outcome == RULE_OVERRIDDEN)
-        say(b, "%u placed; exemption needed from %s", placed(offer),
-            authority_name(b->gazetteer, offer->cell.authority));
+        SAY(b, placed(offer), " placed; exemption needed from ", authority_name(b->gazetteer, offer->cell.authority));
     else
-        say(b, "%u placed, usual limit %u", placed(offer), FOSTERING_LIMIT);
+        SAY(b, placed(offer), " placed, usual limit ", FOSTERING_LIMIT);
 }
 
 static void add_together(struct builder *b)
@@ -321,9 +330,9 @@ static void add_together(struct builder *b)
     if (criteria->child_count < 2)
         return;
     begin_must(b, RULE_H6);
-    say(b, "%u %s", criteria->child_count, criteria->grouping == GROUPING_SPLIT ? "together or split" : "together");
+    SAY(b, criteria->child_count, " ", criteria->grouping == GROUPING_SPLIT ? "together or split" : "together");
     found(b);
-    say(b, "takes %u", b->option->children_taken);
+    SAY(b, "takes ", b->option->children_taken);
 }
 
 static void add_bedroom(struct builder *b)
@@ -331,13 +340,13 @@ static void add_bedroom(struct builder *b)
     const struct offer *offer = &b->option->offer;
     const struct reason *reason = begin_must(b, RULE_H7);
     const char *sharing = sharing_words[offer->room_sharing < ROOM_SHARING_END ? offer->room_sharing : 0];
-    say(b, "%u over 3 of %u", b->asked->over_three, b->asked->criteria->child_count);
+    SAY(b, b->asked->over_three, " over 3 of ", b->asked->criteria->child_count);
     found(b);
     if (reason->outcome == RULE_OVERRIDDEN)
-        say(b, "bedrooms: %u, sharing: %s; needs agreement of each authority", offer->bedrooms, sharing);
+        SAY(b, "bedrooms: ", offer->bedrooms, ", sharing: ", sharing, "; needs agreement of each authority");
     else
-        say(b, "bedrooms: %u for %u placed and %u more, sharing: %s", offer->bedrooms, placed(offer),
-            b->option->children_taken, sharing);
+        SAY(b, "bedrooms: ", offer->bedrooms, " for ", placed(offer), " placed and ", b->option->children_taken,
+            " more, sharing: ", sharing);
 }
 
 /* What fails is told by what is in the way, and nothing else of the home. */
@@ -349,30 +358,30 @@ static void add_home(struct builder *b)
         bool met = begin_must(b, RULE_H8)->outcome == RULE_MET;
         say_codes(b, criteria->home_features, feature_words, HOME_FEATURE_END);
         found(b);
-        say(b, "%s", met ? "" : "lacks: ");
+        SAY(b, met ? "" : "lacks: ");
         say_codes(b, met ? offer->home_features : criteria->home_features & ~offer->home_features, feature_words,
                   HOME_FEATURE_END);
     }
     if (criteria->alongside > ALONGSIDE_NO_PREFERENCE && criteria->alongside < ALONGSIDE_END) {
         begin_must(b, RULE_H9);
-        say(b, "%s", alongside_words[criteria->alongside]);
+        SAY(b, alongside_words[criteria->alongside]);
         found(b);
-        say(b, "%u placed, %u of the household's own", placed(offer), offer->child_count - placed(offer));
+        SAY(b, placed(offer), " placed, ", offer->child_count - placed(offer), " of the household's own");
     }
     if (criteria->avoided_count) {
         bool met = begin_must(b, RULE_H10)->outcome == RULE_MET;
-        say(b, "%u place%s to avoid", criteria->avoided_count, criteria->avoided_count > 1 ? "s" : "");
+        SAY(b, criteria->avoided_count, " place", criteria->avoided_count > 1 ? "s" : "", " to avoid");
         found(b);
-        say(b, met ? "no part of the area near" : "some part of the area near");
+        SAY(b, met ? "no part of the area near" : "some part of the area near");
     }
     if (criteria->risks) {
         const struct reason *reason = begin_must(b, RULE_H11);
         say_codes(b, criteria->risks, risk_words, RISK_END);
         found(b);
         if (reason->outcome == RULE_MET) {
-            say(b, "none that the home can't take");
+            SAY(b, "none that the home can't take");
         } else {
-            say(b, "%scan't take: ", reason->outcome == RULE_OVERRIDDEN ? "social worker and agency must agree; " : "");
+            SAY(b, reason->outcome == RULE_OVERRIDDEN ? "social worker and agency must agree; " : "", "can't take: ");
             say_codes(b, offer->cannot_take & criteria->risks, risk_words, RISK_END);
         }
     }
@@ -386,9 +395,9 @@ static void add_pets(struct builder *b)
     if (criteria->no_pets == 0 && !criteria->pets_must)
         return;
     begin_must(b, RULE_H12);
-    say(b, "%s", criteria->pets_must ? "an animal" : "");
+    SAY(b, criteria->pets_must ? "an animal" : "");
     if (criteria->no_pets) {
-        say(b, "%sno ", criteria->pets_must ? ", " : "");
+        SAY(b, criteria->pets_must ? ", " : "", "no ");
         say_codes(b, criteria->no_pets, pet_words, PET_END);
     }
     found(b);
@@ -400,11 +409,11 @@ static void add_specialist(struct builder *b)
     if (!b->asked->specialist)
         return;
     const struct reason *reason = begin_must(b, RULE_H13);
-    say(b, "%s", care_words[b->asked->criteria->care_type]);
+    SAY(b, care_words[b->asked->criteria->care_type]);
     found(b);
-    say(b, "%s", reason->outcome == RULE_MET ? "approved" : "not approved");
+    SAY(b, reason->outcome == RULE_MET ? "approved" : "not approved");
     if (reason->outcome == RULE_OVERRIDDEN)
-        say(b, EMERGENCY_WORDS);
+        SAY(b, EMERGENCY_WORDS);
 }
 
 static void add_distance(struct builder *b)
@@ -412,9 +421,11 @@ static void add_distance(struct builder *b)
     if (b->asked->criteria->within_metres == 0)
         return;
     begin_must(b, RULE_DISTANCE);
-    say_miles(b, b->asked->criteria->within_metres);
+    say_tenths(b, b->asked->criteria->within_metres);
+    SAY(b, " miles");
     found(b);
-    say_miles(b, b->option->distance_metres);
+    say_tenths(b, b->option->distance_metres);
+    SAY(b, " miles");
 }
 
 /* --- the SHOULDs ------------------------------------------------------------------------------------------------ */
@@ -427,9 +438,10 @@ static enum rule_outcome met_if(bool met)
 static void add_near_home(struct builder *b)
 {
     begin(b, RULE_S1, met_if(b->option->distance_metres <= NEAR_HOME_METRES));
-    say(b, "within 20 miles");
+    SAY(b, "within 20 miles");
     found(b);
-    say_miles(b, b->option->distance_metres);
+    say_tenths(b, b->option->distance_metres);
+    SAY(b, " miles");
 }
 
 /* S2, S4, S12: near each of these places. */
@@ -437,24 +449,23 @@ static void add_near_each(struct builder *b, enum rule rule, const char *one, co
                           const struct point_wanted *places, uint32_t count)
 {
     const struct home_cell *cell = &b->option->offer.cell;
-    char miles[MILES_TEXT_BYTES];
     if (count == 0)
         return;
     struct reason *reason = begin(b, rule, RULE_MET);
     if (count == 1)
-        say(b, "within 10 miles of %s", one);
+        SAY(b, "within 10 miles of ", one);
     else
-        say(b, "within 10 miles of %u %s", count, several);
+        SAY(b, "within 10 miles of ", count, " ", several);
     found(b);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t metres = grid_distance_metres((int32_t)cell->point_e_metres, (int32_t)cell->point_n_metres,
                                                (int32_t)places[i].e_metres, (int32_t)places[i].n_metres);
         if (metres > NEARBY_METRES)
             reason->outcome = RULE_NOT_MET;
-        grid_format_miles(metres, miles);
-        say(b, "%s%s", i ? ", " : "", miles);
+        SAY(b, i ? ", " : "");
+        say_tenths(b, metres);
     }
-    say(b, " miles");
+    SAY(b, " miles");
 }
 
 /* Care Planning Regs 2010 reg 11: who approves is told with it. */
@@ -462,14 +473,16 @@ static void add_area(struct builder *b)
 {
     const char *asking = b->asked->criteria->authority, *home = b->option->offer.cell.authority;
     enum authority_relation relation = relation_between(b->gazetteer, asking, home);
+    const char *asking_name = *asking ? authority_name(b->gazetteer, asking) : "not stated";
     begin(b, RULE_S3, met_if(relation == RELATION_IN_AREA));
-    say(b, "%s", *asking ? authority_name(b->gazetteer, asking) : "not stated");
+    SAY(b, asking_name);
     found(b);
-    say(b, "%s (%s)", authority_relation_text(relation), authority_name(b->gazetteer, home));
+    SAY(b, authority_relation_text(relation), " (",
+        relation == RELATION_IN_AREA ? asking_name : authority_name(b->gazetteer, home), ")");
     if (relation == RELATION_ADJOINING)
-        say(b, ": a nominated officer approves (reg 11)");
+        SAY(b, ": a nominated officer approves (reg 11)");
     else if (relation != RELATION_IN_AREA)
-        say(b, ": the Director of Children's Services approves, the area authority is consulted (reg 11)");
+        SAY(b, ": the Director of Children's Services approves, the area authority is consulted (reg 11)");
 }
 
 static bool speaks(const struct offer *offer, const char *tag)
@@ -489,15 +502,15 @@ static void add_language(struct builder *b)
         return;
     struct reason *reason = begin(b, RULE_S5, offer->language_count ? RULE_MET : RULE_NOT_KNOWN);
     for (uint32_t i = 0; i < criteria->language_count; i++) {
-        say(b, "%s%s", i ? ", " : "", criteria->languages[i]);
+        SAY(b, i ? ", " : "", criteria->languages[i]);
         if (offer->language_count > 0 && !speaks(offer, criteria->languages[i]))
             reason->outcome = RULE_NOT_MET;
     }
     found(b);
     for (uint32_t i = 0; i < offer->language_count; i++)
-        say(b, "%s%s%s", i ? ", " : "", offer->languages[i].tag, offer->languages[i].level > 1 ? "" : " (some)");
+        SAY(b, i ? ", " : "", offer->languages[i].tag, offer->languages[i].level > 1 ? "" : " (some)");
     if (offer->language_count == 0)
-        say(b, "not stated");
+        SAY(b, "not stated");
 }
 
 static void add_culture(struct builder *b)
@@ -505,9 +518,9 @@ static void add_culture(struct builder *b)
     if (!b->asked->criteria->culture_asked)
         return;
     begin(b, RULE_S6, RULE_NOT_KNOWN);
-    say(b, "cultural needs");
+    SAY(b, "cultural needs");
     found(b);
-    say(b, "not stated: ask the agency");
+    SAY(b, "not stated: ask the agency");
 }
 
 static void add_skills(struct builder *b)
@@ -519,7 +532,7 @@ static void add_skills(struct builder *b)
     say_codes(b, wanted, skill_words, SKILL_END);
     found(b);
     if (stated == 0)
-        say(b, "not stated");
+        SAY(b, "not stated");
     else
         say_codes(b, stated, skill_words, SKILL_END);
 }
@@ -529,9 +542,9 @@ static void add_length(struct builder *b)
     if (!b->asked->criteria->long_term_plan)
         return;
     bool met = begin(b, RULE_S8, met_if(code_in(b->option->offer.care_types, CARE_LONG_TERM)))->outcome == RULE_MET;
-    say(b, "long term");
+    SAY(b, "long term");
     found(b);
-    say(b, met ? "offered" : "not offered");
+    SAY(b, met ? "offered" : "not offered");
 }
 
 /* Of an age band at most one away from that of every child asked for. */
@@ -552,12 +565,12 @@ static void add_impact(struct builder *b)
     const struct offer *offer = &b->option->offer;
     bool near = ages_are_near(b->asked->criteria, offer);
     begin(b, RULE_S9, met_if(near && offer->child_count <= IMPACT_CHILDREN_MAX));
-    say(b, "at most %u children there, of near ages", IMPACT_CHILDREN_MAX);
+    SAY(b, "at most ", IMPACT_CHILDREN_MAX, " children there, of near ages");
     found(b);
     if (offer->child_count == 0)
-        say(b, "none there");
+        SAY(b, "none there");
     else
-        say(b, "%u there, %s", offer->child_count, near ? "of near ages" : "not of near ages");
+        SAY(b, offer->child_count, " there, ", near ? "of near ages" : "not of near ages");
 }
 
 static void add_fresh(struct builder *b)
@@ -565,12 +578,12 @@ static void add_fresh(struct builder *b)
     int64_t age_ms = b->asked->criteria->as_of_ms - b->option->offer.confirmed_at_ms;
     uint32_t hours = age_ms > 0 ? (uint32_t)(age_ms / HOUR_MS) : 0;
     begin(b, RULE_S10, met_if(age_ms <= FRESH_MS));
-    say(b, "within 48 hours");
+    SAY(b, "within 48 hours");
     found(b);
     if (hours < 48)
-        say(b, "confirmed %u hour%s ago", hours, hours == 1 ? "" : "s");
+        SAY(b, "confirmed ", hours, " hour", hours == 1 ? "" : "s", " ago");
     else
-        say(b, "confirmed %u days ago", hours / 24);
+        SAY(b, "confirmed ", hours / 24, " days ago");
 }
 
 static void add_on_call(struct builder *b)
@@ -578,16 +591,16 @@ static void add_on_call(struct builder *b)
     if (!b->asked->criteria->on_call_asked)
         return;
     begin(b, RULE_S11, met_if(b->option->offer.on_call));
-    say(b, "outside office hours");
+    SAY(b, "outside office hours");
     found(b);
-    say(b, b->option->offer.on_call ? "on call" : "not on call");
+    SAY(b, b->option->offer.on_call ? "on call" : "not on call");
 }
 
 static void say_more(struct builder *b, uint32_t codes, const char *const *words, uint32_t end)
 {
     if (codes == 0)
         return;
-    say(b, "%s", b->end > b->begun ? ", " : "");
+    SAY(b, b->end > b->begun ? ", " : "");
     say_codes(b, codes, words, end);
 }
 
@@ -601,15 +614,15 @@ static void add_scarce(struct builder *b)
     bool beds = criteria->child_count == 1 && offer->beds_free >= SCARCE_BEDS;
     bool met = !features && !skills && !care && !beds;
     begin(b, RULE_S13, met_if(met));
-    say(b, "nothing scarce that is not needed");
+    SAY(b, "nothing scarce that is not needed");
     found(b);
     if (met)
-        say(b, "nothing");
+        SAY(b, "nothing");
     say_more(b, features, feature_words, HOME_FEATURE_END);
     say_more(b, skills, skill_words, SKILL_END);
     say_more(b, care, care_words, CARE_TYPE_END);
     if (beds)
-        say(b, "%s%u beds free for one child", b->end > b->begun ? ", " : "", offer->beds_free);
+        SAY(b, b->end > b->begun ? ", " : "", offer->beds_free, " beds free for one child");
 }
 
 static void add_tier(struct builder *b)
@@ -619,14 +632,14 @@ static void add_tier(struct builder *b)
     if (*criteria->framework == '\0')
         return;
     begin(b, RULE_S14_TIER, met_if(tier != TIER_NONE && (worst == 0 || tier <= worst)));
-    say(b, "framework %s", criteria->framework);
+    SAY(b, "framework ", criteria->framework);
     if (worst > 0)
-        say(b, ", tier %u or better", worst);
+        SAY(b, ", tier ", worst, " or better");
     found(b);
     if (tier == TIER_NONE)
-        say(b, "not on it");
+        SAY(b, "not on it");
     else
-        say(b, "tier %u", tier);
+        SAY(b, "tier ", tier);
 }
 
 static void add_rating(struct builder *b)
@@ -639,9 +652,9 @@ static void add_rating(struct builder *b)
     if (!criteria->rating_asked && !ordered)
         return;
     begin(b, RULE_S14_RATING, rating == 0 ? RULE_NOT_KNOWN : met_if(rating <= 2));
-    say(b, "good or outstanding");
+    SAY(b, "good or outstanding");
     found(b);
-    say(b, "%s", rating_words[rating < count ? rating : 0]);
+    SAY(b, rating_words[rating < count ? rating : 0]);
 }
 
 static void add_approved_today(struct builder *b)
@@ -649,9 +662,9 @@ static void add_approved_today(struct builder *b)
     date_days today = date_of_wall_ms(b->asked->criteria->as_of_ms), approved_on = b->option->offer.approved_on;
     bool met = approved_on == DATE_NONE || approved_on <= today;
     begin(b, RULE_S15, met_if(met));
-    say(b, "approved today");
+    SAY(b, "approved today");
     found(b);
-    say(b, met ? "approved" : "approval due");
+    SAY(b, met ? "approved" : "approval due");
 }
 
 /* --- all of them ------------------------------------------------------------------------------------------------ */
