@@ -212,6 +212,9 @@ struct answer {
     uint32_t split_count;
     struct region_position *positions; /* in the arena; of home, and of all that have committed anything, by code */
     uint32_t position_count;
+    /* Square of metres: no offer as far as this, or farther, could have come into the lists as they are, whatever it
+     * were; UINT64_MAX: any could. For standing searches (match_watch.h). */
+    uint64_t reach_squared;
 };
 
 struct match;

@@ -130,6 +130,7 @@ static enum err find_answer(struct match_search *s, const struct criteria *crite
     if (answer->positions == NULL || answer->options == NULL || answer->phone_first == NULL)
         return ERR_LIMIT;
     answer->option_count = options->count;
+    answer->reach_squared = search_reach_squared(s->search);
     answer->phone_first_count = phone_first->count;
     if (s->why != NULL)
         why_answer(s->why, answer);

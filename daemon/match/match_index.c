@@ -12,6 +12,7 @@
 
 #include "daemon/base/log.h"
 #include "daemon/match/match_places.h"
+#include "daemon/match/match_watch.h"
 #include "daemon/record/bytes.h"
 
 #include <assert.h>
@@ -56,6 +57,7 @@ struct match {
     struct garbage *garbage;
     size_t garbage_first, garbage_count, garbage_capacity; /* a ring */
     struct places places;
+    struct watches *watches;
     struct agency_number *numbers; /* sorted by region and id */
     uint32_t *agency_offers;       /* by number */
     uint32_t number_count, number_capacity;
@@ -101,6 +103,11 @@ void index_unpin(struct match *match, uint32_t slot)
 const struct gazetteer *index_gazetteer(const struct match *match)
 {
     return match->gazetteer;
+}
+
+struct watches *index_watches(struct match *match)
+{
+    return match->watches;
 }
 
 const struct fact_group *version_next_group(const struct match_version *version, struct group_cursor *cursor,
@@ -283,17 +290,6 @@ static size_t held_bytes(const struct held_offer *held)
     return sizeof *held + held->size;
 }
 
-static void offer_remove(struct match *match, struct held_offer *held)
-{
-    const struct tree_pen pen = pen_of(match);
-    uint32_t agency;
-    if (!tree_remove(&match->building->tree, &pen, held, &agency))
-        log_fatal("match", "an offer is not where the index put it");
-    if (--match->agency_offers[agency] == 0)
-        match->building->inactive -= !match->building->agencies->slots[agency].active;
-    retire(match, held, held_bytes(held));
-}
-
 static struct box box_of_cell(const struct gazetteer *gazetteer, const struct home_cell *home)
 {
     struct cell cell;
@@ -310,6 +306,38 @@ static struct box box_of_cell(const struct gazetteer *gazetteer, const struct ho
         return (struct box){(uint16_t)authority->west_km, (uint16_t)authority->south_km, (uint16_t)authority->east_km,
                             (uint16_t)authority->north_km};
     return (struct box){0, 0, UINT16_MAX, UINT16_MAX}; /* not known where: near everything that is to be avoided */
+}
+
+/* Standing searches are told what an offer was and what it is. */
+static void watched(struct match *match, const struct offer *offer)
+{
+    struct facts facts;
+    struct box box;
+    if (!watches_listen(match->watches))
+        return;
+    box = box_of_cell(match->gazetteer, &offer->cell);
+    facts_of_offer(offer, &box, &facts);
+    watches_state(match->watches, &facts);
+}
+
+static void watched_until_now(struct match *match, const struct held_offer *held)
+{
+    struct offer was;
+    if (!watches_listen(match->watches))
+        return;
+    held_read(held, &was);
+    watched(match, &was);
+}
+
+static void offer_remove(struct match *match, struct held_offer *held)
+{
+    const struct tree_pen pen = pen_of(match);
+    uint32_t agency;
+    if (!tree_remove(&match->building->tree, &pen, held, &agency))
+        log_fatal("match", "an offer is not where the index put it");
+    if (--match->agency_offers[agency] == 0)
+        match->building->inactive -= !match->building->agencies->slots[agency].active;
+    retire(match, held, held_bytes(held));
 }
 
 static struct held_offer *offer_add(struct match *match, uint16_t region, uint64_t reference, const struct offer *offer)
@@ -354,9 +382,12 @@ static void change_offer(struct match *match, uint16_t region, const struct chan
         unreadable(match, region, "an offer");
     uint64_t reference = get_be64(change->key.data);
     struct held_offer **place = places_find(&match->places, region, reference), *known = *place;
-    if (known)
+    if (known) {
+        watched_until_now(match, known);
         offer_remove(match, known);
+    }
     if (offered) {
+        watched(match, &offer);
         *place = offer_add(match, region, reference, &offer);
         match->places.count += known == NULL;
     } else if (known) {
@@ -463,6 +494,7 @@ static void publish(struct match *match)
     atomic_store(&match->published, match->building->number);
     free_garbage(match, oldest_announced(match));
     match->building = NULL;
+    watches_tell(match->watches);
 }
 
 static void apply(struct match *match, const struct commit *commit)
@@ -477,6 +509,8 @@ static void apply(struct match *match, const struct commit *commit)
             change_offer(match, region, &commit->changes[i]);
         else if (commit->changes[i].table == LOG_TABLE_AGENCY)
             change_agency(match, region, &commit->changes[i]);
+        if (commit->changes[i].table == LOG_TABLE_AGENCY || commit->changes[i].table == CHANGE_PRINCIPAL)
+            watches_everything(match->watches);
     }
 }
 
@@ -520,6 +554,7 @@ struct match *match_create(const struct gazetteer *gazetteer, const char *home_r
     if (match == NULL || version == NULL || agencies == NULL || positions == NULL)
         log_fatal("match", "out of memory");
     match->gazetteer = gazetteer;
+    match->watches = watches_create();
     writer_lock_init(&match->writer);
     if (!region_number(match, home_region, &home))
         log_fatal("match", "no region is called %s", home_region);
@@ -541,6 +576,7 @@ void match_destroy(struct match *match)
     struct match_version *version = atomic_load(&match->current);
     free_garbage(match, UINT64_MAX);
     places_finish(&match->places);
+    watches_destroy(match->watches);
     tree_free(&version->tree);
     for (uint32_t i = 0; i < version->agencies->count; i++)
         free((void *)version->agencies->slots[i].row);

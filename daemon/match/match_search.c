@@ -488,3 +488,8 @@ const struct search_list *search_phone_first(const struct search *search)
 {
     return &search->phone_first;
 }
+
+uint64_t search_reach_squared(const struct search *search)
+{
+    return search->reach_squared;
+}

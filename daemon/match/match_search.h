@@ -38,6 +38,8 @@ bool search_run(struct search *search, uint32_t work_budget, uint64_t *looked_at
 /* After search_run said true. phone_first is empty unless the criteria's overrides have UNCONFIRMED. */
 const struct search_list *search_options(const struct search *search);
 const struct search_list *search_phone_first(const struct search *search);
+/* Likewise: see struct answer. */
+uint64_t search_reach_squared(const struct search *search);
 
 /* True if a comes before b in the order of the answer: key, distance, vacancy id, region, national reference. */
 bool found_before(const struct match_version *version, const struct found *a, const struct found *b);

@@ -108,7 +108,7 @@ static void traits_of_number(lanes *traits, struct number number, lanes who)
         traits[i] = who & ~below(number.bit, NUMBER_BITS, i + 1);
 }
 
-static void traits_of_group(const struct fact_group *f, uint32_t offers, lanes traits[TRAIT_END])
+void tree_traits_of(const struct fact_group *f, uint32_t offers, lanes traits[TRAIT_END])
 {
     struct number free = number_of(f->beds_free);
     lanes vacant = f->vacant[0], somebody = with_any(f->bands_at_home, AGE_BAND_END, (1u << AGE_BAND_END) - 1);
@@ -380,7 +380,7 @@ static void group_sum_up(struct tree_block *block, uint32_t at)
     struct fact_group *group = block->groups[at];
     lanes traits[TRAIT_END];
     facts_sum_up(group, block->offers[at]);
-    traits_of_group(group, block->offers[at], traits);
+    tree_traits_of(group, block->offers[at], traits);
     for (uint32_t trait = 0; trait < TRAIT_END; trait++)
         block->traits[trait][at] = traits[trait];
     block->extents[at] =

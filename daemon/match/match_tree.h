@@ -128,6 +128,8 @@ void tree_free(struct tree *tree);
 /* The next group in the order of keys: zero the places first. NULL: none is left. *count: its offers. */
 const struct fact_group *tree_next_group(const struct tree *tree, uint32_t at[TREE_LEVELS_MAX], uint32_t *count);
 
+/* Who of a group's offers have each trait. */
+void tree_traits_of(const struct fact_group *group, uint32_t offers, lanes traits[TRAIT_END]);
 /* The traits that whatever suits such a request has; at most TRAIT_END. */
 uint32_t tree_traits_asked(const struct asked *asked, uint8_t traits[TRAIT_END]);
 
