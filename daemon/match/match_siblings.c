@@ -211,6 +211,8 @@ void siblings_part(const struct criteria *criteria, uint32_t children, struct cr
     out->grouping = GROUPING_TOGETHER;
     out->overrides &= ~(1u << OVERRIDE_UNCONFIRMED);
     out->limit = PART_HOMES_MAX;
+    for (uint32_t i = 0; i < criteria->step_count; i++)
+        out->rating_asked |= criteria->steps[i] == STEP_RATING; /* told of a part as of any option */
     out->step_count = 0; /* the nearest */
     out->unexplained = true;
     out->split_into = 0;

@@ -4,6 +4,7 @@ A mutant is the shipped source with one piece of text replaced, compiled into th
 original. It must build, and the oracle must end with a mismatch (or die of the mutation), not for want of a quota.
 """
 import concurrent.futures
+import glob
 import os
 import shlex
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("BUILD", "build/plain")
 LIBRARIES = ["-lcrypto", "-lprotobuf-c", "-lm"]
-SEED, SCALE, BOUND_S = "20261122", "0.04", 60
+SEED, SCALE, BOUND_S = "20261122", "0.02", 60   # 6,000 comparisons, and 200 with a register of 3,000 homes
 
 RULES = "daemon/match/match_rules.c"
 SEARCH = "daemon/match/match_search.c"
@@ -23,6 +24,9 @@ REASONS = "daemon/match/match_reasons.c"
 INDEX = "daemon/match/match_index.c"
 INDEX_H = "daemon/match/match_index.h"
 PLACES = "daemon/match/match_places.c"
+ORDER = "daemon/match/match_order.c"
+TREE = "daemon/match/match_tree.c"
+SIBLINGS = "daemon/match/match_siblings.c"
 OFFER = "daemon/record/offer.c"
 
 # name: (source, text that is there exactly once, its replacement)
@@ -74,8 +78,6 @@ MUTANTS = {
     "H13": (RULES, "v->failed[RULE_H13] = ~approved;", ";"),
     "H14": (OFFER, " || terms->named_child_only", ""),
     "distance": (RULES, "~distance_within(f, used, a)", "0"),
-    "S5": (REASONS, "offer->language_count > 0 && !speaks(offer, criteria->languages[i])", "false"),
-    "S7": (REASONS, "(criteria->skills & ~offer->skills) != 0", "false"),
     # An override that is not honoured, or though nobody asked, or where none is allowed.
     "override terms, H3": (RULES, "BIT(RULE_H3) | BIT(RULE_H4) | BIT(RULE_H13)", "BIT(RULE_H4) | BIT(RULE_H13)"),
     "override terms, H4": (RULES, "BIT(RULE_H3) | BIT(RULE_H4) | BIT(RULE_H13)", "BIT(RULE_H3) | BIT(RULE_H13)"),
@@ -88,39 +90,173 @@ MUTANTS = {
     "override of a bed": (RULES, "rule == RULE_H4 ? fit.no_bed : 0", "0"),
     # Order, counts, versions.
     "ties": (SEARCH, "return a->vacancy_id < b->vacancy_id;", "return a->vacancy_id > b->vacancy_id;"),
-    "one ring too few": (SEARCH, "(uint64_t)(s->ring - 1) * CELL_METRES", "(uint64_t)s->ring * CELL_METRES"),
-    "failed alone": (WHY, "bits_of_bytes(failed[rule] & ~more)", "bits_of_bytes(failed[rule])"),
+    "failed alone": (WHY, "bits_of_bytes(failed[rule] & one)", "bits_of_bytes(failed[rule])"),
     "a byte that overflows": (WHY, "TALLIED_MAX 31", "TALLIED_MAX 310"),
     "lanes without an offer": (RULES, "v->failed[rule] &= used;", ";"),
     "one lane run out": (RULES, "if (f->valid_until_ms[i] <= a->criteria->as_of_ms)", "if (false)"),
     "a lane too far": (RULES, "if (facts_distance_squared(f, (uint32_t)__builtin_ctzll(left), e, n) < a->too_far_squared)",
                        "if (true)"),
-    "a group near enough": (RULES, "farthest_squared(f, e, n) < a->too_far_squared",
+    "a group near enough": (RULES, "facts_farthest_squared(f, e, n) < a->too_far_squared",
                             "facts_nearest_squared(f, e, n) < a->too_far_squared"),
     "a group too far": (RULES, "facts_nearest_squared(f, e, n) >= a->too_far_squared",
-                        "farthest_squared(f, e, n) >= a->too_far_squared"),
+                        "facts_farthest_squared(f, e, n) >= a->too_far_squared"),
     "a group's days": (RULES, "if (stretch.last < day || stretch.first >= day)", "if (true)"),
-    "a group changed": (INDEX, "facts_sum_up(group, at % LANES + 1);", ";"),
+    "a group changed": (TREE, "facts_sum_up(group, block->offers[at]);", "if (block->offers[at] == 1) facts_sum_up(group, 1);"),
     "an agency's lane": (INDEX_H, "(lanes)agencies[group->agency[lane]].active << lane",
                          "(lanes)1 << lane"),
     "agencies inactive": (INDEX, "match->building->inactive += (uint32_t)was_active - (uint32_t)slot->active;", ";"),
     "the first offer of an inactive agency": (INDEX, "version->inactive += !version->agencies->slots[facts.agency].active;",
                                               ";"),
     "fewest children": (RULES, "lanes better = is_less(failed, fewest);", "lanes better = all(i == 0);"),
-    "a glance, beds": (RULES, "a->together ? a->criteria->child_count : 1);", "a->criteria->child_count);"),
-    "a glance, terms": (RULES, "if (code_in(a->lifted, RULE_H3))", "if (false)"),
-    "no second walk": (FIND, "s->explained = criteria->unexplained || !is_short(s, criteria);", "s->explained = true;"),
-    "deletion": (INDEX, "places_remove(&match->places, row);", ";"),
+    "no second walk": (FIND, "if (!criteria->unexplained && is_short(s, criteria)) {", "if (false) {"),
+    "explained although nobody asked": (FIND, "if (!criteria->unexplained && is_short(s, criteria)) {",
+                                        "if (is_short(s, criteria)) {"),
+    "deletion": (INDEX, "places_remove(&match->places, place);", ";"),
     "position": (INDEX, ".epoch = epoch, .sequence = sequence};", ".epoch = epoch};"),
     # Regions.
     "ties of regions": (SEARCH, "return order != 0 ? order < 0 :", "return order != 0 ? order > 0 :"),
-    "two lists": (SEARCH, "code_in(found.overridden, RULE_H2) ? &s->phone_first : &s->options", "&s->options"),
-    "another region's offer": (PLACES, " && row->region == region", ""),
+    "another region's offer": (PLACES, " && (*row)->region == region", ""),
     "another region's agency": (INDEX, "int order = match->numbers[middle].region - region;", "int order = 0;"),
     "another region's position": (INDEX, "bool known = at < old->count && strcmp(old->rows[at].region, code) == 0;",
                                   "bool known = at < old->count;"),
     "the order of positions": (INDEX, "while (at < old->count && strcmp(old->rows[at].region, code) < 0)",
                                "while (at < old->count && strcmp(old->rows[at].region, code) != 0)"),
+    # A SHOULD switched off in what is said of an option, wholly or in part.
+    "S1": (REASONS, "met_if(b->option->distance_metres <= NEAR_HOME_METRES)", "RULE_MET"),
+    "S1, 20 miles": (REASONS, "b->option->distance_metres <= NEAR_HOME_METRES", "b->option->distance_metres < NEAR_HOME_METRES"),
+    "S2": (REASONS, "if (metres > NEARBY_METRES)", "if (rule != RULE_S2 && metres > NEARBY_METRES)"),
+    "S4": (REASONS, "if (metres > NEARBY_METRES)", "if (rule != RULE_S4 && metres > NEARBY_METRES)"),
+    "S12": (REASONS, "if (metres > NEARBY_METRES)", "if (rule != RULE_S12 && metres > NEARBY_METRES)"),
+    "S2, S4, S12, 10 miles": (REASONS, "if (metres > NEARBY_METRES)", "if (metres >= NEARBY_METRES)"),
+    "S2, S4, S12, one of many": (REASONS, "if (metres > NEARBY_METRES)", "if (i == 0 && metres > NEARBY_METRES)"),
+    "S3": (REASONS, "met_if(relation == RELATION_IN_AREA)", "RULE_MET"),
+    "S5": (REASONS, "offer->language_count > 0 && !speaks(offer, criteria->languages[i])", "false"),
+    "S5 not stated": (REASONS, "offer->language_count ? RULE_MET : RULE_NOT_KNOWN", "RULE_MET"),
+    "S6": (REASONS, "begin(b, RULE_S6, RULE_NOT_KNOWN);", "begin(b, RULE_S6, RULE_MET);"),
+    "S6 unasked": (REASONS, "if (!b->asked->criteria->culture_asked)", "if (false)"),
+    "S7": (REASONS, "met_if((wanted & ~stated) == 0)", "RULE_MET"),
+    "S7 not stated": (REASONS, "stated == 0 ? RULE_NOT_KNOWN : met_if", "met_if"),
+    "S8": (REASONS, "met_if(code_in(b->option->offer.care_types, CARE_LONG_TERM))", "RULE_MET"),
+    "S8 unasked": (REASONS, "if (!b->asked->criteria->long_term_plan)", "if (false)"),
+    "S9": (REASONS, "met_if(near && offer->child_count <= IMPACT_CHILDREN_MAX)", "RULE_MET"),
+    "S9 ages": (REASONS, "met_if(near && offer->child_count <= IMPACT_CHILDREN_MAX)",
+                "met_if(offer->child_count <= IMPACT_CHILDREN_MAX)"),
+    "S9 number": (REASONS, "met_if(near && offer->child_count <= IMPACT_CHILDREN_MAX)", "met_if(near)"),
+    "S10": (REASONS, "met_if(age_ms <= FRESH_MS)", "RULE_MET"),
+    "S10, 48 hours": (REASONS, "met_if(age_ms <= FRESH_MS)", "met_if(age_ms < FRESH_MS)"),
+    "S11": (REASONS, "met_if(b->option->offer.on_call)", "RULE_MET"),
+    "S11 unasked": (REASONS, "if (!b->asked->criteria->on_call_asked)", "if (false)"),
+    "S13": (REASONS, "bool met = !features && !skills && !care && !beds;", "bool met = true;"),
+    "S13 features": (REASONS, "bool met = !features && !skills && !care && !beds;", "bool met = !skills && !care && !beds;"),
+    "S13 skills": (REASONS, "bool met = !features && !skills && !care && !beds;", "bool met = !features && !care && !beds;"),
+    "S13 kinds of care": (REASONS, "bool met = !features && !skills && !care && !beds;",
+                          "bool met = !features && !skills && !beds;"),
+    "S13 beds": (REASONS, "bool met = !features && !skills && !care && !beds;", "bool met = !features && !skills && !care;"),
+    "S13 needed features": (REASONS, "scarce_home_features & ~criteria->home_features", "scarce_home_features"),
+    "S13 needed skills": (REASONS, "scarce_skills & ~criteria->skills", "scarce_skills"),
+    "S13 needed care": (REASONS, "scarce_care_types & ~(1u << criteria->care_type)", "scarce_care_types"),
+    "S14 tier": (REASONS, "met_if(tier != TIER_NONE && (worst == 0 || tier <= worst))", "RULE_MET"),
+    "S14 asked tier": (REASONS, "(worst == 0 || tier <= worst)", "true"),
+    "S14 rating": (REASONS, "rating == 0 ? RULE_NOT_KNOWN : met_if(rating <= 2)", "RULE_MET"),
+    "S14 rating not held": (REASONS, "rating == 0 ? RULE_NOT_KNOWN : met_if(rating <= 2)", "met_if(rating <= 2)"),
+    "S14 good": (REASONS, "met_if(rating <= 2)", "met_if(rating <= 1)"),
+    "S14 rating unasked": (REASONS, "if (!criteria->rating_asked && !ordered)", "if (false)"),
+    "S14 rating for its step": (REASONS, "if (!criteria->rating_asked && !ordered)", "if (!criteria->rating_asked)"),
+    "S15": (REASONS, "begin(b, RULE_S15, met_if(met));", "begin(b, RULE_S15, RULE_MET);"),
+    # A step of the order switched off, wholly or in part.
+    "step within rules": (ORDER, "return (c->overrides & ~(BIT(OVERRIDE_NONE) | BIT(OVERRIDE_UNCONFIRMED))) != 0;", "return 0;"),
+    "step band": (ORDER, "return BAND_BITS;", "return 0;"),
+    "step school, key stage 4": (ORDER, "return c->key_stage_4 && c->school_count > 0;", "return 0;"),
+    "step school, any key stage": (ORDER, "return c->key_stage_4 && c->school_count > 0;", "return c->school_count > 0;"),
+    "step school": (ORDER, "case STEP_SCHOOL:\n        return c->school_count > 0;", "case STEP_SCHOOL:\n        return 0;"),
+    "step area": (ORDER, "return *c->authority ? 2 : 0;", "return 0;"),
+    "step siblings": (ORDER, "return c->sibling_place_count > 0;", "return 0;"),
+    "step language": (ORDER, "return c->language_count > 0 ? 2 : 0;", "return 0;"),
+    "step skills": (ORDER, "return c->skills != 0 ? 2 : 0;", "return 0;"),
+    "step length": (ORDER, "return c->long_term_plan;", "return 0;"),
+    "step on call": (ORDER, "return c->on_call_asked;", "return 0;"),
+    "step wishes": (ORDER, "return c->important_count > 0;", "return 0;"),
+    "step tier": (ORDER, "return *c->framework ? TIER_BITS : 0;", "return 0;"),
+    "step rating": (ORDER, "return 3;", "return 0;"),
+    "step impact": (ORDER, "case STEP_IMPACT:\n    case STEP_FRESH:", "case STEP_IMPACT:\n        return 0;\n    case STEP_FRESH:"),
+    "step fresh": (ORDER, "case STEP_IMPACT:\n    case STEP_FRESH:\n",
+                   "case STEP_FRESH:\n        return 0;\n    case STEP_IMPACT:\n"),
+    "step scarce": (ORDER, "    case STEP_SCARCE:\n    case STEP_APPROVED_TODAY:\n        return 1;",
+                    "        return 1;\n    case STEP_SCARCE:\n        return 0;\n    case STEP_APPROVED_TODAY:\n        return 1;"),
+    "step approved today": (ORDER, "    case STEP_APPROVED_TODAY:\n        return 1;",
+                            "        return 1;\n    case STEP_APPROVED_TODAY:\n        return 0;"),
+    "step within rules counts what is to be phoned": (ORDER, "rule == RULE_H2 ? 0 : ", ""),
+    "bands": (ORDER, "{8047, 16093, 32187, 80467}", "{8047, 16093, 32187, 80468}"),
+    "the first band": (ORDER, "{8047, 16093, 32187, 80467}", "{8046, 16093, 32187, 80467}"),
+    "adjoining": (ORDER, "relation == RELATION_ADJOINING ? AREA_ADJOINING : AREA_ELSEWHERE", "AREA_ELSEWHERE"),
+    "not known before not met": (ORDER, "{{[0] = unknown & ~met, [1] = ~met & ~unknown}}",
+                                 "{{[1] = unknown & ~met, [0] = ~met & ~unknown}}"),
+    "rating not held": (ORDER, "return agency->rating == 0   ? 2", "return agency->rating == 0   ? 4"),
+    "best tier of a framework": (ORDER, "strcmp(agency->frameworks[i].framework, framework) == 0", "true"),
+    "impact of eighteen": (ORDER, "while (band < AGE_BAND_END && months", "while (band < AGE_15_17 && months"),
+    "fresh, 48 hours": (ORDER, ">= since_ms)\n            met |=", "> since_ms)\n            met |="),
+    "scarce beds": (ORDER, "if (criteria->child_count == 1)", "if (false)"),
+    "steps in their order": (ORDER, "uint8_t step = criteria->steps[i],", "uint8_t step = criteria->steps[criteria->step_count - 1 - i],"),
+    "key": (SEARCH, "return a->key < b->key;", "return a->key > b->key;"),
+    "no key": (SEARCH, "if (a->key != b->key)", "if (false)"),
+    "distance after the steps": (SEARCH, "return a->distance_metres < b->distance_metres;", "return false;"),
+    "reach of a band": (SEARCH, "while (band < DISTANCE_BANDS && s->band_bounds[band] < worst->key)",
+                        "while (band < 1 && s->band_bounds[band] < worst->key)"),
+    # Phone first.
+    "phone first among the options": (SEARCH, "&s->options, group, verdict.suitable & ~verdict.overridden[RULE_H2]",
+                                      "&s->options, group, verdict.suitable"),
+    "nothing to phone first": (SEARCH, "&s->phone_first, group, verdict.suitable & verdict.overridden[RULE_H2]",
+                               "&s->phone_first, group, 0"),
+    "phone first as near as the options": (SEARCH, "s->phoning ? reach_of(s, &s->phone_first) : 0", "0"),
+    # Relaxations.
+    "relaxations": (WHY, "relaxation_add(answer, &relaxation);", ";"),
+    "a relaxation of no vacancy": (WHY, " | verdict->failed[RULE_H2] | ~bed;", " | ~bed;"),
+    "a relaxation of no bed": (WHY, " | verdict->failed[RULE_H2] | ~bed;", " | verdict->failed[RULE_H2];"),
+    "relaxed already": (WHY, "*hopeless |= unconfirmed;", ";"),
+    "relaxing one rule": (WHY, "failed[a] & failures.one & open", "failed[a] & open"),
+    "relaxing two rules": (WHY, "failed[a] & failures.two & open", "0"),
+    "relaxing two where one would do": (WHY, "if (way->count == 0 || (b != a && why->single))", "if (way->count == 0)"),
+    "relaxing H6": (WHY, "way_add(why, &why->ways[RULE_H6][RULE_H6], group, failures.some & ~apart.some & open);", ";"),
+    "relaxing H6 and another": (WHY, "apart.one & failed_apart[rule] & more_together & open", "0"),
+    "relaxations, most first": (WHY, "return a->count > b->count;", "return a->count < b->count;"),
+    "relaxations, nearest then": (WHY, "return a->nearest_metres < b->nearest_metres;", "return a->nearest_metres > b->nearest_metres;"),
+    "nearest of a relaxation": (WHY, "if (squared >= way->nearest_squared)", "if (way->nearest_squared != UINT64_MAX)"),
+    "unconfirmed is removed": (WHY, "verdict->failed[RULE_H2] |= unconfirmed;", ";"),
+    # Splits.
+    "splits": (SIBLINGS, "keep_split(s, &split);", ";"),
+    "splits in three": (SIBLINGS, "s->criteria->split_into > 2 && begin_homes(s, 3)", "false"),
+    "a split although one home takes all": (SIBLINGS, "*taken = whole->count > 0;", "*taken = false;"),
+    "one home for two parts": (SIBLINGS, "if (one_home(homes[0], homes[1]) || ", "if ("),
+    "one home for the third part": (SIBLINGS, "&& !one_home(homes[1], homes[2])", ""),
+    "splits by the largest part": (SIBLINGS, "int order = compare_numbers(b->largest, a->largest);", "int order = 0;"),
+    "splits by band": (SIBLINGS, "order = order ? order : compare_numbers(a->band, b->band);", ";"),
+    "splits by the way from home": (SIBLINGS, "order = order ? order : compare_numbers(x->from_home_metres, y->from_home_metres);",
+                                    ";"),
+    "splits by the way between": (SIBLINGS, "order = order ? order : compare_numbers(x->between_metres, y->between_metres);",
+                                  ";"),
+    "a split's vacancies": (SIBLINGS, "order = compare_numbers(x->parts[i].home.vacancy_id, y->parts[i].home.vacancy_id);",
+                            "order = 0;"),
+    "a split's children": (SIBLINGS, "order = differ == 0 ? 0 : (x->parts[i].children & (differ & -differ)) ? -1 : 1;",
+                           "order = 0;"),
+    "the same homes twice": (SIBLINGS, "while (at < s->split_count && !same_homes(&s->splits[at].found, &split->found))",
+                             "while (at < s->split_count)"),
+    "farthest of three homes": (SIBLINGS, "farthest = farthest > between ? farthest : between;", ";"),
+    "a part of siblings kept together": (SIBLINGS, "out->grouping = GROUPING_TOGETHER;", ";"),
+    "a part's nearest homes": (SIBLINGS, "out->step_count = 0; /* the nearest */", ";"),
+    "a home of a part within": (SIBLINGS, "if (within == NULL || within->size < 2)", "if (within == NULL)"),
+    "the largest part first": (SIBLINGS, "if (home.children_taken < before->children_taken ||",
+                               "if (home.children_taken > before->children_taken ||"),
+    # What is passed over unjudged.
+    "trait: beds for all of a split": (TREE, "a->together ? criteria->child_count : 1);", "criteria->child_count);"),
+    "trait: bedrooms overridden": (TREE, "if (!is_lifted(a, RULE_H7))", "if (true)"),
+    "trait: terms overridden": (TREE, "if (!is_lifted(a, RULE_H3)) {", "if (true) {"),
+    "trait: care overridden": (TREE, "if (!is_lifted(a, RULE_H3))\n        traits[count++]", "if (true)\n        traits[count++]"),
+    "trait: confirmation overridden": (TREE, "if (!is_lifted(a, RULE_H2))", "if (true)"),
+    "trait: risk overridden": (TREE, "if (!is_lifted(a, RULE_H11))", "if (true)"),
+    "trait: numbers overridden": (TREE, "&& !is_lifted(a, RULE_H4) && !is_lifted(a, RULE_H5)", ""),
+    "trait: Staying Put": (TREE, "bool numbers_count = !a->staying_put &&", "bool numbers_count ="),
+    "trait: months of a year": (TREE, "12 * year + 11)", "12 * year)"),
+    "trait: lapsed": (TREE, "traits[TRAIT_confirmed] = ~f->lapsed[0];", "traits[TRAIT_confirmed] = f->lapsed[0];"),
 }
 
 
@@ -141,11 +277,18 @@ def mutate(name, folder):
     if text.count(there) != 1:
         return f"{name}: {source} has {text.count(there)} times {there!r}: bring the mutation up to date"
     command, objects, libraries = objects_and_command()
-    mutant = folder / (name.replace(" ", "_").replace(",", "") + ".c")
-    program = mutant.with_suffix("")
-    mutant.write_text(text.replace(there, instead), encoding="utf-8")
+    program = folder / "".join(letter if letter.isalnum() else "_" for letter in name)
+    mutants = [program.with_suffix(".c")]
+    if source.endswith(".h"):   # whoever includes it is made anew, and finds the mutant first
+        shadow = folder / (program.name + "_headers")
+        mutants = sorted(glob.glob(os.path.join(ROOT, os.path.dirname(source), "*.c")))
+        (shadow / os.path.dirname(source)).mkdir(parents=True)
+        (shadow / source).write_text(text.replace(there, instead), encoding="utf-8")
+        command.insert(1, f"-I{shadow}")
+    else:
+        mutants[0].write_text(text.replace(there, instead), encoding="utf-8")
     built = subprocess.run(command + [f"-I{os.path.dirname(os.path.join(ROOT, source))}", "-o", str(program),
-                                      str(mutant)] + objects + libraries,
+                                      *map(str, mutants)] + objects + libraries,
                            cwd=ROOT, capture_output=True, text=True, timeout=BOUND_S, check=False)
     if built.returncode != 0:
         return f"{name}: does not build: {built.stderr[-1000:]}"

@@ -57,10 +57,6 @@ enum {
     THINGS
 };
 
-/* What match is still to learn; a line goes when it has. */
-enum { ORDER_THERE = 1, SHOULDS_THERE = 1, RELAXATIONS_THERE = 1, SPLITS_THERE = 1 };
-#define EXPLAIN_THERE 1
-
 static long tally[THINGS];
 static long explained, properties;
 
@@ -197,7 +193,7 @@ static void compare_reasons(const struct option *option, const struct opinion *o
         if (*reason->asked == '\0' || *reason->found == '\0')
             mismatch("%s: rule %d has no words", where, reason->rule);
     }
-    for (int rule = 1; rule < (SHOULDS_THERE ? RULES : S1); rule++)
+    for (int rule = 1; rule < RULES; rule++)
         if (outcomes[rule] != expected_outcome(opinion, rule))
             mismatch("%s: rule %d has outcome %d, not %d", where, rule, outcomes[rule],
                      expected_outcome(opinion, rule));
@@ -356,8 +352,7 @@ static void compare_why(const struct question *q, const struct answer *answer, c
                      removed->failed_alone, e->failed[rule], e->failed_alone[rule]);
         tally[ALONE + rule] += e->failed_alone[rule] > 0;
     }
-    if (RELAXATIONS_THERE)
-        compare_relaxations(answer, e, where);
+    compare_relaxations(answer, e, where);
 }
 
 static void compare_splits(const struct register_side *side, const struct question *q, const struct answer *answer,
@@ -402,8 +397,7 @@ static void compare(const struct register_side *side, const struct question *q, 
                  where);
     compare_positions(side, answer->positions, answer->position_count, where);
     compare_why(q, answer, e, where);
-    if (SPLITS_THERE)
-        compare_splits(side, q, answer, e, where);
+    compare_splits(side, q, answer, e, where);
     tally_list(q, e->options, e->option_count < q->limit ? e->option_count : q->limit, false);
     tally_list(q, e->phone_first, e->phone_first_count < q->limit ? e->phone_first_count : q->limit, true);
     tally[ALONE + 14] += e->kinship_alone;
@@ -426,16 +420,6 @@ static void find(struct match *match, const struct question *q, uint32_t budget,
     tally[RESUMED] += turns > 0;
 }
 
-static void random_question(struct chance *chance, const struct register_side *side, struct question *q)
-{
-    generate_question(chance, &side->country, side->homes, side->home_count, q);
-    if (!ORDER_THERE) {
-        q->order = 'o';
-        q->step_count = 0;
-    }
-    q->a_pet &= SHOULDS_THERE;
-}
-
 static uint32_t random_budget(struct chance *chance)
 {
     return chance_percent(chance, 50) ? UINT32_MAX : (uint32_t)chance_below(chance, 50);
@@ -446,8 +430,7 @@ struct space {
     struct found *options, *phone_first;
 };
 
-#if EXPLAIN_THERE
-/* The one home of the lowest region that has such a live vacancy; in one region that of the lowest reference. */
+/* The one home of the lowest region that has such a live vacancy. */
 static const struct home_fact *vacancy_found(const struct register_side *side, u64 vacancy)
 {
     const struct home_fact *found = NULL;
@@ -456,8 +439,8 @@ static const struct home_fact *vacancy_found(const struct register_side *side, u
         bool offered = home->live && !home->ended && !home->named_child_only;
         if (!offered || home->vacancy != vacancy)
             continue;
-        int order = found ? side->agencies[home->agency].rank - side->agencies[found->agency].rank : -1;
-        if (order < 0 || (order == 0 && home->reference < found->reference))
+        int before = found ? side->agencies[home->agency].rank - side->agencies[found->agency].rank : -1;
+        if (before < 0 || (before == 0 && home->reference < found->reference))
             found = home;
     }
     return found;
@@ -515,21 +498,17 @@ static void explain(struct chance *chance, const struct register_side *side, con
     compare_explanation(q, &out, &found, e, place);
 }
 
-#endif
-
 static void ask(struct chance *chance, const struct register_side *side, struct space *space, const char *where)
 {
     struct question q;
     struct answer answer;
     struct expectation e = {.options = space->options, .phone_first = space->phone_first};
-    random_question(chance, side, &q);
+    generate_question(chance, &side->country, side->homes, side->home_count, &q);
     find(side->match, &q, random_budget(chance), &space->arena, &answer, where);
     expect(side, &q, &e);
     compare(side, &q, &answer, &e, where);
-#if EXPLAIN_THERE
     if (chance_percent(chance, 15))
         explain(chance, side, &q, &e, space, where);
-#endif
     arena_reset(&space->arena);
 }
 
@@ -599,7 +578,7 @@ static void check_properties(struct chance *chance, struct register_side *side, 
     char place[160];
     struct question q, relaxed;
     static struct listed before, after;
-    random_question(chance, side, &q);
+    generate_question(chance, &side->country, side->homes, side->home_count, &q);
     q.limit = UNLIMITED;
     find_listed(side->match, &q, space, &before, where);
     properties++;
@@ -665,10 +644,6 @@ static int quota(int thing)
     static const bool liftable[MUSTS] = {
         [2] = true, [3] = true, [4] = true, [5] = true, [7] = true, [11] = true, [13] = true};
     static const bool unknown[RULES] = {[S5] = true, [S6] = true, [S7] = true, [S14_RATING] = true};
-    if (thing >= EXPLAINED && thing < RELAXED && !EXPLAIN_THERE)
-        return 0;
-    if (thing > RELAXED_PAIR && !EXPLAIN_THERE)
-        return 0;
     if (thing < LIFTED)
         return thing == ALONE ? 0 : 300;
     if (thing < SHOULD)

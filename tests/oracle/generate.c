@@ -80,6 +80,8 @@ void generate_country(struct chance *c, struct country *out)
     }
     out->regions = 1 + chance_below(c, 4);
     out->agencies = 1 + chance_below(c, 12);
+    out->on_a_grid = out->width <= 12000 && chance_percent(c, 40);
+    out->easy = chance_percent(c, 4);
 }
 
 void generate_agency(struct chance *c, struct agency_fact *agency)
@@ -96,7 +98,7 @@ static void random_point(struct chance *c, const struct country *country, long *
 {
     *e = country->west + chance_below(c, (int)country->width);
     *n = country->south + chance_below(c, (int)country->width);
-    switch (chance_below(c, 6)) {
+    switch (country->on_a_grid ? 2 : chance_below(c, 6)) {
     case 0:
         *e -= *e % 4000;
         *n -= *n % 4000;
@@ -188,6 +190,25 @@ static void random_cell(struct chance *c, const struct country *country, struct 
     places_extent(h);
 }
 
+static void make_easy(struct chance *c, struct home_fact *h)
+{
+    h->ended = h->named_child_only = h->lapsed = h->sibling_group_only = h->narrows_care = false;
+    h->live = true;
+    h->child_count = 0;
+    h->places = h->max_children = 1 + chance_below(c, 2);
+    h->max_if_siblings = 0;
+    h->bedrooms = h->beds = h->places;
+    h->from_months = h->narrowed_from_months = h->narrowed_below_months = 0;
+    h->below_months = 216;
+    h->sex = h->narrowed_sex = '-';
+    h->state = 'V';
+    h->reason = 0;
+    h->reserved_until[0] = h->from[0] = h->until[0] = '\0';
+    memset(h->care + 1, 1, sizeof h->care - 1);
+    memset(h->cannot_take, 0, sizeof h->cannot_take);
+    memset(h->pets, 0, sizeof h->pets);
+}
+
 void generate_home(struct chance *c, const struct country *country, u64 reference, struct home_fact *h)
 {
     memset(h, 0, sizeof *h);
@@ -209,6 +230,8 @@ void generate_home(struct chance *c, const struct country *country, u64 referenc
     h->bedrooms = chance_percent(c, 50) ? h->places : 1 + chance_below(c, 4);
     h->sharing = chance_below(c, 4);
     h->from_months = chance_percent(c, 60) ? 0 : 12 * chance_below(c, 14);
+    if (chance_percent(c, 5))
+        h->from_months = 1 + chance_below(c, 11);
     h->below_months = chance_percent(c, 60) ? 216 : h->from_months + 12 + 12 * chance_below(c, 10);
     random_set(c, h->care, CARE_TYPES, 65);
     h->care[SHORT_TERM] |= chance_percent(c, 70);
@@ -229,6 +252,8 @@ void generate_home(struct chance *c, const struct country *country, u64 referenc
         snprintf(h->languages[i], sizeof h->languages[i], "%s", tags[(first + i) % 6]);
     random_cell(c, country, h);
     generate_vacancy(c, h);
+    if (country->easy)
+        make_easy(c, h);
 }
 
 void generate_vacancy(struct chance *c, struct home_fact *h)
@@ -298,7 +323,6 @@ static void random_order(struct chance *c, struct question *q)
     for (int i = 0; i < q->step_count; i++) {
         int at = chance_below(c, count);
         q->steps[i] = steps[at];
-        q->rating |= steps[at] == BY_RATING;
         steps[at] = steps[--count];
     }
 }
@@ -337,10 +361,14 @@ static void aim(struct chance *c, const struct home_fact *home, struct question 
 {
     static const long limits[] = {8047, 16093, 32187, 80467};
     long off = chance_below(c, 3) - 1, e = home->point_e, n = home->point_n;
-    switch (chance_below(c, 5)) {
+    switch (chance_below(c, 8)) {
     case 0:
+    case 5:
+    case 6:
+    case 7:
         q->near_e = e + limits[chance_below(c, 4)] + off;
         q->near_n = n;
+        q->within = 0;
         break;
     case 1:
         q->within = oracle_distance(q->near_e, q->near_n, e, n) + off;
@@ -410,7 +438,9 @@ void generate_question(struct chance *c, const struct country *country, const st
     q->never_explained = chance_percent(c, 10);
     if (q->child_count > 1 && q->child_count <= 5 && chance_percent(c, 40))
         q->split_into = 2 + chance_below(c, 2);
-    if (chance_percent(c, 15))
+    if (country->easy && q->child_count > 4)
+        q->child_count = 3;
+    if (chance_percent(c, 20))
         aim(c, &homes[chance_below(c, home_count)], q);
 }
 

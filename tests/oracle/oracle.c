@@ -405,6 +405,15 @@ static int tier_of(const struct agency_fact *agency, const struct question *q)
     return tier == 0 ? 100 : tier;
 }
 
+/* Asked for by name, or by the step. */
+static bool rating_reported(const struct question *q)
+{
+    bool reported = q->rating;
+    for (int i = 0; i < q->step_count; i++)
+        reported |= q->steps[i] == BY_RATING;
+    return reported;
+}
+
 static void shoulds(const struct home_fact *home, const struct agency_fact *agency, const struct question *q,
                     struct opinion *o)
 {
@@ -424,7 +433,7 @@ static void shoulds(const struct home_fact *home, const struct agency_fact *agen
     o->should[S13] = met_if(!uses_up(home, q));
     if (q->framework >= 0)
         o->should[S14_TIER] = met_if(tier < 100 && (q->worst_tier == 0 || tier <= q->worst_tier));
-    if (q->rating)
+    if (rating_reported(q))
         o->should[S14_RATING] =
             agency->rating == NO_RATING || !agency->known ? NOT_KNOWN : met_if(agency->rating <= GOOD);
     o->should[S15] = met_if(strcmp(home->approved_on, q->today) <= 0);

@@ -245,6 +245,8 @@ bool chance_percent(struct chance *chance, int percent);
 struct country {
     long west, south, width;
     int regions, agencies;
+    bool on_a_grid;                     /* all points are whole kilometres: many are as far as others */
+    bool easy;                          /* small homes that nearly everybody suits */
     int authorities[LOCAL_AUTHORITIES]; /* whose homes there are; the first asks most often */
 };
 void generate_country(struct chance *chance, struct country *out);

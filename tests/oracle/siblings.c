@@ -129,6 +129,10 @@ static int split_order(const struct split_found *a, const struct split_found *b)
     for (int i = 0; order == 0 && i < a->parts; i++)
         order = compare(a->homes[i].agency->rank, b->homes[i].agency->rank);
     for (int i = 0; order == 0 && i < a->parts; i++) {
+        u64 x = a->homes[i].home->reference, y = b->homes[i].home->reference; /* one region has an id once; we don't */
+        order = x < y ? -1 : x > y;
+    }
+    for (int i = 0; order == 0 && i < a->parts; i++) {
         unsigned other = a->children[i] ^ b->children[i];
         order = other == 0 ? 0 : a->children[i] & other & -other ? -1 : 1;
     }
