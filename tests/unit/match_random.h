@@ -144,6 +144,8 @@ static inline void random_criteria(struct seeded_random *random, struct criteria
         criteria->risks = 1u << random_between(random, 1, RISK_END - 1);
     if (random_percent(random, 30))
         criteria->no_pets = 1u << random_between(random, 1, PET_END - 1);
+    if (random_percent(random, 10))
+        criteria->pets_must = true;
     if (random_percent(random, 40))
         criteria->alongside = (enum alongside)random_up_to(random, ALONGSIDE_END - 1);
     if (random_percent(random, 20)) {
@@ -154,6 +156,8 @@ static inline void random_criteria(struct seeded_random *random, struct criteria
     }
     if (random_percent(random, 20))
         criteria->overrides = (uint32_t)seeded_random_next(random) & ((1u << OVERRIDE_END) - 2);
+    if (random_percent(random, 50) && !criteria_order(criteria, random_percent(random, 70) ? "default" : "nearest"))
+        abort();
 }
 
 /* Asks with a random budget, so that it is now and then put off. */

@@ -250,7 +250,8 @@ static bool same_homes(const struct choice *a, const struct choice *b)
 static uint32_t best_choices(struct plain *plain, const struct choice *best[SPLITS_MAX])
 {
     uint32_t count = 0;
-    qsort(plain->choices, plain->choice_count, sizeof *plain->choices, by_worth);
+    if (plain->choice_count > 0)
+        qsort(plain->choices, plain->choice_count, sizeof *plain->choices, by_worth);
     for (size_t i = 0; i < plain->choice_count && count < SPLITS_MAX; i++) {
         bool shown = false;
         for (uint32_t j = 0; j < count; j++)

@@ -25,7 +25,7 @@ static bool relax(struct criteria *criteria, enum rule rule)
     if (rule == RULE_H10)
         criteria->avoided_count = 0;
     if (rule == RULE_H12)
-        criteria->no_pets = 0;
+        criteria->no_pets = criteria->pets_must = 0;
     if (rule == RULE_DISTANCE)
         criteria->within_metres = 0;
     return rule != RULE_H3 && rule != RULE_H4 && rule != RULE_H13;
