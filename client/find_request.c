@@ -30,6 +30,7 @@ const struct option_spec find_options[] = {
     {"split", NULL, "also homes that can take at least one of them", false},
     {"within", "MILES", "not farther, in a straight line", false},
     {"limit", "N", "most options, 1 to 100; default 3", false},
+    {"order", "NAME", "order of the options: default, or nearest (by distance alone)", false},
     {"need", "FEATURE", "what the home must have", true},
     {"risk", "RISK", "what the home must be able to take", true},
     {"no-pet", "ANIMAL", "an animal that the child can't live with", true},
@@ -225,6 +226,8 @@ enum err find_request_make(const struct options *options, struct arena *arena, V
         return err;
     request->near_postcode = (char *)options_text(options, "near");
     request->request_reference = (char *)options_text(options, "ref");
+    if (options_text(options, "order"))
+        request->order_name = (char *)options_text(options, "order");
     if (options_text(options, "starts"))
         request->starts_on = (char *)options_text(options, "starts");
     request->languages = arena_alloc(arena, LIST_MAX * sizeof *request->languages);
@@ -252,7 +255,7 @@ void find_flag_of_field(char field[PROBLEM_FIELD_BYTES])
         {"risks", "risk", true},           {"no_pets", "no-pet", true},
         {"alongside", "alongside", false}, {"avoid", "avoid", true},
         {"languages", "language", true},   {"skills", "skill", true},
-        {"overrides", "allow", true},
+        {"overrides", "allow", true},      {"order_name", "order", false},
     };
     size_t name_bytes = strcspn(field, ".[");
     unsigned long number = field[name_bytes] == '[' ? strtoul(field + name_bytes + 1, NULL, 10) + 1 : 0;

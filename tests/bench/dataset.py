@@ -132,6 +132,7 @@ def search(messages, codes, rng, model, authorities, weights, index):
         request_reference=f"383-{200000 + index}", purpose=codes.PURPOSE["PLACEMENT"],
         near_postcode=model._sector(rng.choices(authorities, weights)[0]), care_type=codes.CARE_TYPE[care_type],
         children=children_of(messages, codes, rng, care_type, ages), grouping=codes.GROUPING["TOGETHER"],
+        order_name="nearest",  # as whoever it is compared with answers
         risks=some(rng, codes.RISK, .15), no_pets=some(rng, codes.PET, .15), skills=some(rng, codes.SKILL, .25))
     if rng.random() < .06:
         request.home_features.extend(codes.FEATURE[each] for each in ("STEP_FREE", "WHEELCHAIR"))

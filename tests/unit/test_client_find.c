@@ -53,7 +53,7 @@ static void flags_make_a_request(void **state)
                           "--near LS6 --child 14:M --child 8m --type long-term --need WHEELCHAIR --need step_free "
                           "--risk MISSING --no-pet DOG --alongside solo --avoid LS1:500 --avoid LS2 --language pl "
                           "--skill AUTISM --split --within 10 --limit 5 --starts 2026-12-01 --allow UNCONFIRMED "
-                          "--purpose CONTINGENCY --ref 383-204417"),
+                          "--purpose CONTINGENCY --order nearest --ref 383-204417"),
                      ERR_NONE);
     const Vacancy__V1__FindVacanciesRequest *r = made.request;
     assert_string_equal(r->near_postcode, "LS6");
@@ -71,6 +71,7 @@ static void flags_make_a_request(void **state)
     assert_int_equal(r->limit, 5);
     assert_int_equal(r->purpose, VACANCY__V1__PURPOSE__PURPOSE_CONTINGENCY);
     assert_int_equal(r->n_overrides, 1);
+    assert_string_equal(r->order_name, "nearest");
     drop(&made);
     assert_int_equal(make(&made, "--near LS6 --child 4:F --ref 383-204417"), ERR_NONE);
     assert_int_equal(made.request->care_type, VACANCY__V1__CARE_TYPE__CARE_TYPE_SHORT_TERM);
