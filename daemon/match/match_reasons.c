@@ -87,11 +87,10 @@ struct builder {
 
 /* --- writing --------------------------------------------------------------------------------------------------- */
 
-/* Adds a text, or a number; what is too much is cut. Of a literal the length is known before: these run a hundred times
- * for each option. */
-static inline __attribute__((always_inline)) void add_text(struct builder *b, const char *text)
+/* What is too much is cut. */
+static inline __attribute__((always_inline)) void add(struct builder *b, const char *text, size_t bytes)
 {
-    size_t bytes = strlen(text), room = (size_t)(b->stop - b->end);
+    size_t room = (size_t)(b->stop - b->end);
     if (bytes <= room) {
         memcpy(b->end, text, bytes);
         b->end += bytes;
@@ -101,13 +100,19 @@ static inline __attribute__((always_inline)) void add_text(struct builder *b, co
     }
 }
 
+/* Of a literal the length is known before: these run a hundred times for each option. */
+static inline __attribute__((always_inline)) void add_text(struct builder *b, const char *text)
+{
+    add(b, text, strlen(text));
+}
+
 static void add_number(struct builder *b, uint32_t number)
 {
-    char digits[] = "4294967295", *digit = digits + sizeof digits - 1;
+    char digits[] = "4294967295", *end = digits + sizeof digits - 1, *digit = end;
     do
         *--digit = (char)('0' + number % 10);
     while (number /= 10);
-    add_text(b, digit);
+    add(b, digit, (size_t)(end - digit));
 }
 
 /* SAY(b, piece, ...): up to eight pieces, each a text or a number. */
