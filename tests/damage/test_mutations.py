@@ -27,6 +27,7 @@ PLACES = "daemon/match/match_places.c"
 ORDER = "daemon/match/match_order.c"
 TREE = "daemon/match/match_tree.c"
 SIBLINGS = "daemon/match/match_siblings.c"
+EXPLAIN = "daemon/match/match_explain.c"
 OFFER = "daemon/record/offer.c"
 
 # name: (source, text that is there exactly once, its replacement)
@@ -74,6 +75,7 @@ MUTANTS = {
     "H9 younger": (RULES, "age_band_below_months(band) <= youngest", "age_band_below_months(band) < youngest"),
     "H10": (RULES, "~h10_avoided(f, used, a)", "0"),
     "H11": (RULES, "~h11_risks(f, a)", "0"),
+    "H12 an animal": (RULES, "a->criteria->pets_must ? with_any", "false ? with_any"),
     "H12": (RULES, "~h12_pets(f, a)", "0"),
     "H13": (RULES, "v->failed[RULE_H13] = ~approved;", ";"),
     "H14": (OFFER, " || terms->named_child_only", ""),
@@ -107,7 +109,7 @@ MUTANTS = {
     "agencies inactive": (INDEX, "match->building->inactive += (uint32_t)was_active - (uint32_t)slot->active;", ";"),
     "the first offer of an inactive agency": (INDEX, "version->inactive += !version->agencies->slots[facts.agency].active;",
                                               ";"),
-    "fewest children": (RULES, "lanes better = is_less(failed, fewest);", "lanes better = all(i == 0);"),
+    "fewest children": (RULES, "lanes better = is_less(failed, fewest),", "lanes better = all(i == 0),"),
     "no second walk": (FIND, "if (!criteria->unexplained && is_short(s, criteria)) {", "if (false) {"),
     "explained although nobody asked": (FIND, "if (!criteria->unexplained && is_short(s, criteria)) {",
                                         "if (is_short(s, criteria)) {"),
@@ -115,6 +117,8 @@ MUTANTS = {
     "position": (INDEX, ".epoch = epoch, .sequence = sequence};", ".epoch = epoch};"),
     # Regions.
     "ties of regions": (SEARCH, "return order != 0 ? order < 0 :", "return order != 0 ? order > 0 :"),
+    "ties by when a region came": (SEARCH, "int order = strcmp(region_of(version, a), region_of(version, b));",
+                                   "int order = a->group->held[a->lane]->region - b->group->held[b->lane]->region;"),
     "another region's offer": (PLACES, " && (*row)->region == region", ""),
     "another region's agency": (INDEX, "int order = match->numbers[middle].region - region;", "int order = 0;"),
     "another region's position": (INDEX, "bool known = at < old->count && strcmp(old->rows[at].region, code) == 0;",
@@ -224,10 +228,10 @@ MUTANTS = {
     "unconfirmed is removed": (WHY, "verdict->failed[RULE_H2] |= unconfirmed;", ";"),
     # Splits.
     "splits": (SIBLINGS, "keep_split(s, &split);", ";"),
-    "splits in three": (SIBLINGS, "s->criteria->split_into > 2 && begin_homes(s, 3)", "false"),
+    "splits in three": (SIBLINGS, "s->homes == 2 && s->criteria->split_into > 2)", "false)"),
     "a split although one home takes all": (SIBLINGS, "*taken = whole->count > 0;", "*taken = false;"),
-    "one home for two parts": (SIBLINGS, "if (one_home(homes[0], homes[1]) || ", "if ("),
-    "one home for the third part": (SIBLINGS, "&& !one_home(homes[1], homes[2])", ""),
+    "one home for two parts": (SIBLINGS, " || one_home(homes[0], homes[1]))", ")"),
+    "one home for the third part": (SIBLINGS, " &&\n            !one_home(homes[1], homes[2]))", ")"),
     "splits by the largest part": (SIBLINGS, "int order = compare_numbers(b->largest, a->largest);", "int order = 0;"),
     "splits by band": (SIBLINGS, "order = order ? order : compare_numbers(a->band, b->band);", ";"),
     "splits by the way from home": (SIBLINGS, "order = order ? order : compare_numbers(x->from_home_metres, y->from_home_metres);",
@@ -240,12 +244,21 @@ MUTANTS = {
                            "order = 0;"),
     "the same homes twice": (SIBLINGS, "while (at < s->split_count && !same_homes(&s->splits[at].found, &split->found))",
                              "while (at < s->split_count)"),
-    "farthest of three homes": (SIBLINGS, "farthest = farthest > between ? farthest : between;", ";"),
+    "farthest of three homes": (SIBLINGS, "if (metres > split.found.between_metres)", "if (j == 0 && metres > split.found.between_metres)"),
     "a part of siblings kept together": (SIBLINGS, "out->grouping = GROUPING_TOGETHER;", ";"),
     "a part's nearest homes": (SIBLINGS, "out->step_count = 0; /* the nearest */", ";"),
     "a home of a part within": (SIBLINGS, "if (within == NULL || within->size < 2)", "if (within == NULL)"),
     "the largest part first": (SIBLINGS, "if (home.children_taken < before->children_taken ||",
                                "if (home.children_taken > before->children_taken ||"),
+    # One vacancy explained.
+    "explained, the first region's": (EXPLAIN, "return order != 0 ? order < 0", "return order != 0 ? order > 0"),
+    "explained, what fails": (EXPLAIN, "x->failed |= (uint32_t)(verdict.failed[rule] >> lane & 1) << rule;", ";"),
+    "explained, overridden suits": (EXPLAIN, "out->suitable = x->failed == 0;",
+                                    "out->suitable = x->failed == 0 && x->found.overridden == 0;"),
+    "explained, how many ahead": (EXPLAIN, "x->ahead += order < 0;", ";"),
+    "explained, nearer ones ahead": (EXPLAIN, ": by_distance(x, group, lane);", ": 1;"),
+    "explained, ahead of what is to be phoned": (EXPLAIN, "? unconfirmed : ~unconfirmed", "? ~unconfirmed : ~unconfirmed"),
+    "explained, groups that may come before": (EXPLAIN, "(key == x->found.key && nearest < beyond * beyond)", "false"),
     # What is passed over unjudged.
     "trait: beds for all of a split": (TREE, "a->together ? criteria->child_count : 1);", "criteria->child_count);"),
     "trait: bedrooms overridden": (TREE, "if (!is_lifted(a, RULE_H7))", "if (true)"),

@@ -195,7 +195,7 @@ static void make_easy(struct chance *c, struct home_fact *h)
     h->ended = h->named_child_only = h->lapsed = h->sibling_group_only = h->narrows_care = false;
     h->live = true;
     h->child_count = 0;
-    h->places = h->max_children = 1 + chance_below(c, 2);
+    h->places = h->max_children = 1 + chance_below(c, 3);
     h->max_if_siblings = 0;
     h->bedrooms = h->beds = h->places;
     h->from_months = h->narrowed_from_months = h->narrowed_below_months = 0;
@@ -436,7 +436,7 @@ void generate_question(struct chance *c, const struct country *country, const st
     day_text(0, q->today);
     random_preferences(c, country, q);
     q->never_explained = chance_percent(c, 10);
-    if (q->child_count > 1 && q->child_count <= 5 && chance_percent(c, 40))
+    if (q->child_count > 1 && q->child_count <= 5 && chance_percent(c, q->child_count > 3 ? 80 : 40))
         q->split_into = 2 + chance_below(c, 2);
     if (country->easy && q->child_count > 4)
         q->child_count = 3;
