@@ -15,34 +15,65 @@
 #define AVOID_DEFAULT_METRES 1609
 #define LIST_MAX             64
 #define CODES_BYTES          512
+#define FRAMEWORK_TIER_MAX   99
+
+/* A question's flags. */
+#define QUESTION_FLAGS                                                                                                 \
+    {"near", "POSTCODE", "where the child's home is: postcode, sector (LS6 1) or outcode (LS6)", false},               \
+        {"child", "AGE[:SEX]",                                                                                         \
+         "each child: years, or months as 8m; M, F or U. Without a sex: U, which only homes for any sex suit, so "     \
+         "give it",                                                                                                    \
+         true},                                                                                                        \
+        {"ref", "REQUEST", "the request's reference: your authority's DfE number, a hyphen, digits (383-204417)",      \
+         false},                                                                                                       \
+        {"purpose", "PURPOSE", "why; default PLACEMENT", false},                                                       \
+        {"type", "TYPE", "kind of care; default SHORT_TERM, or what --placement-code implies", false},                 \
+        {"placement-code", "CODE", "what it will be in the SSDA903 return: U4, U5 or U6", false},                      \
+        {"starts", "DATE", "first day, YYYY-MM-DD; default today", false},                                             \
+        {"needed-by", "WHEN", "when the home is needed", false},                                                       \
+        {"together", NULL, "one home for all the children (the default)", false},                                      \
+        {"split", NULL, "also homes that can take at least one of them", false},                                       \
+        {"split-into", "N",                                                                                            \
+         "when no home takes all children together: the best splits into 2 homes, or, if there are none, 3", false},   \
+        {"within", "MILES", "not farther, in a straight line", false},                                                 \
+        {"limit", "N", "most options, 1 to 100; default 3", false},                                                    \
+        {"need", "FEATURE", "what the home must have", true},                                                          \
+        {"risk", "RISK", "what the home must be able to take", true},                                                  \
+        {"pets", "WISH", "animals in the home: there must be one, can be, or no animal at all", false},                \
+        {"no-pet", "ANIMAL", "an animal that the child can't live with", true},                                        \
+        {"alongside", "WHOM", "whom the child may live with", false},                                                  \
+        {"avoid", "POSTCODE[:METRES]", "a place to keep away from; default 1609 metres, a mile", true},                \
+        {"school", "POSTCODE", "a school to keep within 10 miles: postcode or sector; never excludes", true},          \
+        {"sibling-at", "POSTCODE", "where a sibling is placed, to be within 10 miles of; never excludes", true},       \
+        {"important-place", "POSTCODE", "a place to be within 10 miles of: wishes, contact; never excludes", true},    \
+        {"language", "TAG", "a language hoped for (pl, ur, bfi); never excludes", true},                               \
+        {"communication", "NEED", "how the child needs to communicate; never excludes", true},                         \
+        {"culture", "NEED", "cultural needs; reported as a question for the agency, never excludes", false},           \
+        {"skill", "SKILL", "a skill hoped for; never excludes", true},                                                 \
+        {"allow", "OVERRIDE", "a rule that may be overridden; what that needs is flagged", true},                      \
+        {"order", "NAME", "default, nearest, or your authority's own, as 383-sufficiency, with --order-steps", false}, \
+        {"order-steps", "STEPS", "the steps of your own order, best first, with commas between", true},                \
+        {"framework", "ID[:TIER]", "report whether the agency is on this framework, at that tier or a better one",     \
+         false},                                                                                                       \
+        {"show-rating", NULL, "report the provider's rating", false},                                                  \
+    {                                                                                                                  \
+        "no-why", NULL, "don't work out why a short answer is short", false                                            \
+    }
+
+#define JSON_FLAG                                                                                                      \
+    {                                                                                                                  \
+        "json", NULL, "the whole answer as JSON", false                                                                \
+    }
+#define END_OF_FLAGS                                                                                                   \
+    {                                                                                                                  \
+        NULL, NULL, NULL, false                                                                                        \
+    }
 
 const struct option_spec find_options[] = {
-    {"near", "POSTCODE", "where the child's home is: postcode, sector (LS6 1) or outcode (LS6)", false},
-    {"child", "AGE[:SEX]",
-     "each child: years, or months as 8m; M, F or U. Without a sex: U, which only homes for any sex "
-     "suit, so give it",
-     true},
-    {"type", "TYPE", "kind of care; default SHORT_TERM", false},
-    {"ref", "REQUEST", "the request's reference: your authority's DfE number, a hyphen, digits (383-204417)", false},
-    {"purpose", "PURPOSE", "why; default PLACEMENT", false},
-    {"starts", "DATE", "first day, YYYY-MM-DD; default today", false},
-    {"together", NULL, "one home for all the children (the default)", false},
-    {"split", NULL, "also homes that can take at least one of them", false},
-    {"within", "MILES", "not farther, in a straight line", false},
-    {"limit", "N", "most options, 1 to 100; default 3", false},
-    {"order", "NAME", "order of the options: default, or nearest (by distance alone)", false},
-    {"need", "FEATURE", "what the home must have", true},
-    {"risk", "RISK", "what the home must be able to take", true},
-    {"no-pet", "ANIMAL", "an animal that the child can't live with", true},
-    {"alongside", "WHOM", "whom the child may live with", false},
-    {"avoid", "POSTCODE[:METRES]", "a place to keep away from; default 1609 metres, a mile", true},
-    {"language", "TAG", "a language hoped for (pl, ur, bfi); never excludes", true},
-    {"skill", "SKILL", "a skill hoped for; never excludes", true},
-    {"allow", "OVERRIDE", "a rule that may be overridden; what that needs is flagged", true},
-    {"json", NULL, "the whole answer as JSON", false},
-    {NULL, NULL, NULL, false},
+    QUESTION_FLAGS,
+    JSON_FLAG,
+    END_OF_FLAGS,
 };
-
 static const struct {
     const char *flag, *field;
     const ProtobufCEnumDescriptor *list;
@@ -55,13 +86,19 @@ static const struct {
     {"alongside", "alongside", &vacancy__v1__cared_for_alongside__descriptor},
     {"skill", "skills", &vacancy__v1__skill__descriptor},
     {"allow", "overrides", &vacancy__v1__override__descriptor},
+    {"placement-code", "placement_code", &vacancy__v1__placement_code__descriptor},
+    {"needed-by", "needed_by", &vacancy__v1__needed_by__descriptor},
+    {"pets", "pets", &vacancy__v1__pets_wish__descriptor},
+    {"communication", "communication_needs", &vacancy__v1__communication_need__descriptor},
+    {"culture", "cultural_needs", &vacancy__v1__cultural_needs__descriptor},
+    {"order-steps", "order_steps", &vacancy__v1__order_step__descriptor},
 };
 #define CODE_FLAGS (sizeof code_flags / sizeof code_flags[0])
 
 void find_print_codes(FILE *out, unsigned width)
 {
     char codes[CODES_BYTES], label[32];
-    fputs("codes (either case, - for _):\n", out);
+    fputs("codes (either case, - for _; a flag that may be given more than once takes several with commas):\n", out);
     for (size_t i = 0; i < CODE_FLAGS; i++) {
         snprintf(label, sizeof label, "--%s", code_flags[i].flag);
         print_wrapped(out, 2, label, 24, code_list(code_flags[i].list, codes, sizeof codes), width);
@@ -76,11 +113,27 @@ static enum err wrong(struct problem *problem, const char *flag, const char *for
     return problem_set(problem, ERR_INVALID, field, "%s", text);
 }
 
-/* The value of every flag that takes one code of a list, into the request's field of that name. */
+/* One code, or several with commas between, behind the `count` that are there. */
+static enum err read_code_list(const char *flag, const ProtobufCEnumDescriptor *list, const char *value, bool many,
+                               int *to, size_t *count, struct problem *problem)
+{
+    char codes[CODES_BYTES];
+    for (bool more = true; more; (*count)++) {
+        size_t bytes = many ? strcspn(value, ",") : strlen(value);
+        if (to == NULL || *count == LIST_MAX)
+            return wrong(problem, flag, "given too often", "");
+        if (!code_parse(list, value, bytes, &to[*count]))
+            return wrong(problem, flag, "one of ", code_list(list, codes, sizeof codes));
+        more = value[bytes] == ',';
+        value += bytes + more;
+    }
+    return ERR_NONE;
+}
+
+/* The value of every flag that takes a code of a list, into the request's field of that name. */
 static enum err read_codes(const struct options *options, struct arena *arena,
                            Vacancy__V1__FindVacanciesRequest *request, struct problem *problem)
 {
-    char codes[CODES_BYTES];
     for (size_t i = 0; i < CODE_FLAGS; i++) {
         const ProtobufCFieldDescriptor *field =
             protobuf_c_message_descriptor_get_field_by_name(request->base.descriptor, code_flags[i].field);
@@ -92,18 +145,74 @@ static enum err read_codes(const struct options *options, struct arena *arena,
             *(int **)((char *)request + field->offset) = to;
         }
         const char *value;
-        while ((value = options_nth(options, code_flags[i].flag, count)) != NULL) {
-            if (to == NULL || count == LIST_MAX)
-                return wrong(problem, code_flags[i].flag, "given too often", "");
-            if (!code_parse(code_flags[i].list, value, strlen(value), &to[count]))
-                return wrong(problem, code_flags[i].flag, "one of ",
-                             code_list(code_flags[i].list, codes, sizeof codes));
-            count++;
+        for (size_t nth = 0; (value = options_nth(options, code_flags[i].flag, nth)) != NULL; nth++) {
+            enum err err = read_code_list(code_flags[i].flag, code_flags[i].list, value, many, to, &count, problem);
+            if (err != ERR_NONE)
+                return err;
         }
         if (many)
             *(size_t *)((char *)request + field->quantifier_offset) = count;
     }
     return ERR_NONE;
+}
+
+/* Texts that go as they are, into the request's field of that name. */
+static enum err read_texts(const struct options *options, struct arena *arena,
+                           Vacancy__V1__FindVacanciesRequest *request, struct problem *problem)
+{
+    static const struct {
+        const char *flag, *field;
+    } flags[] = {
+        {"near", "near_postcode"},
+        {"ref", "request_reference"},
+        {"starts", "starts_on"},
+        {"order", "order_name"},
+        {"language", "languages"},
+        {"school", "school_postcodes"},
+        {"sibling-at", "sibling_postcodes"},
+        {"important-place", "important_postcodes"},
+    };
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        const ProtobufCFieldDescriptor *field =
+            protobuf_c_message_descriptor_get_field_by_name(request->base.descriptor, flags[i].field);
+        const char *value = options_text(options, flags[i].flag);
+        if (value == NULL)
+            continue;
+        if (field->label != PROTOBUF_C_LABEL_REPEATED) {
+            *(char **)((char *)request + field->offset) = (char *)value;
+            continue;
+        }
+        char **list = arena_alloc(arena, LIST_MAX * sizeof *list);
+        size_t count = 0;
+        for (; (value = options_nth(options, flags[i].flag, count)) != NULL; count++) {
+            if (list == NULL || count == LIST_MAX)
+                return wrong(problem, flags[i].flag, "given too often", "");
+            list[count] = (char *)value;
+        }
+        *(char ***)((char *)request + field->offset) = list;
+        *(size_t *)((char *)request + field->quantifier_offset) = count;
+    }
+    return ERR_NONE;
+}
+
+/* "E08000035:2": a framework, and the worst tier that will do. */
+static enum err read_framework(const struct options *options, struct arena *arena,
+                               Vacancy__V1__FindVacanciesRequest *request, struct problem *problem)
+{
+    const char *value = options_text(options, "framework");
+    const char *colon = value ? strrchr(value, ':') : NULL;
+    uint64_t tier = 0;
+    if (value == NULL)
+        return ERR_NONE;
+    if (colon == value || *value == '\0' ||
+        (colon != NULL && (!text_parse_u64(colon + 1, FRAMEWORK_TIER_MAX, &tier) || tier == 0)))
+        return wrong(problem, "framework",
+                     "a GSS code or a framework's id, then, if wanted, a colon and the worst "
+                     "tier, 1 to 99, as E08000035:2",
+                     "");
+    request->framework = arena_copy_text(arena, value, colon ? (size_t)(colon - value) : strlen(value));
+    request->framework_tier = (uint32_t)tier;
+    return request->framework ? ERR_NONE : wrong(problem, "framework", "too long", "");
 }
 
 static enum err read_child(const char *text, size_t number, Vacancy__V1__Child *out, struct problem *problem)
@@ -186,6 +295,10 @@ static enum err read_numbers(const struct options *options, Vacancy__V1__FindVac
     if (limit != NULL && (!text_parse_u64(limit, UINT32_MAX, &number) || number == 0))
         return wrong(problem, "limit", "a whole number, 1 to 100", "");
     request->limit = (uint32_t)number;
+    const char *split_into = options_text(options, "split-into");
+    if (split_into != NULL && (!text_parse_u64(split_into, 3, &number) || number < 2))
+        return wrong(problem, "split-into", "2 or 3", "");
+    request->split_into = split_into ? (uint32_t)number : 0;
     return ERR_NONE;
 }
 
@@ -209,36 +322,31 @@ enum err find_request_make(const struct options *options, struct arena *arena, V
     if (request == NULL)
         return wrong(problem, "child", "given too often", "");
     vacancy__v1__find_vacancies_request__init(request);
-    request->care_type = VACANCY__V1__CARE_TYPE__CARE_TYPE_SHORT_TERM;
+    /* A placement code says the kind of care, unless it is given. */
+    if (options_text(options, "placement-code") == NULL)
+        request->care_type = VACANCY__V1__CARE_TYPE__CARE_TYPE_SHORT_TERM;
     request->purpose = VACANCY__V1__PURPOSE__PURPOSE_PLACEMENT;
     request->grouping = options_flag(options, "split") ? VACANCY__V1__GROUPING__GROUPING_SPLIT
                                                        : VACANCY__V1__GROUPING__GROUPING_TOGETHER;
+    request->show_rating = options_flag(options, "show-rating");
+    if (options_flag(options, "no-why"))
+        request->explain = VACANCY__V1__EXPLAIN_WHEN__EXPLAIN_WHEN_NEVER;
     enum err err = check_needed(options, problem);
     if (err == ERR_NONE)
         err = read_children(options, arena, request, problem);
     if (err == ERR_NONE)
         err = read_codes(options, arena, request, problem);
     if (err == ERR_NONE)
+        err = read_texts(options, arena, request, problem);
+    if (err == ERR_NONE)
         err = read_avoided(options, arena, request, problem);
     if (err == ERR_NONE)
+        err = read_framework(options, arena, request, problem);
+    if (err == ERR_NONE)
         err = read_numbers(options, request, problem);
-    if (err != ERR_NONE)
-        return err;
-    request->near_postcode = (char *)options_text(options, "near");
-    request->request_reference = (char *)options_text(options, "ref");
-    if (options_text(options, "order"))
-        request->order_name = (char *)options_text(options, "order");
-    if (options_text(options, "starts"))
-        request->starts_on = (char *)options_text(options, "starts");
-    request->languages = arena_alloc(arena, LIST_MAX * sizeof *request->languages);
-    const char *value;
-    while ((value = options_nth(options, "language", request->n_languages)) != NULL) {
-        if (request->languages == NULL || request->n_languages == LIST_MAX)
-            return wrong(problem, "language", "given too often", "");
-        request->languages[request->n_languages++] = (char *)value;
-    }
-    *out = request;
-    return ERR_NONE;
+    if (err == ERR_NONE)
+        *out = request;
+    return err;
 }
 
 void find_flag_of_field(char field[PROBLEM_FIELD_BYTES])
@@ -247,16 +355,42 @@ void find_flag_of_field(char field[PROBLEM_FIELD_BYTES])
         const char *field, *flag;
         bool numbered; /* say which of them */
     } known[] = {
-        {"near_postcode", "near", false},  {"children", "child", true},
-        {"care_type", "type", false},      {"request_reference", "ref", false},
-        {"purpose", "purpose", false},     {"starts_on", "starts", false},
-        {"grouping", "split", false},      {"within_metres", "within", false},
-        {"limit", "limit", false},         {"home_features", "need", true},
-        {"risks", "risk", true},           {"no_pets", "no-pet", true},
-        {"alongside", "alongside", false}, {"avoid", "avoid", true},
-        {"languages", "language", true},   {"skills", "skill", true},
-        {"overrides", "allow", true},      {"order_name", "order", false},
+        {"near_postcode", "near", false},
+        {"children", "child", true},
+        {"care_type", "type", false},
+        {"request_reference", "ref", false},
+        {"purpose", "purpose", false},
+        {"starts_on", "starts", false},
+        {"grouping", "split", false},
+        {"within_metres", "within", false},
+        {"limit", "limit", false},
+        {"home_features", "need", true},
+        {"risks", "risk", true},
+        {"no_pets", "no-pet", true},
+        {"alongside", "alongside", false},
+        {"avoid", "avoid", true},
+        {"languages", "language", true},
+        {"skills", "skill", true},
+        {"overrides", "allow", true},
+        {"placement_code", "placement-code", false},
+        {"needed_by", "needed-by", false},
+        {"split_into", "split-into", false},
+        {"pets", "pets", false},
+        {"school_postcodes", "school", true},
+        {"sibling_postcodes", "sibling-at", true},
+        {"important_postcodes", "important-place", true},
+        {"communication_needs", "communication", false},
+        {"cultural_needs", "culture", false},
+        {"order_name", "order", false},
+        {"order_steps", "order-steps", false},
+        {"framework", "framework", false},
+        {"framework_tier", "framework", false},
+        {"show_rating", "show-rating", false},
+        {"explain", "no-why", false},
     };
+    static const char question[] = "question.";
+    if (strncmp(field, question, sizeof question - 1) == 0) /* ExplainVacancy's and WatchVacancies' */
+        memmove(field, field + sizeof question - 1, strlen(field + sizeof question - 1) + 1);
     size_t name_bytes = strcspn(field, ".[");
     unsigned long number = field[name_bytes] == '[' ? strtoul(field + name_bytes + 1, NULL, 10) + 1 : 0;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {

@@ -1,5 +1,5 @@
 /*
- * find_request.h - from the flags of `vacancy find` to the request, and from the hub's fields back to the flags.
+ * find_request.h - from the flags of `vacancy find` to the question, and from the hub's fields back to the flags.
  *
  * Not here: whether values make sense; the hub decides that and names the field. Thread: the client's one thread.
  */

@@ -26,7 +26,7 @@ struct made {
 
 static enum err make(struct made *made, const char *words)
 {
-    static char line[512];
+    static char line[1024];
     const char *argv[64];
     int argc = 0;
     const struct option_spec *const tables[2] = {find_options, NULL};
@@ -80,6 +80,85 @@ static void flags_make_a_request(void **state)
     drop(&made);
 }
 
+/* The rest of the placements standard v2, the order, and what is to be told. */
+static void every_field_has_its_flag(void **state)
+{
+    (void)state;
+    struct made made;
+    assert_int_equal(make(&made, "--near LS6 --child 8:F --child 10:F --ref 383-204417 --needed-by 5-days-or-more "
+                                 "--starts 2026-12-01 --placement-code u4 --school LS61 --school LS2 --sibling-at BD1 "
+                                 "--important-place HX1 --communication bsl,Makaton --communication esol "
+                                 "--culture required --pets not-known --order 383-ours "
+                                 "--order-steps within-rules,area --order-steps FRESH --framework E08000035:2 "
+                                 "--show-rating --no-why --split-into 2"),
+                     ERR_NONE);
+    const Vacancy__V1__FindVacanciesRequest *r = made.request;
+    assert_int_equal(r->needed_by, VACANCY__V1__NEEDED_BY__NEEDED_BY_5_DAYS_OR_MORE);
+    assert_int_equal(r->placement_code, VACANCY__V1__PLACEMENT_CODE__PLACEMENT_CODE_U4);
+    assert_int_equal(r->care_type, 0); /* the code says it */
+    assert_int_equal(r->n_school_postcodes, 2);
+    assert_string_equal(r->school_postcodes[1], "LS2");
+    assert_int_equal(r->n_sibling_postcodes, 1);
+    assert_string_equal(r->sibling_postcodes[0], "BD1");
+    assert_int_equal(r->n_important_postcodes, 1);
+    assert_string_equal(r->important_postcodes[0], "HX1");
+    assert_int_equal(r->n_communication_needs, 3);
+    assert_int_equal(r->communication_needs[0], VACANCY__V1__COMMUNICATION_NEED__COMMUNICATION_NEED_BSL);
+    assert_int_equal(r->communication_needs[1], VACANCY__V1__COMMUNICATION_NEED__COMMUNICATION_NEED_MAKATON);
+    assert_int_equal(r->communication_needs[2], VACANCY__V1__COMMUNICATION_NEED__COMMUNICATION_NEED_ESOL);
+    assert_int_equal(r->cultural_needs, VACANCY__V1__CULTURAL_NEEDS__CULTURAL_NEEDS_REQUIRED);
+    assert_int_equal(r->pets, VACANCY__V1__PETS_WISH__PETS_WISH_NOT_KNOWN);
+    assert_string_equal(r->order_name, "383-ours");
+    assert_int_equal(r->n_order_steps, 3);
+    assert_int_equal(r->order_steps[1], VACANCY__V1__ORDER_STEP__ORDER_STEP_AREA);
+    assert_int_equal(r->order_steps[2], VACANCY__V1__ORDER_STEP__ORDER_STEP_FRESH);
+    assert_string_equal(r->framework, "E08000035");
+    assert_int_equal(r->framework_tier, 2);
+    assert_true(r->show_rating);
+    assert_int_equal(r->explain, VACANCY__V1__EXPLAIN_WHEN__EXPLAIN_WHEN_NEVER);
+    assert_int_equal(r->split_into, 2);
+    drop(&made);
+    assert_int_equal(make(&made, "--near LS6 --child 8:F --ref 383-204417 --placement-code U6 --type bridging "
+                                 "--framework yorkshire"),
+                     ERR_NONE);
+    assert_int_equal(made.request->care_type, VACANCY__V1__CARE_TYPE__CARE_TYPE_BRIDGING);
+    assert_string_equal(made.request->framework, "yorkshire");
+    assert_int_equal(made.request->framework_tier, 0);
+    assert_int_equal(made.request->explain, 0);
+    drop(&made);
+}
+
+/* A wrong value is answered with what is accepted. */
+static void wrong_values_are_told_what_is_accepted(void **state)
+{
+    (void)state;
+    static const char *const table[][3] = {
+        {"--needed-by soon", "--needed-by", "one of TODAY, UNDER_5_DAYS, 5_DAYS_OR_MORE"},
+        {"--placement-code K1", "--placement-code", "one of U4, U5, U6"},
+        {"--communication bsl,french", "--communication", "one of ESOL, BSL, MAKATON, OTHER, NONE"},
+        {"--communication bsl,", "--communication", "one of ESOL, BSL, MAKATON, OTHER, NONE"},
+        {"--culture yes", "--culture", "one of REQUIRED, NOT_REQUIRED, NOT_KNOWN, OTHER"},
+        {"--pets dog", "--pets", "one of MUST, CAN, NO, NOT_KNOWN"},
+        {"--pets must,can", "--pets", "one of MUST, CAN, NO, NOT_KNOWN"},
+        {"--order-steps area,price", "--order-steps", "one of WITHIN_RULES, DISTANCE_BAND, SCHOOL_KEY_STAGE_4, "},
+        {"--split-into 4", "--split-into", "2 or 3"},
+        {"--split-into 1", "--split-into", "2 or 3"},
+        {"--split-into two", "--split-into", "2 or 3"},
+        {"--framework E08000035:0", "--framework", "tier, 1 to 99, as E08000035:2"},
+        {"--framework E08000035:100", "--framework", "tier, 1 to 99, as E08000035:2"},
+        {"--framework :2", "--framework", "a GSS code or a framework's id"},
+    };
+    for (size_t i = 0; i < COUNT(table); i++) {
+        struct made made;
+        char line[256];
+        snprintf(line, sizeof line, "--near LS6 --child 4:F --ref 383-204417 %s", table[i][0]);
+        assert_int_equal(make(&made, line), ERR_INVALID);
+        assert_string_equal(made.problem.field, table[i][1]);
+        assert_non_null(strstr(made.problem.text, table[i][2]));
+        drop(&made);
+    }
+}
+
 static void wrong_flags_are_named(void **state)
 {
     (void)state;
@@ -117,6 +196,19 @@ static void fields_become_flags(void **state)
         {"starts_on", "--starts"},
         {"", ""},
         {"unheard_of", "unheard_of"},
+        {"question.school_postcodes[1]", "--school 2"},
+        {"question.near_postcode", "--near"},
+        {"sibling_postcodes[0]", "--sibling-at 1"},
+        {"important_postcodes[3]", "--important-place 4"},
+        {"order_steps[0]", "--order-steps"},
+        {"communication_needs[1]", "--communication"},
+        {"placement_code", "--placement-code"},
+        {"needed_by", "--needed-by"},
+        {"framework_tier", "--framework"},
+        {"split_into", "--split-into"},
+        {"cultural_needs", "--culture"},
+        {"pets", "--pets"},
+        {"order_name", "--order"},
     };
     for (size_t i = 0; i < COUNT(table); i++) {
         char field[PROBLEM_FIELD_BYTES];
@@ -306,6 +398,8 @@ int main(void)
     screen_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flags_make_a_request),
+        cmocka_unit_test(every_field_has_its_flag),
+        cmocka_unit_test(wrong_values_are_told_what_is_accepted),
         cmocka_unit_test(wrong_flags_are_named),
         cmocka_unit_test(fields_become_flags),
         cmocka_unit_test(an_answer_reads_well),
