@@ -211,9 +211,6 @@ void siblings_part(const struct criteria *criteria, uint32_t children, struct cr
     out->grouping = GROUPING_TOGETHER;
     out->overrides &= ~(1u << OVERRIDE_UNCONFIRMED);
     out->limit = PART_HOMES_MAX;
-    for (uint32_t i = 0; i < criteria->step_count; i++)
-        out->rating_asked |= criteria->steps[i] == STEP_RATING; /* told of a part as of any option */
-    out->step_count = 0; /* the nearest */
     out->unexplained = true;
     out->split_into = 0;
 }
@@ -241,6 +238,7 @@ static enum err search_for(struct siblings *s, struct part *part)
 {
     s->searching = (uint32_t)(part - s->rows);
     siblings_part(s->criteria, children_of(s, part->bunch, 0), &s->part_criteria);
+    s->part_criteria.step_count = 0; /* the nearest */
     s->search = search_new(s->match, s->version, &s->part_criteria);
     return s->search ? ERR_NONE : ERR_LIMIT;
 }

@@ -246,7 +246,7 @@ MUTANTS = {
                              "while (at < s->split_count)"),
     "farthest of three homes": (SIBLINGS, "if (metres > split.found.between_metres)", "if (j == 0 && metres > split.found.between_metres)"),
     "a part of siblings kept together": (SIBLINGS, "out->grouping = GROUPING_TOGETHER;", ";"),
-    "a part's nearest homes": (SIBLINGS, "out->step_count = 0; /* the nearest */", ";"),
+    "a part's nearest homes": (SIBLINGS, "s->part_criteria.step_count = 0; /* the nearest */", ";"),
     "a home of a part within": (SIBLINGS, "if (within == NULL || within->size < 2)", "if (within == NULL)"),
     "the largest part first": (SIBLINGS, "if (home.children_taken < before->children_taken ||",
                                "if (home.children_taken > before->children_taken ||"),
