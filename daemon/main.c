@@ -12,7 +12,7 @@
 #include "daemon/command_line.h"
 #include "daemon/federated.h"
 #include "daemon/gazetteer/import.h"
-#include "daemon/match/match.h"
+#include "daemon/match/match_watch.h"
 #include "daemon/net/net.h"
 #include "daemon/options.h"
 #include "daemon/register/backup_restore.h"
@@ -346,6 +346,7 @@ static void on_stopping(void *ctx)
     struct hub *hub = ctx;
     sd_notify(0, "STOPPING=1");
     health_set(hub->health, HEALTH_STOPPING);
+    match_watch_end(hub->match);
 }
 
 static enum err start(struct hub *hub, struct problem *problem)

@@ -34,6 +34,8 @@ struct call_handler {
     void (*orphaned)(const struct mail *mail);
     /* The send queue has room again (after call_send returned false), or call_yield's turn has come. */
     void (*writable)(struct call *call);
+    /* The moment that call_wake_at asked for has come. */
+    void (*due)(struct call *call);
     /* Over: finished, cancelled, past its deadline. Free call_state. */
     void (*closed)(struct call *call);
 };
@@ -54,6 +56,7 @@ struct call_ops {
     void (*set_reading)(struct call *call, bool on);
     void (*yield)(struct call *call);
     const struct tls_peer *(*peer)(struct call *call);
+    void (*wake_at)(struct call *call, int64_t boot_ms);
 };
 
 struct call {
@@ -95,6 +98,11 @@ static inline void call_set_reading(struct call *call, bool on)
 static inline void call_yield(struct call *call)
 {
     call->ops->yield(call);
+}
+/* Asks for due() once, at this moment of the boot clock; in place of what it asked for before. */
+static inline void call_wake_at(struct call *call, int64_t boot_ms)
+{
+    call->ops->wake_at(call, boot_ms);
 }
 /* Who calls, as TLS proved it. */
 static inline const struct tls_peer *call_peer(struct call *call)

@@ -26,7 +26,7 @@ struct live_call {
     bool in_use, yielded;
     enum err outcome;
     int64_t began_boot_ms;
-    struct timer deadline;
+    struct timer deadline, wake;
     struct arena arena;
     struct live_call *next; /* of the free, or of those that yielded */
 };
@@ -44,6 +44,7 @@ static const struct call_ops ops;
 /* --- the pool -------------------------------------------------------------------------------------------------- */
 
 static void on_deadline(struct timer *timer);
+static void on_wake(struct timer *timer);
 
 static void add_chunk(struct calls *calls)
 {
@@ -56,6 +57,7 @@ static void add_chunk(struct calls *calls)
         chunk[i].calls = calls;
         chunk[i].slot = calls->chunk_count * CHUNK_CALLS + i;
         chunk[i].deadline.due = on_deadline;
+        chunk[i].wake.due = on_wake;
         arena_init(&chunk[i].arena, CALL_ARENA_BYTES);
         chunk[i].next = calls->free;
         calls->free = &chunk[i];
@@ -160,6 +162,7 @@ static void end(struct live_call *call)
     struct calls *calls = call->calls;
     const struct call_handler *handler = call->call.method->handler;
     timer_cancel(calls->options.timers, &call->deadline);
+    timer_cancel(calls->options.timers, &call->wake);
     call->entered++; /* so that a finish in closed() ends nothing twice */
     if (handler->closed != NULL)
         handler->closed(&call->call);
@@ -205,6 +208,14 @@ static void on_deadline(struct timer *timer)
     struct problem problem;
     problem_set(&problem, ERR_DEADLINE, "", "the call's deadline has passed; what it asked for may still happen");
     calls_fail(call, &problem);
+}
+
+static void on_wake(struct timer *timer)
+{
+    struct live_call *call = (struct live_call *)((char *)timer - offsetof(struct live_call, wake));
+    enter(call);
+    call->call.method->handler->due(&call->call);
+    leave(call);
 }
 
 /* --- what the stream tells ------------------------------------------------------------------------------------- */
@@ -352,6 +363,13 @@ static void op_yield(struct call *call)
     live->calls->options.again(live->calls->options.again_ctx);
 }
 
+static void op_wake_at(struct call *call, int64_t boot_ms)
+{
+    struct live_call *live = (struct live_call *)call;
+    if (live->stream != NULL)
+        timer_set(live->calls->options.timers, &live->wake, boot_ms);
+}
+
 static const struct tls_peer *op_peer(struct call *call)
 {
     return ((struct live_call *)call)->peer;
@@ -365,4 +383,5 @@ static const struct call_ops ops = {
     .set_reading = op_set_reading,
     .yield = op_yield,
     .peer = op_peer,
+    .wake_at = op_wake_at,
 };

@@ -20,6 +20,8 @@ extern const struct call_handler submit_handler;
 extern const struct call_handler find_vacancies_handler;
 /* placement_explain.c */
 extern const struct call_handler explain_vacancy_handler;
+/* placement_watch.c */
+extern const struct call_handler watch_vacancies_handler;
 /* hub.c */
 extern const struct call_handler put_agency_handler, list_agencies_handler, suspend_principal_handler,
     get_status_handler;

@@ -22,6 +22,10 @@ bool question_take(struct call *call, const struct principal *team, const struct
                    const Vacancy__V1__FindVacanciesRequest *in, struct question *out)
     __attribute__((warn_unused_result));
 
+/* The ages anew, into `arena`, for a question that is asked again at its as_of. False: the arena's limit. */
+bool question_take_ages(struct call *call, struct arena *arena, struct question *question)
+    __attribute__((warn_unused_result));
+
 /* Vacancy ids as the team sees them, and the national reference of each one's carer, by which "who looked" finds it
  * when the vacancy is long over. */
 #define DISCLOSED_MAX (2 * OPTIONS_MAX + SPLITS_MAX * SPLIT_HOMES_MAX)

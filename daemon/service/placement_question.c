@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static bool take_ages(struct call *call, struct question *question)
+bool question_take_ages(struct call *call, struct arena *arena, struct question *question)
 {
     struct replica *replica = call_context(call)->replica;
     struct replica_age ages[ROSTER_REGIONS_MAX];
@@ -13,7 +13,7 @@ static bool take_ages(struct call *call, struct question *question)
         return true;
     size_t count =
         replica_ages(replica, question->criteria.as_of_ms, clock_boot_ms(call->clock), ages, ROSTER_REGIONS_MAX);
-    struct replica_age *kept = arena_alloc(call->arena, count * sizeof *ages);
+    struct replica_age *kept = arena_alloc(arena, count * sizeof *ages);
     if (kept == NULL)
         return false;
     memcpy(kept, ages, count * sizeof *ages);
@@ -39,7 +39,7 @@ bool question_take(struct call *call, const struct principal *team, const struct
         call_finish(call, &problem);
         return false;
     }
-    if (!take_texts(call, &out->frame) || !take_ages(call, out)) {
+    if (!take_texts(call, &out->frame) || !question_take_ages(call, call->arena, out)) {
         call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
         return false;
     }

@@ -30,6 +30,7 @@ static const struct rpc_method methods[] = {
     METHOD("AgencyService", "Submit", CALL_BIDI, submit, submit_handler),
     METHOD("PlacementService", "FindVacancies", CALL_UNARY, find_vacancies, find_vacancies_handler),
     METHOD("PlacementService", "ExplainVacancy", CALL_UNARY, explain_vacancy, explain_vacancy_handler),
+    METHOD("PlacementService", "WatchVacancies", CALL_SERVER_STREAM, watch_vacancies, watch_vacancies_handler),
     METHOD("FederationService", "Follow", CALL_BIDI, follow, follow_handler),
     METHOD("FederationService", "FetchSnapshot", CALL_SERVER_STREAM, fetch_snapshot, fetch_snapshot_handler),
     METHOD("HubService", "PutAgency", CALL_UNARY, put_agency, put_agency_handler),

@@ -96,8 +96,13 @@ static const struct tls_peer *op_peer(struct call *call)
     return &((struct fake_call *)call)->peer;
 }
 
+static void op_wake_at(struct call *call, int64_t boot_ms)
+{
+    ((struct fake_call *)call)->wake_boot_ms = boot_ms;
+}
+
 static const struct call_ops ops = {op_send,        op_finish, op_reserve_reply, op_unreserve_reply,
-                                    op_set_reading, op_yield,  op_peer};
+                                    op_set_reading, op_yield,  op_peer,          op_wake_at};
 
 /* --- host ------------------------------------------------------------------------------------------------------ */
 
@@ -143,6 +148,11 @@ bool fake_host_turn(struct fake_host *host)
     bool any = deliver(host);
     for (struct fake_call *fake = host->calls, *next; fake != NULL; fake = next) {
         next = fake->next;
+        if (!fake->finished && fake->wake_boot_ms != 0 && fake->wake_boot_ms <= clock_boot_ms(host->clock)) {
+            fake->wake_boot_ms = 0;
+            any = true;
+            fake->call.method->handler->due(&fake->call);
+        }
         if (fake->finished || !fake->wants_turn)
             continue;
         fake->wants_turn = false;

@@ -32,6 +32,7 @@ struct fake_call {
     size_t response_count, response_capacity;
     uint32_t room; /* responses that the client takes before send says "no more"; UINT32_MAX: any number */
     bool waits_for_room, wants_turn, reading, finished, closed;
+    int64_t wake_boot_ms; /* 0: not asked for */
     uint32_t reserved;
     struct problem problem; /* code ERR_NONE: OK */
 };
@@ -53,7 +54,8 @@ void fake_host_init(struct fake_host *host, const struct rpc_method *methods, si
                     const struct clock_source *clock);
 /* Destroys the calls that are left; their late replies are orphaned first. */
 void fake_host_finish(struct fake_host *host);
-/* Delivers replies that have come, and gives turns to calls that yielded. False: there was nothing to do. */
+/* Delivers replies that have come, wakes calls that are due, and gives turns to calls that yielded. False: there was
+ * nothing to do. */
 bool fake_host_turn(struct fake_host *host);
 
 /* Aborts for a path that isn't in the table. */

@@ -31,7 +31,7 @@ static struct {
     struct calls *calls;
     int again;
     /* what the handler of the test heard */
-    int messages, half_closed, resumed, orphaned, writable, closed;
+    int messages, half_closed, resumed, orphaned, writable, due, closed;
     bool in_handler;
     void (*on_message)(struct call *call);
     void (*on_closed)(struct call *call);
@@ -91,6 +91,12 @@ static void on_writable(struct call *call)
     if (world.writable < 3)
         call_yield(call);
 }
+static void on_due(struct call *call)
+{
+    world.due++;
+    if (world.due == 1)
+        call_wake_at(call, world.now_ms + 30);
+}
 static void on_closed(struct call *call)
 {
     assert_false(world.in_handler);
@@ -98,8 +104,8 @@ static void on_closed(struct call *call)
     if (world.on_closed != NULL)
         world.on_closed(call);
 }
-static const struct call_handler handler = {on_message,  on_half_closed, on_resumed,
-                                            on_orphaned, on_writable,    on_closed};
+static const struct call_handler handler = {on_message,  on_half_closed, on_resumed, on_orphaned,
+                                            on_writable, on_due,         on_closed};
 
 static const struct rpc_method methods[] = {
     {.path = "/s/Unary", .kind = CALL_UNARY, .handler = &handler},
@@ -312,6 +318,43 @@ static void a_late_reply_is_an_orphan(void **state)
     assert_int_equal(world.orphaned, 2);
 }
 
+static void wake_in_20(struct call *call)
+{
+    call_wake_at(call, world.now_ms + 5);
+    call_wake_at(call, world.now_ms + 20);
+}
+
+static void wake_and_finish(struct call *call)
+{
+    call_wake_at(call, world.now_ms + 20);
+    call_finish(call, NULL);
+    call_wake_at(call, world.now_ms + 20);
+}
+
+static void a_call_is_woken_when_it_asked(void **state)
+{
+    (void)state;
+    struct stream stream;
+    world.on_message = wake_in_20;
+    struct live_call *call = begin("/s/Bidi", &stream, -1);
+    calls_message(call, NULL);
+    pass(19);
+    assert_int_equal(world.due, 0);
+    pass(1);
+    assert_int_equal(world.due, 1);
+    pass(30);
+    assert_int_equal(world.due, 2);
+    pass(1000);
+    assert_int_equal(world.due, 2);
+    calls_message(call, NULL);
+    calls_gone(call, ERR_CANCELLED);
+    world.on_message = wake_and_finish;
+    calls_message(begin("/s/Unary", &stream, -1), NULL);
+    pass(1000);
+    assert_int_equal(world.due, 2); /* those are over */
+    assert_int_equal(world.closed, 2);
+}
+
 static void reserve_all(struct call *call)
 {
     struct reply_address unused;
@@ -392,6 +435,7 @@ int main(void)
         TEST(calls_beyond_the_limit_are_refused),
         TEST(a_reply_finds_its_call),
         TEST(a_late_reply_is_an_orphan),
+        TEST(a_call_is_woken_when_it_asked),
         TEST(places_for_replies_run_out_and_come_back),
         TEST(a_yield_is_one_turn),
         TEST(bad_input_ends_the_call),
