@@ -320,20 +320,51 @@ static void test_nothing_there_is_recorded(void **state)
 
 #define MANY 40000 /* some slices of work */
 
-/* So many homes, one after the other away from the middle of Leeds; the last one's id is MANY. */
-static void offer_many(void)
+/* So many homes, one after the other away from the middle of Leeds; the last one's id is `count`. Of every `lapsing`th
+ * the confirmation has run out; 0: of none. */
+static void offer_many(uint32_t count, uint32_t lapsing)
 {
-    for (uint32_t i = 1; i <= MANY;) {
+    for (uint32_t i = 1; i <= count;) {
         struct fixture_batch batch;
         fixture_begin(&batch);
-        for (; i <= MANY && batch.commit.count < FIXTURE_BATCH; i++) {
+        for (; i <= count && batch.commit.count < FIXTURE_BATCH; i++) {
             struct offer offer;
             fixture_offer(&offer, i, 430000 + i, 433500 + i);
-            offer.valid_until_ms = hub.now_ms + 1000;
+            offer.valid_until_ms = hub.now_ms + (lapsing > 0 && i % lapsing == 0 ? -1000 : 1000);
             fixture_put(&batch, i, &offer);
         }
         fixture_commit(&batch, hub.match, 1000 + i);
     }
+}
+
+/* The longest answer there is fits, and all of it is on the trail: two ids for each vacancy, in records of 128. */
+static void test_the_longest_answer(void **state)
+{
+    (void)state;
+    Vacancy__V1__Override unconfirmed = VACANCY__V1__OVERRIDE__OVERRIDE_UNCONFIRMED;
+    offer_many(300, 2);
+    find_init();
+    F.limit = OPTIONS_MAX;
+    F.n_overrides = 1;
+    F.overrides = &unconfirmed;
+    F.n_languages = 4;
+    F.n_avoid = 1;
+    F.cultural_needs = VACANCY__V1__CULTURAL_NEEDS__CULTURAL_NEEDS_REQUIRED;
+    F.needed_by = VACANCY__V1__NEEDED_BY__NEEDED_BY_TODAY;
+    F.framework = (char *)"white-rose";
+    F.show_rating = true;
+    F.n_school_postcodes = F.n_sibling_postcodes = F.n_important_postcodes = 1;
+    F.school_postcodes = F.sibling_postcodes = F.important_postcodes = (char *[]){(char *)"LS6 1"};
+    uint64_t shown = fake_hub_shown(&hub);
+    struct fake_call *call = fake_hub_ask(&hub, FAKE_TEAM, FIND, &find.request.base);
+    const Vacancy__V1__FindVacanciesResponse *out = fake_hub_answer(call);
+    assert_int_equal(out->n_options, OPTIONS_MAX);
+    assert_int_equal(out->n_phone_first, OPTIONS_MAX);
+    for (size_t i = 0; i < OPTIONS_MAX; i++)
+        assert_true(!out->options[i]->unconfirmed && out->phone_first[i]->unconfirmed &&
+                    out->options[i]->n_reasons > 15);
+    assert_true(fake_hub_shown(&hub) - shown == (2 * 2 * OPTIONS_MAX + 127) / 128);
+    fake_call_destroy(call);
 }
 
 /* Issue 4 item 6: one that takes long gives the others on its worker their turns, and can be left in the middle. */
@@ -344,7 +375,7 @@ static void test_long_questions_yield(void **state)
     struct tls_peer peer = fake_peer(FAKE_TEAM, issuer);
     Vacancy__V1__ExplainVacancyRequest explain = VACANCY__V1__EXPLAIN_VACANCY_REQUEST__INIT;
     char id[ID_TEXT_BYTES];
-    offer_many();
+    offer_many(MANY, 0);
     find_init();
     id_format(MANY, id);
     F.order_name = (char *)"nearest";
@@ -590,12 +621,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_find_fields),          TEST(test_find_roles),
-        TEST(test_find_answers),         TEST(test_find_shows_no_carer),
-        TEST(test_nothing_unrecorded),   TEST(test_nothing_there_is_recorded),
-        TEST(test_long_questions_yield), TEST(test_listing_with_a_slow_reader),
-        TEST(test_listing_filters),      TEST(test_hub_state),
-        TEST(test_audit_proves_itself),
+        TEST(test_find_fields),          TEST(test_find_roles),         TEST(test_find_answers),
+        TEST(test_find_shows_no_carer),  TEST(test_nothing_unrecorded), TEST(test_nothing_there_is_recorded),
+        TEST(test_long_questions_yield), TEST(test_the_longest_answer), TEST(test_listing_with_a_slow_reader),
+        TEST(test_listing_filters),      TEST(test_hub_state),          TEST(test_audit_proves_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
