@@ -157,7 +157,7 @@ static enum err put_off(struct match_search *fresh, struct match_search **resume
 enum err match_find(struct match *match, const struct criteria *criteria, uint32_t work_budget, struct arena *arena,
                     struct answer *answer, struct match_search **resume)
 {
-    struct match_search fresh, *s = resume != NULL && *resume != NULL ? *resume : &fresh;
+    struct match_search fresh = {0}, *s = resume != NULL && *resume != NULL ? *resume : &fresh;
     enum err err = ERR_NONE;
     *answer = (struct answer){0};
     if (s == &fresh)

@@ -215,23 +215,24 @@ void siblings_part(const struct criteria *criteria, uint32_t children, struct cr
     out->split_into = 0;
 }
 
-/* What has to be known before this part is: a part within it that isn't, or itself. NULL: nobody takes it, because
- * nobody takes a part within it. */
-static struct part *first_unknown(const struct siblings *s, struct part *part)
+/* What has to be known before *part is: a part within it that isn't, or itself. False: nobody takes it, because nobody
+ * takes a part within it. */
+static bool first_unknown(const struct siblings *s, struct part **part)
 {
     for (uint32_t kind = 0; kind < s->kind_count;) {
-        struct part *within = of_kind(part->bunch, kind) ? part_of(s, part->bunch - one_of_kind(kind)) : NULL;
+        bunch whole = (*part)->bunch;
+        struct part *within = of_kind(whole, kind) ? part_of(s, whole - one_of_kind(kind)) : NULL;
         kind++;
         if (within == NULL || within->size < 2)
             continue;
         if (within->known && within->count == 0)
-            return NULL;
+            return false;
         if (!within->known) {
-            part = within;
+            *part = within;
             kind = 0;
         }
     }
-    return part;
+    return true;
 }
 
 static enum err search_for(struct siblings *s, struct part *part)
@@ -246,8 +247,8 @@ static enum err search_for(struct siblings *s, struct part *part)
 /* One step towards knowing a part. */
 static enum err look_for(struct siblings *s, struct part *part)
 {
-    struct part *first = first_unknown(s, part);
-    if (first != NULL)
+    struct part *first = part;
+    if (first_unknown(s, &first))
         return search_for(s, first);
     part->known = true;
     return ERR_NONE;
@@ -408,10 +409,11 @@ static uint32_t metres_between(const struct part_home *a, const struct part_home
                                 (int32_t)b->group->point_e_metres[b->lane], (int32_t)b->group->point_n_metres[b->lane]);
 }
 
-static void try_homes(struct siblings *s, const struct part *const parts[], const struct part_home *const homes[])
+static void try_homes(struct siblings *s, const struct part *const parts[], const struct part_home *const homes[],
+                      uint32_t count)
 {
-    struct ranked_split split = {.largest = parts[0]->size, .found.part_count = s->homes};
-    for (uint32_t i = 0; i < s->homes; i++) {
+    struct ranked_split split = {.largest = parts[0]->size, .found.part_count = count};
+    for (uint32_t i = 0; i < count; i++) {
         split.found.parts[i].home = found_of(parts[i], homes[i]);
         split.found.from_home_metres += homes[i]->distance_metres;
         for (uint32_t j = 0; j < i; j++) {
@@ -439,16 +441,16 @@ static uint32_t try_third(struct siblings *s, const struct part *const parts[], 
                  second = band_of(apart_squared(homes[1], homes[2]));
         if (!no_better(s, first > second ? first : second, sum) && !one_home(homes[0], homes[2]) &&
             !one_home(homes[1], homes[2]))
-            try_homes(s, parts, homes);
+            try_homes(s, parts, homes, 3);
     }
     return k;
 }
 
 /* All homes of a way's parts with each other; returns how many combinations were looked at. */
-static uint32_t combine(struct siblings *s, const struct part *const parts[])
+static uint32_t combine(struct siblings *s, const struct part *const parts[], uint32_t count)
 {
     const struct part_home *homes[SPLIT_HOMES_MAX];
-    uint32_t looked = 0, third = s->homes == 3 ? parts[2]->homes[0].distance_metres : 0;
+    uint32_t looked = 0, third = count == 3 ? parts[2]->homes[0].distance_metres : 0;
     for (uint32_t i = 0; i < parts[0]->count; i++) {
         homes[0] = &parts[0]->homes[i];
         for (uint32_t j = 0; j < parts[1]->count; j++) {
@@ -460,10 +462,10 @@ static uint32_t combine(struct siblings *s, const struct part *const parts[])
             uint32_t band = band_of(apart_squared(homes[0], homes[1]));
             if (no_better(s, band, sum) || one_home(homes[0], homes[1]))
                 continue;
-            if (s->homes == 3)
+            if (count == 3)
                 looked += try_third(s, parts, homes, band);
             else
-                try_homes(s, parts, homes);
+                try_homes(s, parts, homes, 2);
         }
     }
     return looked;
@@ -567,6 +569,7 @@ static void next_way(struct siblings *s)
 static enum err try_way(struct siblings *s, uint64_t *looked)
 {
     struct part *parts[SPLIT_HOMES_MAX] = {&s->rows[s->by_size[s->first_at]]};
+    uint32_t count = s->homes == 2 ? 2 : 3;
     if (!parts[0]->known)
         return look_for(s, parts[0]);
     if (parts[0]->count == 0) {
@@ -574,13 +577,13 @@ static enum err try_way(struct siblings *s, uint64_t *looked)
         return ERR_NONE;
     }
     bool fits = parts_of_way(s, parts);
-    for (uint32_t i = 1; fits && i < s->homes; i++) {
+    for (uint32_t i = 1; fits && i < count; i++) {
         if (!parts[i]->known)
             return look_for(s, parts[i]);
         fits = parts[i]->count > 0;
     }
     if (fits)
-        *looked += combine(s, (const struct part *const *)parts) / COMBINATIONS_AN_OFFER;
+        *looked += combine(s, (const struct part *const *)parts, count) / COMBINATIONS_AN_OFFER;
     next_way(s);
     return ERR_NONE;
 }

@@ -474,6 +474,28 @@ static void test_a_home_for_siblings_only(void **state)
     check_splits(&world, &criteria);
 }
 
+/* Twelve children are many searches and ways: the work stops when the budget is spent, and goes on from there. */
+static void test_the_work_is_put_off(void **state)
+{
+    struct criteria criteria;
+    struct answer answer;
+    struct match_search *resume = NULL;
+    uint32_t turns = 0;
+    (void)state;
+    girls(&criteria, 12);
+    for (uint32_t i = 0; i < 20; i++)
+        put_home(1 + i, 4, 1000 * i);
+    do {
+        assert_int_equal(match_find(world.match, &criteria, 500, &world.arena, &answer, &resume), ERR_NONE);
+        turns++;
+    } while (resume != NULL);
+    assert_int_equal(answer.split_count, 3);
+    assert_true(turns > 100); /* 66 + 220 + 495 parts have homes, and each search counts as 100 offers */
+    assert_int_equal(match_find(world.match, &criteria, 500, &world.arena, &answer, &resume), ERR_NONE);
+    assert_non_null(resume);
+    match_search_abandon(resume);
+}
+
 /* Many children, no two alike: every way is tried. */
 static void test_large_groups(void **state)
 {
@@ -508,6 +530,7 @@ int main(void)
         CASE(test_no_split_when_one_home_takes_all_or_none_is_asked_for),
         CASE(test_children_alike),
         CASE(test_a_home_for_siblings_only),
+        CASE(test_the_work_is_put_off),
         CASE(test_large_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
