@@ -14,7 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A reload may have brought a list that revokes the peer: looked at once, before anything more of it is heard. */
+/* A reload may have brought a list that revokes the peer: looked at once, before anything more is heard of it or said
+ * to it. */
 static bool is_still_accepted(struct conn *conn)
 {
     const struct worker_shared *shared = worker_shared(conn->worker);
@@ -28,11 +29,18 @@ static bool is_still_accepted(struct conn *conn)
     return accepted;
 }
 
+/* True: it was, and is no more. */
+static bool shut_out(struct conn *conn)
+{
+    if (h2_conn_peer(conn->h2) == NULL || is_still_accepted(conn))
+        return false;
+    h2_conn_abort(conn->h2, "its certificate is no longer accepted: revoked, or of another authority");
+    return true;
+}
+
 static void happened(struct conn *conn, unsigned what)
 {
-    if (h2_conn_peer(conn->h2) != NULL && !is_still_accepted(conn))
-        h2_conn_abort(conn->h2, "its certificate is no longer accepted: revoked, or of another authority");
-    else
+    if (!shut_out(conn))
         h2_conn_event(conn->h2, what, worker_now_ms(conn->worker));
     worker_touch(conn->worker, conn);
 }
@@ -158,7 +166,7 @@ static void set_interest(struct conn *conn, unsigned wanted)
 void conn_settle(struct conn *conn)
 {
     int64_t now_ms = worker_now_ms(conn->worker);
-    if (conn->again)
+    if (!shut_out(conn) && conn->again)
         h2_conn_event(conn->h2, 0, now_ms);
     enum h2_turn turn = h2_conn_settle(conn->h2, now_ms);
     conn->again = turn == H2_AGAIN;
