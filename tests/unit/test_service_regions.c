@@ -10,6 +10,7 @@
 #include "vacancy/v1/placement_service.pb-c.h"
 
 #define FIND      "/vacancy.v1.PlacementService/FindVacancies"
+#define EXPLAIN   "/vacancy.v1.PlacementService/ExplainVacancy"
 #define REFERENCE 77
 #define VACANCY   4711
 #define HEX       "2222222222222222222222222222222222222222222222222222222222222222"
@@ -103,22 +104,40 @@ static int tear_down(void **state)
     return 0;
 }
 
-static const Vacancy__V1__FindVacanciesResponse *find(struct national *n)
+/* A girl of eight near the middle of Leeds. */
+struct asked {
+    Vacancy__V1__FindVacanciesRequest request;
+    Vacancy__V1__Child child, *children[1];
+};
+
+static void ask(struct asked *asked)
 {
-    Vacancy__V1__FindVacanciesRequest request = VACANCY__V1__FIND_VACANCIES_REQUEST__INIT;
-    Vacancy__V1__Child child = VACANCY__V1__CHILD__INIT, *children[] = {&child};
-    child.age_months = 96;
-    child.sex = VACANCY__V1__SEX__SEX_F;
-    request.request_reference = (char *)"383-204417";
-    request.purpose = VACANCY__V1__PURPOSE__PURPOSE_PLACEMENT;
-    request.near_postcode = (char *)"LS1 4AP";
-    request.children = children;
-    request.n_children = 1;
-    request.care_type = VACANCY__V1__CARE_TYPE__CARE_TYPE_SHORT_TERM;
+    vacancy__v1__find_vacancies_request__init(&asked->request);
+    vacancy__v1__child__init(&asked->child);
+    asked->child.age_months = 96;
+    asked->child.sex = VACANCY__V1__SEX__SEX_F;
+    asked->children[0] = &asked->child;
+    asked->request.request_reference = (char *)"383-204417";
+    asked->request.purpose = VACANCY__V1__PURPOSE__PURPOSE_PLACEMENT;
+    asked->request.near_postcode = (char *)"LS1 4AP";
+    asked->request.children = asked->children;
+    asked->request.n_children = 1;
+    asked->request.care_type = VACANCY__V1__CARE_TYPE__CARE_TYPE_SHORT_TERM;
+}
+
+static const void *answer_of(struct national *n, const char *path, const ProtobufCMessage *request)
+{
     if (n->call != NULL)
         fake_call_destroy(n->call);
-    n->call = fake_hub_ask(&n->hub, FAKE_TEAM, FIND, &request.base);
+    n->call = fake_hub_ask(&n->hub, FAKE_TEAM, path, request);
     return fake_hub_answer(n->call);
+}
+
+static const Vacancy__V1__FindVacanciesResponse *find(struct national *n)
+{
+    struct asked asked;
+    ask(&asked);
+    return answer_of(n, FIND, &asked.request.base);
 }
 
 static const Vacancy__V1__RegionPosition *position(const Vacancy__V1__FindVacanciesResponse *answer, const char *region)
@@ -150,21 +169,14 @@ static void test_missing_until_it_comes(void **state)
     fake_call_destroy(n->call);
 }
 
-static void test_found_and_disclosed(void **state)
+/* The record there has the vacancy's id, and the carer's. */
+static void assert_disclosed(struct national *n, uint64_t sequence)
 {
-    struct national *n = *state;
     struct audit_row row;
     struct arena arena;
     size_t got;
-    give(n, batch_of(n->north, 1, n->north->sequence));
-    uint64_t shown = fake_hub_shown(&n->hub);
-    const Vacancy__V1__FindVacanciesResponse *answer = find(n);
-    assert_int_equal(answer->n_options, 1);
-    assert_string_equal(answer->options[0]->region, REGION_A);
-    assert_string_equal(answer->options[0]->agency->name, "North");
-    assert_true(fake_hub_shown(&n->hub) == shown + 1);
     arena_init(&arena, 1 << 20);
-    assert_int_equal(disclosures_read(n->hub.disclosures, shown + 1, &arena, &row, 1, &got), ERR_NONE);
+    assert_int_equal(disclosures_read(n->hub.disclosures, sequence, &arena, &row, 1, &got), ERR_NONE);
     assert_int_equal(got, 1);
     Vacancy__V1__AuditRecord *record = vacancy__v1__audit_record__unpack(NULL, row.octets.size, row.octets.data);
     assert_non_null(record);
@@ -176,6 +188,45 @@ static void test_found_and_disclosed(void **state)
     assert_string_equal(record->subjects[1], text);
     vacancy__v1__audit_record__free_unpacked(record, NULL);
     arena_finish(&arena);
+}
+
+static void test_found_and_disclosed(void **state)
+{
+    struct national *n = *state;
+    give(n, batch_of(n->north, 1, n->north->sequence));
+    uint64_t shown = fake_hub_shown(&n->hub);
+    const Vacancy__V1__FindVacanciesResponse *answer = find(n);
+    assert_int_equal(answer->n_options, 1);
+    assert_string_equal(answer->options[0]->region, REGION_A);
+    assert_string_equal(answer->options[0]->agency->name, "North");
+    assert_true(fake_hub_shown(&n->hub) == shown + 1);
+    assert_disclosed(n, shown + 1);
+    fake_call_destroy(n->call);
+}
+
+/* Its hub needn't be asked. */
+static void test_explained_and_disclosed(void **state)
+{
+    struct national *n = *state;
+    struct asked asked;
+    Vacancy__V1__ExplainVacancyRequest request = VACANCY__V1__EXPLAIN_VACANCY_REQUEST__INIT;
+    char id[ID_TEXT_BYTES];
+    ask(&asked);
+    id_format(VACANCY, id);
+    request.question = &asked.request;
+    request.vacancy_id = id;
+    n->call = fake_hub_ask(&n->hub, FAKE_TEAM, EXPLAIN, &request.base);
+    assert_int_equal(n->call->problem.code, ERR_NOT_FOUND); /* not here yet */
+    give(n, batch_of(n->north, 1, n->north->sequence));
+    uint64_t shown = fake_hub_shown(&n->hub);
+    const Vacancy__V1__ExplainVacancyResponse *answer = answer_of(n, EXPLAIN, &request.base);
+    assert_true(answer->suitable && answer->ahead == 0);
+    assert_string_equal(answer->option->region, REGION_A);
+    assert_string_equal(answer->option->agency->name, "North");
+    assert_int_equal(answer->n_positions, 4);
+    assert_true(answer->as_of_ms == n->hub.now_ms);
+    assert_true(fake_hub_shown(&n->hub) == shown + 1);
+    assert_disclosed(n, shown + 1);
     fake_call_destroy(n->call);
 }
 
@@ -225,9 +276,8 @@ int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(test_missing_until_it_comes),
-        CASE(test_found_and_disclosed),
-        CASE(test_age),
+        CASE(test_missing_until_it_comes),          CASE(test_found_and_disclosed),
+        CASE(test_explained_and_disclosed),         CASE(test_age),
         CASE(test_a_region_that_leaves_the_roster),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
