@@ -177,33 +177,100 @@ static void find_ended(struct sim_call *call, const struct problem *problem)
     read_ended(call, problem, AGENCIES);
 }
 
+/* A boy of ten, short term, today, with every override; or with all but UNCONFIRMED. Borrowed by its request. */
+struct question {
+    uint32_t overrides[5];
+    Vacancy__V1__Child child, *children[1];
+    Vacancy__V1__FindVacanciesRequest request;
+    char starts_on[DATE_TEXT_BYTES];
+};
+
+static void question_init(const struct sim_hub *hub, bool unconfirmed_too, struct question *out)
+{
+    Vacancy__V1__FindVacanciesRequest *request = &out->request;
+    *out = (struct question){.overrides = {OVERRIDE_OUTSIDE_TERMS, OVERRIDE_EXEMPTION, OVERRIDE_SHARED_BEDROOM,
+                                           OVERRIDE_RISK, OVERRIDE_UNCONFIRMED}};
+    vacancy__v1__child__init(&out->child);
+    vacancy__v1__find_vacancies_request__init(request);
+    out->child.age_months = CONTENT_ASKED_MONTHS;
+    out->child.sex = VACANCY__V1__SEX__SEX_M;
+    out->children[0] = &out->child;
+    date_format(date_of_wall_ms(clock_wall_ms(&hub->clock)), out->starts_on);
+    request->request_reference = (char *)"383-20441";
+    request->purpose = VACANCY__V1__PURPOSE__PURPOSE_PLACEMENT;
+    request->near_postcode = (char *)"LS1 4AB";
+    request->n_children = 1;
+    request->children = out->children;
+    request->care_type = VACANCY__V1__CARE_TYPE__CARE_TYPE_SHORT_TERM;
+    request->starts_on = out->starts_on;
+    request->overrides = (Vacancy__V1__Override *)out->overrides;
+    request->n_overrides = unconfirmed_too ? 5 : 4;
+}
+
 void traffic_find(struct sim_hub *hub)
 {
     static const struct client client = {.answered = find_answered, .ended = find_ended};
     static struct finding finding;
     struct sim *sim = hub->sim;
-    uint32_t overrides[] = {OVERRIDE_OUTSIDE_TERMS, OVERRIDE_EXEMPTION, OVERRIDE_SHARED_BEDROOM, OVERRIDE_RISK,
-                            OVERRIDE_UNCONFIRMED};
-    Vacancy__V1__Child child = VACANCY__V1__CHILD__INIT, *children[] = {&child};
-    Vacancy__V1__FindVacanciesRequest request = VACANCY__V1__FIND_VACANCIES_REQUEST__INIT;
-    char reference[] = "383-20441", near[] = "LS1 4AB", starts_on[DATE_TEXT_BYTES];
+    struct question question;
     finding = (struct finding){.unconfirmed_too = once_in(sim, 2), .limit = once_in(sim, 4) ? 2 : OPTIONS_MAX};
-    child.age_months = CONTENT_ASKED_MONTHS;
-    child.sex = VACANCY__V1__SEX__SEX_M;
-    date_format(date_of_wall_ms(clock_wall_ms(&hub->clock)), starts_on);
-    request.request_reference = reference;
-    request.purpose = VACANCY__V1__PURPOSE__PURPOSE_PLACEMENT;
-    request.near_postcode = near;
-    request.n_children = 1;
-    request.children = children;
-    request.care_type = VACANCY__V1__CARE_TYPE__CARE_TYPE_SHORT_TERM;
-    request.starts_on = starts_on;
-    request.limit = finding.limit;
-    request.overrides = (Vacancy__V1__Override *)overrides;
-    request.n_overrides = finding.unconfirmed_too ? 5 : 4;
+    question_init(hub, finding.unconfirmed_too, &question);
+    question.request.limit = finding.limit;
     sim_note(sim, "find%s, limit %u", finding.unconfirmed_too ? ", unconfirmed too" : "", finding.limit);
     struct sim_call *call =
         call_begin(&hub->calls, "/vacancy.v1.PlacementService/FindVacancies", SIM_TEAM, &client, &finding);
+    call->shows = true;
+    call_feed(call, &question.request.base);
+    calls_turn(&hub->calls);
+}
+
+/* --- ExplainVacancy ---------------------------------------------------------------------------------------------- */
+
+struct explaining {
+    bool unconfirmed_too;
+    uint64_t vacancy_id;
+};
+
+static void explain_answered(struct sim_call *call, const ProtobufCMessage *message)
+{
+    const Vacancy__V1__ExplainVacancyResponse *response = (const Vacancy__V1__ExplainVacancyResponse *)message;
+    const struct explaining *explaining = call->user;
+    struct sim_hub *hub = call->hub;
+    struct expected expected[ROWS_MAX];
+    bool suits = false;
+    for (int unconfirmed = 0; unconfirmed <= explaining->unconfirmed_too; unconfirmed++) {
+        uint32_t count = expect_options(hub, response->as_of_ms, unconfirmed, expected);
+        suits |= expected_of(expected, count, explaining->vacancy_id) != NULL;
+    }
+    sim_require(hub->sim, response->suitable == suits, "ExplainVacancy says that what %s does%s",
+                suits ? "suits" : "doesn't suit", suits ? " not" : "");
+    sim_cover(suits ? COVERED_EXPLAINED_SUITABLE : COVERED_EXPLAINED_UNSUITABLE);
+    const char *ids[] = {response->option->vacancy_id};
+    proof_disclosed(&hub->proof, team_name(), call->call.method->path, ids, 1);
+}
+
+void traffic_explain(struct sim_hub *hub)
+{
+    static const struct client client = {.answered = explain_answered, .ended = find_ended};
+    static struct explaining explaining;
+    const struct rows *offers = proof_offers(&hub->proof);
+    Vacancy__V1__ExplainVacancyRequest request = VACANCY__V1__EXPLAIN_VACANCY_REQUEST__INIT;
+    struct question question;
+    struct offer offer;
+    char id[ID_TEXT_BYTES];
+    if (offers->count == 0)
+        return;
+    const struct row *row = &offers->at[below(hub->sim, offers->count)];
+    const struct octets octets = {row->octets, row->bytes};
+    sim_require(hub->sim, offer_decode(&octets, &offer) == ERR_NONE, "an offer can't be read");
+    explaining = (struct explaining){.unconfirmed_too = once_in(hub->sim, 2), .vacancy_id = offer.vacancy_id};
+    question_init(hub, explaining.unconfirmed_too, &question);
+    id_format(offer.vacancy_id, id);
+    request.question = &question.request;
+    request.vacancy_id = id;
+    sim_note(hub->sim, "explain %s%s", id, explaining.unconfirmed_too ? ", unconfirmed too" : "");
+    struct sim_call *call =
+        call_begin(&hub->calls, "/vacancy.v1.PlacementService/ExplainVacancy", SIM_TEAM, &client, &explaining);
     call->shows = true;
     call_feed(call, &request.base);
     calls_turn(&hub->calls);

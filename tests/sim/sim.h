@@ -92,6 +92,8 @@ _Noreturn void sim_fail(struct sim *sim, const char *format, ...) __attribute__(
     X(OPTION_UNCONFIRMED)                                                                                              \
     X(OPTION_EXPIRED_BUT_NOT_LAPSED)                                                                                   \
     X(NOTHING_FOUND)                                                                                                   \
+    X(EXPLAINED_SUITABLE)                                                                                              \
+    X(EXPLAINED_UNSUITABLE)                                                                                            \
     X(READ_REFUSED_FOR_TRAIL)                                                                                          \
     X(LISTED)                                                                                                          \
     X(SUBMIT_ANSWERED)                                                                                                 \

@@ -20,6 +20,8 @@ void traffic_cancel(struct sim_hub *hub);
 
 /* FindVacancies as a team; the answer is checked against the log's state, its disclosure against the trail. */
 void traffic_find(struct sim_hub *hub);
+/* ExplainVacancy of one of the log's offers, checked likewise. */
+void traffic_explain(struct sim_hub *hub);
 /* GetCarer, ListCarers or ListVacancies as an agency; GetStatus as the operator. */
 void traffic_read(struct sim_hub *hub);
 /* What match holds is what the log leads to, octet by octet. */
