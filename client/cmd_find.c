@@ -6,6 +6,8 @@
 #include "client/find_text.h"
 #include "client/json.h"
 
+#include <string.h>
+
 #define REQUEST_ARENA_BYTES (64u * 1024)
 
 static enum exit_code search(struct cli *cli, const Vacancy__V1__FindVacanciesRequest *request)
@@ -20,11 +22,13 @@ static enum exit_code search(struct cli *cli, const Vacancy__V1__FindVacanciesRe
         find_flag_of_field(problem.field);
         return cli_failed(cli, &problem);
     }
+    const char *reasons = options_text(&cli->options, "reasons");
+    bool all_reasons = reasons != NULL && strcmp(reasons, "all") == 0;
     const Vacancy__V1__FindVacanciesResponse *response = (const Vacancy__V1__FindVacanciesResponse *)reply;
     if (options_flag(&cli->options, "json"))
         json_print(cli->out, json_of_message(reply));
     else
-        find_text_print(cli->out, cli->width, request, response);
+        find_text_print(cli->out, cli->width, all_reasons, request, response);
     return response->n_options ? EXIT_DONE : EXIT_PARTLY;
 }
 

@@ -17,7 +17,7 @@
 #define CODES_BYTES          512
 #define FRAMEWORK_TIER_MAX   99
 
-/* A question's flags. */
+/* A question's flags: the same for find and why, so that a command line can be used for both. */
 #define QUESTION_FLAGS                                                                                                 \
     {"near", "POSTCODE", "where the child's home is: postcode, sector (LS6 1) or outcode (LS6)", false},               \
         {"child", "AGE[:SEX]",                                                                                         \
@@ -69,11 +69,23 @@
         NULL, NULL, NULL, false                                                                                        \
     }
 
+#define JSON_FLAG                                                                                                      \
+    {                                                                                                                  \
+        "json", NULL, "the whole answer as JSON", false                                                                \
+    }
+#define END_OF_FLAGS                                                                                                   \
+    {                                                                                                                  \
+        NULL, NULL, NULL, false                                                                                        \
+    }
+
 const struct option_spec find_options[] = {
     QUESTION_FLAGS,
+    {"reasons", "WHICH", "gaps (the default), with what is met in a line; or all, each in full", false},
     JSON_FLAG,
     END_OF_FLAGS,
 };
+const struct option_spec why_options[] = {QUESTION_FLAGS, JSON_FLAG, END_OF_FLAGS};
+
 static const struct {
     const char *flag, *field;
     const ProtobufCEnumDescriptor *list;
@@ -312,6 +324,9 @@ static enum err check_needed(const struct options *options, struct problem *prob
         return wrong(problem, "ref", "is needed: your authority's DfE number, a hyphen, digits, as 383-204417", "");
     if (options_flag(options, "together") && options_flag(options, "split"))
         return wrong(problem, "split", "and --together exclude each other", "");
+    const char *reasons = options_text(options, "reasons");
+    if (reasons != NULL && strcmp(reasons, "gaps") != 0 && strcmp(reasons, "all") != 0)
+        return wrong(problem, "reasons", "gaps or all", "");
     return ERR_NONE;
 }
 

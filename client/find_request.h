@@ -10,8 +10,8 @@
 #include "daemon/base/arena.h"
 #include "vacancy/v1/placement_service.pb-c.h"
 
-/* The flags of `vacancy find`. Ends with NULL. */
-extern const struct option_spec find_options[];
+/* The flags of `vacancy find` and `vacancy why`. Each ends with NULL. */
+extern const struct option_spec find_options[], why_options[];
 
 /* *out lives in the arena and borrows the options' texts. ERR_INVALID: problem->field is the flag ("--child 2"). */
 enum err find_request_make(const struct options *options, struct arena *arena, Vacancy__V1__FindVacanciesRequest **out,

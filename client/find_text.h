@@ -7,10 +7,19 @@
 
 #include "vacancy/v1/placement_service.pb-c.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
-/* Options as a table, then each with reasons, gaps, approvals and whom to call; why there are few or none. */
-void find_text_print(FILE *out, unsigned width, const Vacancy__V1__FindVacanciesRequest *request,
+/*
+ * Options as a table, then each with gaps, approvals, what is met and whom to call; those to phone first, apart; splits
+ * of siblings; why there are few or none, and what would bring more; the order in two sentences; what to ask first.
+ * all_reasons: what is met in full too.
+ */
+void find_text_print(FILE *out, unsigned width, bool all_reasons, const Vacancy__V1__FindVacanciesRequest *request,
                      const Vacancy__V1__FindVacanciesResponse *response);
+
+/* The moment for which an answer is true, and how old what the hub has of the other regions is. */
+void find_positions_print(FILE *out, unsigned width, Vacancy__V1__RegionPosition *const *positions, size_t count,
+                          int64_t as_of_ms);
 
 #endif

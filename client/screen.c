@@ -112,6 +112,16 @@ static size_t fitting_bytes(const char *text, size_t room)
     return at;
 }
 
+size_t text_line_bytes(const char *text, size_t room)
+{
+    if (text_columns(text) <= room)
+        return strlen(text);
+    size_t cut = fitting_bytes(text, room), space = cut;
+    while (space > 0 && text[space] != ' ')
+        space--;
+    return space > 0 ? space : cut;
+}
+
 void print_wrapped(FILE *out, unsigned indent, const char *label, unsigned label_columns, const char *text,
                    unsigned width)
 {
@@ -120,10 +130,7 @@ void print_wrapped(FILE *out, unsigned indent, const char *label, unsigned label
     size_t room = width > start + 20 ? width - start : 20;
     fprintf(out, "%*s%s%*s", (int)indent, "", label, (int)(label_columns - text_columns(label)), "");
     while (text_columns(rest) > room) {
-        size_t cut = fitting_bytes(rest, room), space = cut;
-        while (space > 0 && rest[space] != ' ')
-            space--;
-        size_t end = space > 0 ? space : cut;
+        size_t end = text_line_bytes(rest, room);
         fprintf(out, "%.*s\n%*s", (int)end, rest, (int)start, "");
         rest += end;
         while (*rest == ' ')

@@ -23,6 +23,9 @@ char *clean_text(const char *text, size_t max_bytes);
 /* Columns that a clean text takes (East Asian wide characters two, combining ones none). */
 size_t text_columns(const char *text);
 
+/* Bytes of the first line when a clean text is wrapped at spaces to `room` columns, at least 2. */
+size_t text_line_bytes(const char *text, size_t room);
+
 /* --- tables: every column as wide as its widest cell, the last one cut to the width ------------------------------ */
 
 struct table;
@@ -36,6 +39,8 @@ void table_column(struct table *table, const char *heading, enum table_side side
  * columns, the last one's text excepted. Those that can be left out go first, then those to the left give.
  */
 void table_may_shrink(struct table *table, size_t least);
+/* The last column is as wide as the others take it, and only cut where nothing else can give. */
+void table_keep_last(struct table *table);
 /* The next cell, row by row; cleaned and copied. */
 void table_cell(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 size_t table_rows(const struct table *table);

@@ -22,6 +22,7 @@ struct table {
         size_t least; /* may be cut down to; NEVER: may not */
     } columns[COLUMNS_MAX];
     size_t column_count;
+    bool keep_last;
     char **cells; /* row by row */
     size_t cell_count, room;
 };
@@ -54,6 +55,11 @@ void table_column(struct table *table, const char *heading, enum table_side side
 void table_may_shrink(struct table *table, size_t least)
 {
     table->columns[table->column_count - 1].least = least;
+}
+
+void table_keep_last(struct table *table)
+{
+    table->keep_last = true;
 }
 
 void table_cell(struct table *table, const char *format, ...)
@@ -122,9 +128,9 @@ static void fit(const struct table *table, unsigned indent, unsigned width, size
 {
     size_t need = indent;
     for (size_t i = 0; i < table->column_count; i++) {
-        bool last = i + 1 == table->column_count;
+        bool last = i + 1 == table->column_count && !table->keep_last;
         out[i] = table->columns[i].width;
-        need += last ? text_columns(table->columns[i].heading) : out[i] + GAP;
+        need += last ? text_columns(table->columns[i].heading) : out[i] + (i + 1 < table->column_count ? GAP : 0);
     }
     for (int leave_out = 1; leave_out >= 0; leave_out--)
         for (size_t i = 0; i < table->column_count && need > width; i++)
