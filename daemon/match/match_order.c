@@ -135,6 +135,8 @@ void order_prepare(const struct criteria *criteria, const struct gazetteer *gaze
     out->agencies = agencies;
     out->step_count = 0;
     memset(out->relations, 0, sizeof out->relations);
+    for (uint32_t i = 0; i < criteria->language_count; i++)
+        out->language_classes[i] = (uint8_t)language_class(criteria->languages[i]);
     for (uint32_t i = 0; i < criteria->step_count && i < ORDER_STEPS_MAX; i++) {
         uint8_t step = criteria->steps[i], bits = field_bits(criteria, step);
         if (bits == 0 || code_in(seen, step) || left < ORDER_KEY_FREE_BITS + bits)
@@ -280,23 +282,19 @@ static struct field area(const struct judging *j)
     return field;
 }
 
-static bool speaks_all(const struct held_offer *held, const struct criteria *criteria)
-{
-    for (uint32_t i = 0; i < criteria->language_count; i++)
-        if (!held_speaks(held, criteria->languages[i]))
-            return false;
-    return true;
-}
-
 static struct field language(const struct judging *j)
 {
     const struct criteria *criteria = j->order->criteria;
-    lanes may = j->left, met = 0;
+    lanes met = j->left;
     for (uint32_t i = 0; i < criteria->language_count; i++)
-        may &= j->group->languages[language_class(criteria->languages[i])];
-    for (; may != 0; may &= may - 1)
-        if (speaks_all(j->group->held[__builtin_ctzll(may)], criteria))
-            met |= may & -may;
+        met &= j->group->languages[j->order->language_classes[i]];
+    for (uint32_t i = 0; i < criteria->language_count; i++) {
+        if (j->order->language_classes[i] <= LANGUAGES_OF_OWN_CLASS)
+            continue;
+        for (lanes may = met; may != 0; may &= may - 1)
+            if (!held_speaks(j->group->held[__builtin_ctzll(may)], criteria->languages[i]))
+                met &= ~(may & -may);
+    }
     return three(met, j->group->languages[0]);
 }
 
@@ -332,12 +330,13 @@ static struct field fresh(const struct judging *j)
 {
     const struct fact_group *group = j->group;
     int64_t since_ms = j->order->criteria->as_of_ms - FRESH_MS;
-    lanes met = 0;
+    uint32_t hour = hour_of(since_ms);
     if (group->first_confirmed_at_ms >= since_ms || group->last_confirmed_at_ms < since_ms)
         return met_or_not(all(group->first_confirmed_at_ms >= since_ms));
-    for (lanes left = j->left; left != 0; left &= left - 1)
-        if (group->confirmed_at_ms[__builtin_ctzll(left)] >= since_ms)
-            met |= left & -left;
+    lanes met = ~below(group->confirmed_hour, HOUR_BITS, hour);
+    for (lanes left = met & below(group->confirmed_hour, HOUR_BITS, hour + 1) & j->left; left != 0; left &= left - 1)
+        if (group->confirmed_at_ms[__builtin_ctzll(left)] < since_ms)
+            met &= ~(left & -left);
     return met_or_not(met);
 }
 

@@ -51,6 +51,7 @@ struct order {
     struct {
         uint8_t step, bits, shift; /* its field in a key */
     } steps[ORDER_STEPS_MAX];
+    uint8_t language_classes[WANTED_LANGUAGES_MAX];
     uint8_t relations[AUTHORITY_NUMBERS]; /* 1 + enum authority_relation of a home there; 0: not yet looked up */
 };
 

@@ -15,8 +15,6 @@
 
 #include <string.h>
 
-#define HOUR_MS (3600 * 1000LL)
-
 static const char *const sex_words[] = {"any", "M", "F", "U"};
 static const char *const care_words[CARE_TYPE_END] = {"",
                                                       "emergency",

@@ -106,10 +106,16 @@ static uint16_t bedroom_cap(const struct offer *offer)
 
 uint32_t language_class(const char *tag)
 {
+    static const char usual[LANGUAGES_OF_OWN_CLASS][LANGUAGE_TAG_BYTES] = {
+        "pl", "ur", "pa", "bn", "gu",  "ar",  "so",  "ti",  "am",  "fa",           "ps",
+        "sq", "vi", "tr", "ro", "prs", "ckb", "kmr", "rom", "bfi", "art-x-makaton"};
     uint32_t hash = 2166136261u; /* FNV-1a */
+    for (uint32_t i = 0; i < LANGUAGES_OF_OWN_CLASS; i++)
+        if (strcmp(usual[i], tag) == 0)
+            return 1 + i;
     for (; *tag; tag++)
         hash = (hash ^ (uint8_t)*tag) * 16777619u;
-    return 1 + (hash ^ hash >> 16) % (LANGUAGE_CLASS_END - 1);
+    return 1 + LANGUAGES_OF_OWN_CLASS + (hash ^ hash >> 16) % (LANGUAGE_CLASS_END - 1 - LANGUAGES_OF_OWN_CLASS);
 }
 
 static uint32_t language_classes(const struct offer *offer)
@@ -192,6 +198,7 @@ void facts_of_offer(const struct offer *offer, const struct box *box, struct fac
         .on_call = offer->on_call,
         .many_at_home = offer->child_count > IMPACT_CHILDREN_MAX,
         .skills = offer->skills ? offer->skills : BIT(0),
+        .confirmed_hour = hour_of(offer->confirmed_at_ms),
         .languages = language_classes(offer),
         .confirmed_at_ms = offer->confirmed_at_ms,
         .authority = (uint16_t)authority_number(offer->cell.authority),

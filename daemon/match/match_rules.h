@@ -71,11 +71,22 @@ static inline uint32_t number_of_lane(const struct number *number, uint32_t lane
     X(on_call, 1)                                                                                                      \
     X(many_at_home, 1)               /* more than IMPACT_CHILDREN_MAX children, placed or not */                       \
     X(skills, SKILL_END)             /* code 0: states none */                                                         \
+    X(confirmed_hour, HOUR_BITS)     /* since 1970, begun: confirmed_at_ms is looked at for those of one hour */       \
     X(languages, LANGUAGE_CLASS_END) /* language_class of each; class 0: states none */
 
+#define HOUR_BITS 20 /* until 2089; from then on all are of one hour */
+#define HOUR_MS   (3600 * 1000LL)
+static inline uint32_t hour_of(int64_t moment_ms)
+{
+    int64_t hour = moment_ms > 0 ? moment_ms / HOUR_MS : 0, last = (1 << HOUR_BITS) - 2;
+    return (uint32_t)(hour < last ? hour : last);
+}
+
 #define IMPACT_CHILDREN_MAX 2 /* S9 (proto Rule) */
-/* Tags are many: a home whose classes have the one asked for may speak it, and its offer is then looked into. */
-#define LANGUAGE_CLASS_END 32
+/* Tags are many: the usual ones (domain.md 2.8) have a class each; a home whose classes have that of another tag may
+ * speak it, and its offer is then looked into. */
+#define LANGUAGE_CLASS_END     32
+#define LANGUAGES_OF_OWN_CLASS 21u        /* the first classes */
 uint32_t language_class(const char *tag); /* 1 to LANGUAGE_CLASS_END - 1 */
 
 /*

@@ -59,7 +59,7 @@ static void test_authority_numbers(void **state)
 
 static const char *const some_authorities[] = {LEEDS,       BRADFORD,    CORNWALL,    "E06000045", "E06000046",
                                                "E08000034", "E10000023", "W06000001", ""};
-static const char *const some_tags[] = {"pl", "ur", "bfi", "art-x-makaton", "so"};
+static const char *const some_tags[] = {"pl", "ur", "bfi", "art-x-makaton", "de", "fr", "es", "it", "pt", "zh"};
 static const char *const some_agencies[] = {"leeds", "north-one", "north-two", "rated", "unheard-of"};
 static const int32_t some_distances[] = {0, 1000, 8046, 8047, 16092, 16093, 16094, 32187, 32188, 80466, 80467, 120000};
 
@@ -136,6 +136,7 @@ static void random_criteria(struct seeded_random *random, struct criteria *crite
         criteria->children[i] = (struct child_sought){12 * up_to(random, 19), SEX_M};
     criteria->grouping = up_to(random, 1) ? GROUPING_SPLIT : GROUPING_TOGETHER;
     criteria->starts_on = FIXTURE_DAY + (date_days)up_to(random, 3);
+    criteria->as_of_ms = FIXTURE_AS_OF + (up_to(random, 1) ? HOUR / 2 : 0); /* 48 hours before: within an hour */
     criteria->home_features = few_of(random, HOME_FEATURE_END) & few_of(random, HOME_FEATURE_END);
     criteria->skills = up_to(random, 1) ? few_of(random, SKILL_END) : 0;
     criteria->overrides = up_to(random, 1) ? (uint32_t)seeded_random_next(random) & (BIT(OVERRIDE_END) - 2) : 0;
