@@ -1,7 +1,8 @@
 """What the bench pushes and asks: a register of N live vacancies and varied searches, as packed messages in files.
 
-Owns: drawing carers from the demo's nation (so terms, skills, children placed and what is free depend on each other as
-in life), each copied to further sectors of its authority until there are N; and the searches. Fixed seed.
+Owns: writing the vacancies that questions.py draws (carers of the demo's nation, so terms, skills, children placed and
+what is free depend on each other as in life; each copied to further sectors of its authority, into houses of others of
+its leaning, until there are N), the searches that placement teams might ask, and the mixed questions. Fixed seed.
 A file holds messages, each after its length (4 octets, little-endian), as tests/bench/lib/links.h reads them.
 """
 import os
@@ -14,6 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "demo")]
 
 import nation  # noqa: E402
+import questions  # noqa: E402
 import stubs  # noqa: E402
 
 SEED = 20241122
@@ -22,6 +24,7 @@ ASKED = [("SHORT_TERM", .40, (0, 17)), ("LONG_TERM", .25, (3, 16)), ("EMERGENCY"
          ("RESPITE", .05, (2, 15)), ("THERAPEUTIC", .04, (7, 16)), ("UASC", .04, (14, 17)), ("BRIDGING", .03, (10, 17)),
          ("PARENT_AND_CHILD", .02, (16, 17)), ("DISABLED_CHILDREN", .02, (3, 16))]
 METRES_IN_A_MILE = 1609.344
+KEPT = os.path.join(HERE, "..", "..", "build", "bench")
 
 
 class Codes:
@@ -79,34 +82,41 @@ def vacancy_of(messages, codes, home):
                             reserved_until=home["reserved_until"])
 
 
-def write_register(folder, model, codes, count, agencies):
+def write_register(folder, register, count, agencies):
     """AGENCY.updates for each agency: a carer, then its vacancy, `count` times in all; gives how many are VACANT."""
-    messages, rng = stubs.load(), random.Random(SEED)
+    messages, rng, codes = stubs.load(), random.Random(SEED), register.codes
     now_ms = int(time.time() * 1000)
-    homes = [home for home in model.households if home["vacancy"] != "NONE"]
     files = {agency: open(os.path.join(folder, f"{agency}.updates"), "wb") for agency in agencies}
-    templates = [(home["authority"], home["vacancy"] == "VACANT", carer_of(messages, codes, home, now_ms),
-                  vacancy_of(messages, codes, home)) for home in homes]
+    templates = [(carer_of(messages, codes, home, now_ms), vacancy_of(messages, codes, home)) for home in register.homes]
+    house_fields = ("home_features", "pets", "cannot_take")
     put, vacant = messages.SubmitRequest(), 0
     for index in range(count):
-        authority, is_vacant, carer, vacancy = templates[index % len(templates)]
-        vacant += is_vacant
+        carer, vacancy = templates[index % len(templates)]
+        house = templates[register.house[index]][0]
+        vacant += register.home_of(index)["vacancy"] == "VACANT"
         handle = files[agencies[index % len(agencies)]]
-        carer.agency_reference = vacancy.agency_reference = f"B-{index:07d}"
-        carer.home_postcode = model._sector(authority)
-        # Within the last six hours: nothing lapses while the bench runs.
-        vacancy.observed_at_ms = now_ms - rng.randrange(6 * 3600_000)
         put.Clear()
         put.tag = 2 * index + 1
         put.put_carer.carer.CopyFrom(carer)
+        for field in house_fields:
+            put.put_carer.carer.ClearField(field)
+            getattr(put.put_carer.carer, field).extend(getattr(house, field))
+        put.put_carer.carer.agency_reference = vacancy.agency_reference = reference(index)
+        put.put_carer.carer.home_postcode = register.sector[index]
         write_message(handle, put)
         put.Clear()
         put.tag = 2 * index + 2
+        # Within the last six hours: nothing lapses while the bench runs.
+        vacancy.observed_at_ms = now_ms - rng.randrange(6 * 3600_000)
         put.put_vacancy.vacancy.CopyFrom(vacancy)
         write_message(handle, put)
     for handle in files.values():
         handle.close()
     return vacant
+
+
+def reference(index):
+    return f"B-{index:07d}"
 
 
 def some(rng, table, share, most=2):
@@ -132,7 +142,6 @@ def search(messages, codes, rng, model, authorities, weights, index):
         request_reference=f"383-{200000 + index}", purpose=codes.PURPOSE["PLACEMENT"],
         near_postcode=model._sector(rng.choices(authorities, weights)[0]), care_type=codes.CARE_TYPE[care_type],
         children=children_of(messages, codes, rng, care_type, ages), grouping=codes.GROUPING["TOGETHER"],
-        order_name="nearest",  # as whoever it is compared with answers
         risks=some(rng, codes.RISK, .15), no_pets=some(rng, codes.PET, .15), skills=some(rng, codes.SKILL, .25))
     if rng.random() < .06:
         request.home_features.extend(codes.FEATURE[each] for each in ("STEP_FREE", "WHEELCHAIR"))
@@ -150,11 +159,20 @@ def search(messages, codes, rng, model, authorities, weights, index):
 
 
 def write_searches(path, model, codes, count):
+    """As placement teams ask: kinds of care, ages and needs by their shares."""
     messages, rng = stubs.load(), random.Random(SEED + 1)
     authorities, weights = list(model.weights), list(model.weights.values())
     with open(path, "wb") as handle:
         for index in range(count):
             write_message(handle, search(messages, codes, rng, model, authorities, weights, index))
+
+
+def write_questions(path, codes, found, **more):
+    """The mixed questions as requests."""
+    messages = stubs.load()
+    with open(path, "wb") as handle:
+        for index, question in enumerate(found):
+            write_message(handle, question.request(messages, codes, index, **more))
 
 
 def write_one(path, octets=b""):
@@ -163,11 +181,20 @@ def write_one(path, octets=b""):
         handle.write(struct.pack("<I", len(octets)) + octets)
 
 
-def make(folder, vacancies, agencies, searches):
-    """Writes it all; gives (files of updates by agency, file of searches, how many vacancies are VACANT)."""
-    os.makedirs(folder, exist_ok=True)
-    codes, model = Codes(stubs.load()), nation.Nation()
-    vacant = write_register(folder, model, codes, vacancies, agencies)
-    path = os.path.join(folder, "searches")
-    write_searches(path, model, codes, searches)
-    return {agency: os.path.join(folder, f"{agency}.updates") for agency in agencies}, path, vacant
+class Dataset:
+    """Written into `folder`: updates {agency: file}; searches, as teams ask; mixed, the questions of questions.py nearest
+    first and unexplained; mixed_default, the same in the default order and explained."""
+
+    def __init__(self, folder, vacancies, agencies, searches, mixed):
+        os.makedirs(folder, exist_ok=True)
+        self.codes, model = Codes(stubs.load()), nation.Nation()
+        self.register = questions.Register(model, self.codes)
+        self.vacant = write_register(folder, self.register, vacancies, agencies)
+        self.updates = {agency: os.path.join(folder, f"{agency}.updates") for agency in agencies}
+        self.searches, self.mixed, self.mixed_default = (os.path.join(folder, name)
+                                                         for name in ("searches", "mixed", "mixed-default"))
+        write_searches(self.searches, model, self.codes, searches)
+        self.questions, self.in_bin = questions.drawn(self.register, mixed, KEPT) if mixed else ([], [])
+        never = stubs.load().enum("ExplainWhen")["EXPLAIN_WHEN_NEVER"]
+        write_questions(self.mixed, self.codes, self.questions, order_name="nearest", explain=never)
+        write_questions(self.mixed_default, self.codes, self.questions)

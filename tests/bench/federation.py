@@ -413,7 +413,7 @@ def measure(bench, tool, agencies):
     with contextlib.ExitStack() as stack:
         beside = Beside(bench, stack, "one", records, 0)
         bench.federation.principals([f"agency {agency}" for agency in agencies], HOME)
-        updates = dataset.make(os.path.join(bench.work, "federation"), records // 2, agencies, 1)[0]
+        updates = dataset.Dataset(os.path.join(bench.work, "federation"), records // 2, agencies, 1, 0).updates
         with Federated(bench, [HOME, FOLLOWER]) as pair:
             pair.register(agencies)
             arguments = pair.as_agencies(agencies, updates)

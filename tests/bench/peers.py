@@ -95,17 +95,17 @@ class Cluster:
     def address(self, database):
         return f"host=127.0.0.1 port={self.port} user=bench dbname={database} sslmode=require"
 
-    def run(self, program, *arguments):
+    def run(self, program, *arguments, bound_s=120):
         path = os.path.join(self.bins, program)
         done = subprocess.run([path if os.path.exists(path) else program, *arguments], env=self.environment,
                               cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-                              stdin=subprocess.DEVNULL, timeout=120, **self.user)
+                              stdin=subprocess.DEVNULL, timeout=bound_s, **self.user)
         if done.returncode:
             raise RuntimeError(f"{program} ended with {done.returncode}:\n{done.stdout}")
         return done.stdout
 
-    def sql(self, text, database="postgres"):
-        return self.run("psql", "--quiet", "--no-psqlrc", "-d", database, "-c", text)
+    def sql(self, text, database="postgres", bound_s=120):
+        return self.run("psql", "--quiet", "--no-psqlrc", "-d", database, "-c", text, bound_s=bound_s)
 
     def make_table(self, database="postgres"):
         self.sql("CREATE TABLE vacancy (id integer PRIMARY KEY, beds integer NOT NULL, observed_at bigint NOT NULL, "
@@ -256,3 +256,62 @@ class Replication:
     def stop(self):
         self.subscriber.stop()
         self.publisher.stop()
+
+
+class Finder(Cluster):
+    """PostgreSQL with PostGIS, with a table to find the nearest vacancies in that have every token asked for: what a
+    search costs where it is all in memory and indexed for nothing but this. It writes no trail and gives no reasons.
+
+    One GiST index over the point and the tokens (intarray) of what is vacant: nearest neighbours come out of it in order,
+    and subtrees without a token are passed over. Beside it a GIN index of the tokens: the planner takes that where it
+    expects few."""
+
+    SETTINGS = ("shared_buffers = 2GB\njit = off\nrandom_page_cost = 1.0\neffective_cache_size = 6GB\nwork_mem = 32MB\n"
+                "max_connections = 100\nfsync = off\nautovacuum = off\nmax_parallel_workers_per_gather = 0\n")
+    COLUMNS = "id, card, floor(point <-> ST_SetSRID(ST_MakePoint($1::float8, $2::float8), 27700))::int"
+    FROM = "FROM place WHERE vacant AND tokens @> ${}::int[]"
+    WITHIN = ("AND ST_DWithin(point, ST_SetSRID(ST_MakePoint($1::float8, $2::float8), 27700), "
+              # What is asked for ends where the first metre beyond it begins.
+              "$3::int + 0.9999)")
+    ORDER = "ORDER BY point <-> ST_SetSRID(ST_MakePoint($1::float8, $2::float8), 27700), id LIMIT {}"
+
+    available = bool(Cluster.program and Session.library and
+                     glob.glob("/usr/share/postgresql/*/extension/postgis.control"))
+
+    def __init__(self, folder, rows, options):
+        """`rows`: a file of lines: id, E, N, whether vacant, tokens; `options`: how many an answer has at most."""
+        super().__init__(folder, self.SETTINGS)
+        self.anywhere = f"SELECT {self.COLUMNS} {self.FROM.format(3)} {self.ORDER.format(options)}"
+        self.within = f"SELECT {self.COLUMNS} {self.FROM.format(4)} {self.WITHIN} {self.ORDER.format(options)}"
+        self.sql("CREATE EXTENSION postgis")
+        self.sql("CREATE EXTENSION intarray")
+        self.sql("CREATE UNLOGGED TABLE raw (id text, e int, n int, vacant boolean, tokens int[])")
+        self.sql(f"COPY raw FROM '{rows}'")
+        self.sql("CREATE UNLOGGED TABLE place (id text COLLATE \"C\" NOT NULL, point geometry(Point, 27700) NOT NULL, "
+                 "vacant boolean NOT NULL, tokens int[] NOT NULL, card bytea NOT NULL)")
+        # In the order of the space, so that neighbours share pages. The card is what an answer shows of one.
+        self.sql("INSERT INTO place SELECT id, ST_SetSRID(ST_MakePoint(e, n), 27700), vacant, tokens, "
+                 "decode(repeat('5a', 300), 'hex') FROM raw ORDER BY ST_SetSRID(ST_MakePoint(e, n), 27700)", bound_s=600)
+        self.sql("DROP TABLE raw")
+        self.sql("CREATE INDEX ON place USING gist (point, tokens gist__intbig_ops (siglen = 64)) WHERE vacant", bound_s=900)
+        self.sql("CREATE INDEX ON place USING gin (tokens gin__int_ops) WHERE vacant", bound_s=600)
+        self.sql("VACUUM ANALYZE place", bound_s=300)
+        self.sql("CREATE EXTENSION pg_prewarm")
+        self.sql("SELECT pg_prewarm(oid) FROM pg_class WHERE relname LIKE 'place%' AND relkind IN ('r', 'i')")
+
+    def answers(self, questions, folder):
+        """[(id, metres), ...] for each of (E, N, metres, tokens), by the statements measured."""
+        path = os.path.join(folder, "questions.sql")
+        with open(path, "w", encoding="ascii") as handle:
+            handle.write(f"PREPARE anywhere AS {self.anywhere};\nPREPARE within AS {self.within};\n")
+            for e, n, metres, tokens in questions:
+                which = f"within({e}, {n}, {metres}, '{tokens}')" if metres else f"anywhere({e}, {n}, '{tokens}')"
+                handle.write(f"EXECUTE {which};\n\\echo next\n")
+        os.chmod(path, 0o644)
+        said = self.run("psql", "--quiet", "--no-psqlrc", "-At", "-d", "postgres", "-f", path)
+        return [[(line.split("|")[0], int(line.split("|")[2])) for line in part.split()]
+                for part in said.split("next\n")[:-1]]
+
+    def stop(self):
+        super().stop()
+        shutil.rmtree(self.data, ignore_errors=True)

@@ -5,7 +5,7 @@ Owns: the folder that everything runs in, the order of the measurements, the tab
 The load comes from the C programs beside this file. Nothing here is a test: a figure off its target is printed so, and
 the run succeeds. It fails only if something could not be measured.
 
-    run.py [--peers] [--vacancies N] [--seconds S] [--only search,updates,memory,federation]
+    run.py [--peers] [--vacancies N | --million] [--mixed N] [--seconds S] [--only search,updates,memory,federation]
     run.py --only federation --only-records --records 1000000      bounded memory: only when asked for
     run.py --only federation --openldap-sync    OpenLDAP's initial copy as configured by default, too: many minutes
 """
@@ -30,15 +30,17 @@ import dataset  # noqa: E402
 import federation  # noqa: E402
 import openldap  # noqa: E402
 import peers  # noqa: E402
+import searches  # noqa: E402
 from hub import BUILD, REGION, TEAM, Federation, Hub  # noqa: E402
 
 BENCH = os.path.join(ROOT, BUILD, "bench")
 RESULTS = os.path.join(ROOT, "build", "bench", "results.json")
 AGENCIES = [f"bench-{number:02d}" for number in range(1, 21)]
 OPERATOR = "operator bench"
-SEARCHES = 8192
+SEARCHES = 8192   # as teams may ask
 IDLE_CONNECTIONS = 1000
 STARTS = 3
+FILL_BOUND_S = 1200
 ROUNDS = 2   # of what is written to disk, in turn with its peer: disks have moods
 # Octets of the record that PostgreSQL's row and LMDB's value stand for: about an offer as the register stores it.
 RECORD_BYTES = 300
@@ -96,10 +98,10 @@ def step(text):
     print(text, flush=True)
 
 
-def tool(name, *arguments):
+def tool(name, *arguments, bound_s=300):
     """One of the C programs; its JSON."""
     done = subprocess.run([os.path.join(BENCH, name), *map(str, arguments)], stdout=subprocess.PIPE, text=True, check=False,
-                          timeout=300)
+                          timeout=bound_s)
     if done.returncode:
         raise RuntimeError(f"{name} ended with {done.returncode}")
     return json.loads(done.stdout)
@@ -126,8 +128,11 @@ class Bench:
     # --- before anything is measured --------------------------------------------------------------------------------
     def prepare(self):
         count = self.options.vacancies
-        step(f"A register of {count:,} live vacancies at {len(AGENCIES)} agencies, {SEARCHES:,} different searches")
-        self.updates, self.searches, self.vacant = dataset.make(os.path.join(self.work, "dataset"), count, AGENCIES, SEARCHES)
+        step(f"A register of {count:,} live vacancies at {len(AGENCIES)} agencies, {self.options.mixed:,} questions for 30 % of them to one "
+             "in a million")
+        self.data = dataset.Dataset(os.path.join(self.work, "dataset"), count, AGENCIES, SEARCHES,
+                                    self.options.mixed)
+        self.updates, self.vacant = self.data.updates, self.data.vacant
         self.agencies = self.federation.principals([f"agency {agency}" for agency in AGENCIES])
         self.team, self.operator = self.federation.principal(TEAM), self.federation.principal(OPERATOR)
         self.hub = Hub(self.federation, os.path.join(self.work, "hub"),
@@ -153,7 +158,7 @@ class Bench:
     def fill(self):
         step("Filling it through Submit, each agency with its own certificate")
         empty = anonymous_bytes(self.hub.process.pid)
-        filled = tool("updates", "fill", *self.as_agencies(), "--seconds", 240)
+        filled = tool("updates", "fill", *self.as_agencies(), "--seconds", FILL_BOUND_S, bound_s=FILL_BOUND_S + 60)
         self.table.add("Durable updates", f"filling: {len(AGENCIES)} Submit streams, 256 under way on each",
                        filled["per_second"], "updates/s",
                        note=f"{filled['updates']:,} carers and vacancies created in {filled['seconds']:.1f} s")
@@ -192,55 +197,6 @@ class Bench:
         finally:
             process.stdin.close()
             process.wait(60)
-
-    # --- searches ---------------------------------------------------------------------------------------------------
-    def load(self, port, pid, path, requests, streams, *more):
-        return tool("load", *self.address(port), "--as", self.team.folder, "--pid", pid, "--path", path, "--requests",
-                    requests, "--connections", 16, "--streams", streams, "--seconds", self.options.seconds, *more)
-
-    def search(self):
-        step("Searching it")
-        nothing = os.path.join(self.work, "nothing")
-        dataset.write_one(nothing)
-        found = {streams: self.load(self.hub.port, self.hub.process.pid, "/vacancy.v1.PlacementService/FindVacancies",
-                                    self.searches, streams, "--check", "find") for streams in (1, 32)}
-        health = self.load(self.hub.port, self.hub.process.pid, "/grpc.health.v1.Health/Check", nothing, 32)
-        beside, plain = {}, None
-        if peers.Nghttpd.program:
-            peer = peers.Nghttpd(os.path.join(self.work, "nghttpd"), self.federation.principal("hub"),
-                                 round(found[32]["reply_bytes"]), os.cpu_count())
-            try:
-                for streams in (1, 32):
-                    beside[streams] = self.load(peer.port, peer.process.pid, peer.PATH, self.searches, streams)
-            finally:
-                peer.stop()
-            peer = peers.Nghttpd(os.path.join(self.work, "nghttpd"), self.federation.principal("hub"),
-                                 round(health["reply_bytes"]), os.cpu_count())
-            try:
-                plain = self.load(peer.port, peer.process.pid, peer.PATH, nothing, 32)
-            finally:
-                peer.stop()
-        for streams, ours in found.items():
-            section = f"FindVacancies, 16 connections x {streams} stream{'s' if streams > 1 else ''}, mutual TLS"
-            theirs = beside.get(streams)
-            name = "nghttpd" if theirs else NOT_INSTALLED
-            self.table.add(section, "server CPU per request", ours["server_cpu_us"], "us", name,
-                           theirs and theirs["server_cpu_us"], target=8,
-                           note=f"{ours['calls']:,} searches, replies of {ours['reply_bytes']:,.0f} bytes on average; "
-                                f"{ours['checked']:,} answers checked, {ours['options_mean']:.1f} options each, "
-                                f"{ours['short_share']:.1%} found fewer than asked for, so every vacancy was judged and the answer "
-                                f"says why; {ours['none_found_share']:.1%} found none")
-            self.table.add(section, "throughput", ours["per_second"], "requests/s", name, theirs and theirs["per_second"])
-            for name_of, key in (("latency p50", "p50_us"), ("latency p99", "p99_us")):
-                self.table.add(section, name_of, ours[key], "us", name, theirs and theirs[key])
-            self.table.add(section, "the load generator's own CPU per request", ours["own_cpu_us"], "us", name,
-                           theirs and theirs["own_cpu_us"])
-        section = "Health check, 16 connections x 32 streams, mutual TLS"
-        name = "nghttpd" if plain else NOT_INSTALLED
-        self.table.add(section, "server CPU per request", health["server_cpu_us"], "us", name,
-                       plain and plain["server_cpu_us"])
-        self.table.add(section, "throughput", health["per_second"], "requests/s", name, plain and plain["per_second"])
-        self.details = {"find": found, "find beside": beside, "health": health, "health beside": plain}
 
     # --- updates ----------------------------------------------------------------------------------------------------
     def durable_updates(self):
@@ -288,9 +244,11 @@ class Bench:
         if self.wants("memory"):
             self.start_up_and_memory()
         if self.wants("search"):
-            self.search()
+            step("Searching it")
+            searches.Searches(self, tool).measure()
         if self.wants("updates"):
             self.durable_updates()
+            searches.Searches(self, tool).with_updates()
         self.hub.stop()
 
     def run(self):
@@ -322,6 +280,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", action="store_true", help="fail if a program to compare with is missing")
     parser.add_argument("--vacancies", type=int, default=100_000)
+    parser.add_argument("--million", action="store_true", help="the same as --vacancies 1000000: half an hour more")
+    parser.add_argument("--mixed", type=int, default=10_000, help="questions of mixed selectivity")
     parser.add_argument("--seconds", type=float, default=5, help="of each measurement")
     parser.add_argument("--only", help="of: search, updates, memory, federation")
     parser.add_argument("--records", type=int, default=100_000, help="of one region that an empty hub takes")
@@ -330,7 +290,9 @@ def main():
     parser.add_argument("--openldap-sync", action="store_true",
                         help="also OpenLDAP's initial copy as configured by default: a sync for each entry")
     options = parser.parse_args()
-    if options.peers and not (peers.Nghttpd.program and peers.Replication.available and openldap.Directory.available):
+    if options.million:
+        options.vacancies = 1_000_000
+    if options.peers and not (peers.Nghttpd.program and peers.Replication.available and peers.Finder.available and openldap.Directory.available):
         sys.exit("bench: nghttpd, PostgreSQL or OpenLDAP is missing")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))   # so that what was started is ended
     began = time.monotonic()
@@ -344,8 +306,7 @@ def main():
     taken = time.monotonic() - began
     about = machine()
     result = {"machine": about, "region": REGION, "vacancies": options.vacancies, "vacant": bench.vacant,
-              "seconds_each": options.seconds, "seconds_taken": round(taken, 1), "figures": bench.table.figures,
-              "details": getattr(bench, "details", {})}
+              "seconds_each": options.seconds, "seconds_taken": round(taken, 1), "figures": bench.table.figures}
     os.makedirs(os.path.dirname(RESULTS), exist_ok=True)
     with open(RESULTS, "w", encoding="utf-8") as handle:
         json.dump(result, handle, indent=1)
