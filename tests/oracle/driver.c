@@ -24,7 +24,7 @@
 
 #define PAIRS_CHECK      300000
 #define PAIRS_LONG       1750000
-#define PAIRS_A_REGISTER 250
+#define PAIRS_A_REGISTER 100
 #define HOMES_MOST       320
 #define LARGE_HOMES      100000
 #define LARGE_QUESTIONS  200

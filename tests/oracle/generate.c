@@ -81,7 +81,7 @@ void generate_country(struct chance *c, struct country *out)
     out->regions = 1 + chance_below(c, 4);
     out->agencies = 1 + chance_below(c, 12);
     out->on_a_grid = out->width <= 12000 && chance_percent(c, 40);
-    out->easy = chance_percent(c, 4);
+    out->easy = chance_percent(c, 6);
 }
 
 void generate_agency(struct chance *c, struct agency_fact *agency)
@@ -356,6 +356,22 @@ static void random_preferences(struct chance *c, const struct country *country, 
     }
 }
 
+/* Little is asked that could be in the way, and the band comes first. */
+static void let_bands_tell(struct chance *c, struct question *q)
+{
+    memset(q->features, 0, sizeof q->features);
+    memset(q->risks, 0, sizeof q->risks);
+    memset(q->no_pets, 0, sizeof q->no_pets);
+    q->a_pet = false;
+    q->avoided_count = q->beside = 0;
+    q->child_count = 1;
+    q->split_into = 0;
+    q->order = 'o';
+    q->step_count = 2;
+    q->steps[0] = BY_BAND;
+    q->steps[1] = chance_percent(c, 50) ? BY_AREA : chance_percent(c, 50) ? BY_FRESH : BY_SCARCE;
+}
+
 /* Right at a limit, a metre nearer, a metre farther. */
 static void aim(struct chance *c, const struct home_fact *home, struct question *q)
 {
@@ -369,6 +385,8 @@ static void aim(struct chance *c, const struct home_fact *home, struct question 
         q->near_e = e + limits[chance_below(c, 4)] + off;
         q->near_n = n;
         q->within = 0;
+        if (chance_percent(c, 70))
+            let_bands_tell(c, q);
         break;
     case 1:
         q->within = oracle_distance(q->near_e, q->near_n, e, n) + off;
