@@ -20,15 +20,17 @@
 #ifndef QUEUE_MOST /* a test has a short one */
 #define QUEUE_MOST 512u
 #endif
-static_assert(QUEUE_MOST >= NODE_CHILDREN, "there is room for the root's children");
+static_assert(QUEUE_MOST > NODE_CHILDREN, "there is room for the root and its children");
 
 /* A node, a block or a group that is still to be looked into. */
 struct pending {
     uint64_t nearest_squared;
     const void *piece;
-    lanes wanted;   /* of a group: the offers that have all traits */
-    uint32_t level; /* 0: a group */
+    uint64_t wanted; /* of a group: the offers that have all traits; of a node: the children left, 0: not known yet */
+    uint32_t level;  /* 0: a group */
 };
+
+#define AHEAD 6 /* blocks that are on their way from memory while others are looked into */
 
 struct path_step {
     const struct tree_node *node;
@@ -39,9 +41,9 @@ struct search {
     const struct match_version *version;
     struct asked asked;
     uint32_t e_metres, n_metres, limit;
-    bool phoning;           /* phone_first is asked for */
-    bool rare;              /* most blocks have nobody with all traits */
-    uint64_t reach_squared; /* what is as far as this, or farther, is in no list; UINT64_MAX: not known yet */
+    bool phoning;                     /* phone_first is asked for */
+    bool rare_in_block, rare_in_node; /* as a rule nobody below one has all traits */
+    uint64_t reach_squared;           /* what is as far as this, or farther, is in no list; UINT64_MAX: not known yet */
     uint64_t band_bounds[DISTANCE_BANDS]; /* no key of a band is lower */
     uint32_t trait_count, queued, depth;
     uint8_t traits[TRAIT_END]; /* that are asked for; the rarest first */
@@ -270,18 +272,25 @@ static uint64_t children_wanted(const struct search *s, const struct tree_inner 
     return wanted;
 }
 
+/* Two words in one register, on any x86-64. */
+typedef lanes two_lanes __attribute__((vector_size(16)));
+#define BLOCK_PAIRS (BLOCK_GROUPS / 2)
+static_assert(offsetof(struct tree_block, traits) % sizeof(two_lanes) == 0, "a block's rows are aligned");
+
 /* The offers of each group that have all traits; false if there are none. */
-static bool offers_wanted(const struct search *s, const struct tree_block *block, lanes wanted[BLOCK_GROUPS])
+static bool offers_wanted(const struct search *s, const struct tree_block *block, two_lanes wanted[BLOCK_PAIRS])
 {
-    memcpy(wanted, block->traits[s->traits[0]], BLOCK_GROUPS * sizeof *wanted);
+    two_lanes left[BLOCK_PAIRS];
+    memcpy(left, block->traits[s->traits[0]], sizeof left);
     for (uint32_t i = 1; i < s->trait_count; i++) {
-        const lanes *having = block->traits[s->traits[i]];
-        lanes any = 0;
-        for (uint32_t group = 0; group < BLOCK_GROUPS; group++)
-            any |= wanted[group] &= having[group];
-        if (any == 0)
+        const two_lanes *having = (const two_lanes *)block->traits[s->traits[i]];
+        two_lanes any = {0};
+        for (uint32_t pair = 0; pair < BLOCK_PAIRS; pair++)
+            any |= left[pair] &= having[pair];
+        if ((any[0] | any[1]) == 0)
             return false;
     }
+    memcpy(wanted, left, sizeof left);
     return true;
 }
 
@@ -296,18 +305,19 @@ static lanes offers_wanted_of(const struct search *s, const struct tree_block *b
 /* There is room for all of the block's groups. */
 static void look_into_block(struct search *s, const struct tree_block *block)
 {
-    lanes wanted[BLOCK_GROUPS];
+    two_lanes pairs[BLOCK_PAIRS];
     s->looked_at++;
-    if (!offers_wanted(s, block, wanted))
+    if (!offers_wanted(s, block, pairs))
         return;
     for (uint32_t i = 0; i < block->head.count; i++) {
-        struct pending group = {nearest_squared(s, &block->extents[i]), block->groups[i], wanted[i], 0};
-        if (wanted[i] != 0 && near_enough(s, group.nearest_squared))
+        lanes wanted = pairs[i / 2][i % 2];
+        struct pending group = {nearest_squared(s, &block->extents[i]), block->groups[i], wanted, 0};
+        if (wanted != 0 && near_enough(s, group.nearest_squared))
             put(s, &group);
     }
 }
 
-static void fetch(const struct search *s, const struct tree_node *block)
+static void fetch_block(const struct search *s, const struct tree_node *block)
 {
     for (uint32_t i = 0; i < least(s->trait_count, 3); i++)
         for (size_t at = 0; at < BLOCK_GROUPS; at += 8)
@@ -319,44 +329,108 @@ static bool has_room(const struct search *s, uint32_t pieces)
     return s->queued + pieces <= QUEUE_MOST;
 }
 
-/* There is room for all of its children. */
-static void look_into_inner(struct search *s, const struct tree_inner *inner)
+/* Children of a node, and how near each is. */
+struct nearness {
+    uint64_t children, nearest_squared;
+    uint32_t nearest;
+    uint64_t squared[NODE_CHILDREN];
+};
+
+static void nearness_of(const struct search *s, const struct tree_inner *inner, uint64_t wanted, struct nearness *out)
 {
-    bool at_once = s->rare && inner->head.level == 2;
-    s->looked_at++;
-    for (uint64_t left = children_wanted(s, inner); left != 0; left &= left - 1) {
+    out->children = 0;
+    out->nearest_squared = UINT64_MAX;
+    out->nearest = 0;
+    for (uint64_t left = wanted; left != 0; left &= left - 1) {
         uint32_t at = (uint32_t)__builtin_ctzll(left);
-        const struct tree_node *child = inner->children[at];
-        struct pending pending = {nearest_squared(s, &inner->extents[at]), child, 0, child->level};
-        if (at_once && (left & (left - 1)) != 0)
-            fetch(s, inner->children[__builtin_ctzll(left & (left - 1))]);
-        if (!near_enough(s, pending.nearest_squared))
+        uint64_t distance = out->squared[at] = nearest_squared(s, &inner->extents[at]);
+        if (!near_enough(s, distance))
             continue;
-        if (at_once && has_room(s, BLOCK_GROUPS + NODE_CHILDREN))
-            look_into_block(s, (const struct tree_block *)child);
-        else
-            put(s, &pending);
+        out->children |= left & -left;
+        if (distance < out->nearest_squared) {
+            out->nearest_squared = distance;
+            out->nearest = at;
+        }
     }
+}
+
+/* Now; those that don't find room wait. */
+static void look_into_blocks(struct search *s, const struct tree_inner *inner, const struct nearness *near,
+                             uint64_t blocks)
+{
+    uint64_t ahead = blocks;
+    for (uint32_t i = 0; i < AHEAD && ahead != 0; i++, ahead &= ahead - 1)
+        fetch_block(s, inner->children[__builtin_ctzll(ahead)]);
+    for (uint64_t left = blocks; left != 0; left &= left - 1) {
+        uint32_t at = (uint32_t)__builtin_ctzll(left);
+        if (ahead != 0)
+            fetch_block(s, inner->children[__builtin_ctzll(ahead)]);
+        ahead &= ahead - 1;
+        if (has_room(s, BLOCK_GROUPS + NODE_CHILDREN + 1))
+            look_into_block(s, (const struct tree_block *)inner->children[at]);
+        else
+            put(s, &(struct pending){near->squared[at], inner->children[at], 0, 1});
+    }
+}
+
+/* Those whose turn comes soon, if somebody is found at all before long. */
+static uint64_t horizon_of(const struct search *s, const struct tree_inner *inner, const struct nearness *near)
+{
+    const struct extent *nearest = &inner->extents[near->nearest];
+    return s->rare_in_node ? UINT64_MAX
+                           : 4 * near->nearest_squared + squared(nearest->east_metres - nearest->west_metres);
+}
+
+/* There is room for all children and the node. Children beyond a horizon wait with their node: as a rule nobody comes
+ * back for them. */
+static void look_into_inner(struct search *s, const struct tree_inner *inner, uint64_t wanted)
+{
+    struct nearness near;
+    struct pending rest = {UINT64_MAX, inner, 0, inner->head.level};
+    s->looked_at++;
+    nearness_of(s, inner, wanted, &near);
+    if (near.children == 0)
+        return;
+    uint64_t horizon = horizon_of(s, inner, &near);
+    bool at_once = s->rare_in_block && inner->head.level == 2;
+    for (uint64_t left = near.children; left != 0; left &= left - 1) {
+        uint32_t at = (uint32_t)__builtin_ctzll(left);
+        if (near.squared[at] > horizon) {
+            rest.wanted |= left & -left;
+            rest.nearest_squared = near.squared[at] < rest.nearest_squared ? near.squared[at] : rest.nearest_squared;
+        } else if (!at_once) {
+            put(s, &(struct pending){near.squared[at], inner->children[at], 0, inner->head.level - 1});
+        }
+    }
+    if (rest.wanted != 0)
+        put(s, &rest);
+    if (at_once)
+        look_into_blocks(s, inner, &near, near.children & ~rest.wanted);
 }
 
 /* --- the walk -------------------------------------------------------------------------------------------------- */
 
 static uint64_t groups_wanted(const struct search *s, const struct tree_block *block)
 {
-    lanes wanted[BLOCK_GROUPS];
+    two_lanes pairs[BLOCK_PAIRS];
     uint64_t groups = 0;
-    if (!offers_wanted(s, block, wanted))
+    if (!offers_wanted(s, block, pairs))
         return 0;
     for (uint32_t i = 0; i < block->head.count; i++)
-        groups |= (uint64_t)(wanted[i] != 0) << i;
+        groups |= (uint64_t)(pairs[i / 2][i % 2] != 0) << i;
     return groups;
 }
 
-static void go_down(struct search *s, const struct tree_node *node)
+static uint64_t wanted_below(const struct search *s, const struct tree_node *node)
+{
+    return node->level > 1 ? children_wanted(s, (const struct tree_inner *)node)
+                           : groups_wanted(s, (const struct tree_block *)node);
+}
+
+static void go_down(struct search *s, const struct tree_node *node, uint64_t wanted)
 {
     s->looked_at++;
-    s->path[s->depth++] = (struct path_step){node, node->level > 1 ? children_wanted(s, (const struct tree_inner *)node)
-                                                                   : groups_wanted(s, (const struct tree_block *)node)};
+    s->path[s->depth++] = (struct path_step){node, wanted};
 }
 
 /* The next that is left on the path. */
@@ -376,7 +450,7 @@ static void go_on(struct search *s)
     } else {
         const struct tree_inner *inner = (const struct tree_inner *)step->node;
         if (near_enough(s, nearest_squared(s, &inner->extents[at])))
-            go_down(s, inner->children[at]);
+            go_down(s, inner->children[at], wanted_below(s, inner->children[at]));
     }
 }
 
@@ -395,14 +469,17 @@ static void look_into_nearest(struct search *s)
     const struct pending nearest = take(s);
     if (s->queued > 0 && s->queue[0].level == 0)
         send_for(s->queue[0].piece);
-    if (nearest.level == 0)
+    if (nearest.level == 0) {
         look_at(s, nearest.piece, nearest.wanted);
-    else if (!has_room(s, nearest.level == 1 ? BLOCK_GROUPS : NODE_CHILDREN))
-        go_down(s, nearest.piece);
-    else if (nearest.level == 1)
+    } else if (nearest.level == 1 && has_room(s, BLOCK_GROUPS)) {
         look_into_block(s, nearest.piece);
-    else
-        look_into_inner(s, nearest.piece);
+    } else {
+        uint64_t wanted = nearest.wanted != 0 ? nearest.wanted : wanted_below(s, nearest.piece);
+        if (nearest.level > 1 && has_room(s, NODE_CHILDREN + 1))
+            look_into_inner(s, nearest.piece, wanted);
+        else
+            go_down(s, nearest.piece, wanted);
+    }
 }
 
 static bool is_done(const struct search *s)
@@ -428,7 +505,8 @@ static void ask_traits(struct search *s)
         expected *= tree->having[trait];
         expected /= (double)(tree->offers + 1);
     }
-    s->rare = expected < 0.25;
+    s->rare_in_block = expected < 0.25;
+    s->rare_in_node = expected * NODE_CHILDREN < 1;
 }
 
 struct search *search_new(const struct match *match, const struct match_version *version,

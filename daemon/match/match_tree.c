@@ -1,9 +1,10 @@
 /*
  * match_tree.c - see match_tree.h.
  *
- * On the way down to where an offer goes, whatever is full is split first, so that there is always room above; on the
- * way up, what became small is merged with a neighbour below the same parent, and each parent sums up its child anew.
- * "For change" is a piece made for the pen's version: the one that is there, or a copy in its place.
+ * On the way down to where an offer goes, whatever is full shares with a neighbour or is split first, so that there is
+ * always room above; on the way up, what became small is merged with a neighbour below the same parent, and each parent
+ * sums up its child anew. "For change" is a piece made for the pen's version: the one that is there, or a copy in its
+ * place.
  */
 #include "daemon/match/match_tree.h"
 
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GROUP_SHARES 48u /* offers: a neighbour with no more takes some of a full one's */
 #define GROUP_SMALL  24u /* offers: then it is merged, if not more than GROUP_MERGED come together */
 #define GROUP_MERGED 48u
 #define BLOCK_SMALL  4u
@@ -276,10 +278,10 @@ static uint64_t bits_below(uint32_t bit)
     return bit == 64 ? ~UINT64_C(0) : (UINT64_C(1) << bit) - 1;
 }
 
-/* An empty place for a child at `at`. */
-static void node_open(struct tree_node *node, uint32_t at)
+/* `room` empty places for children at `at`. */
+static void node_open(struct tree_node *node, uint32_t at, uint32_t room)
 {
-#define OPEN(of, row) memmove(&of->row[at + 1], &of->row[at], (of->head.count - at) * sizeof of->row[0])
+#define OPEN(of, row) memmove(&of->row[at + room], &of->row[at], (of->head.count - at) * sizeof of->row[0])
     if (node->level == 1) {
         struct tree_block *block = block_of(node);
         for (uint32_t trait = 0; trait < TRAIT_END; trait++)
@@ -291,26 +293,26 @@ static void node_open(struct tree_node *node, uint32_t at)
     } else {
         struct tree_inner *inner = inner_of(node);
         for (uint32_t trait = 0; trait < TRAIT_END; trait++) {
-            uint64_t word = inner->traits[trait];
-            inner->traits[trait] = (word & bits_below(at)) | word >> at << 1 << at;
+            uint64_t word = inner->traits[trait], above = word & ~bits_below(at);
+            inner->traits[trait] = (word ^ above) | above << room;
         }
         OPEN(inner, extents);
         OPEN(inner, children);
         OPEN(inner, from);
     }
 #undef OPEN
-    node->count++;
+    node->count += room;
 }
 
-static void node_close(struct tree_node *node, uint32_t at)
+static void node_close(struct tree_node *node, uint32_t at, uint32_t gone)
 {
-    node->count--;
-#define CLOSE(of, row) memmove(&of->row[at], &of->row[at + 1], (of->head.count - at) * sizeof of->row[0])
+    node->count -= gone;
+#define CLOSE(of, row) memmove(&of->row[at], &of->row[at + gone], (of->head.count - at) * sizeof of->row[0])
     if (node->level == 1) {
         struct tree_block *block = block_of(node);
         for (uint32_t trait = 0; trait < TRAIT_END; trait++) {
             CLOSE(block, traits[trait]);
-            block->traits[trait][node->count] = 0;
+            memset(&block->traits[trait][node->count], 0, gone * sizeof block->traits[trait][0]);
         }
         CLOSE(block, extents);
         CLOSE(block, groups);
@@ -319,8 +321,8 @@ static void node_close(struct tree_node *node, uint32_t at)
     } else {
         struct tree_inner *inner = inner_of(node);
         for (uint32_t trait = 0; trait < TRAIT_END; trait++) {
-            uint64_t word = inner->traits[trait];
-            inner->traits[trait] = (word & bits_below(at)) | (word >> 1 & ~bits_below(at));
+            uint64_t word = inner->traits[trait], above = word & ~bits_below(at + gone);
+            inner->traits[trait] = (word & bits_below(at)) | (gone < NODE_CHILDREN ? above >> gone : 0);
         }
         CLOSE(inner, extents);
         CLOSE(inner, children);
@@ -329,34 +331,30 @@ static void node_close(struct tree_node *node, uint32_t at)
 #undef CLOSE
 }
 
-/* The children of `from` from `first` on go to the end of `to`. */
-static void node_take(struct tree_node *to, struct tree_node *from, uint32_t first)
+/* `count` children of `from`, from `first` on, go to `at` in `to`; fewer than NODE_CHILDREN. */
+static void node_move(struct tree_node *to, uint32_t at, struct tree_node *from, uint32_t first, uint32_t count)
 {
-    uint32_t count = from->count - first;
-#define TAKE(a, b, row) memcpy(&a->row[to->count], &b->row[first], count * sizeof a->row[0])
+    node_open(to, at, count);
+#define MOVE(a, b, row) memcpy(&a->row[at], &b->row[first], count * sizeof a->row[0])
     if (to->level == 1) {
         struct tree_block *a = block_of(to), *b = block_of(from);
-        for (uint32_t trait = 0; trait < TRAIT_END; trait++) {
-            TAKE(a, b, traits[trait]);
-            memset(&b->traits[trait][first], 0, count * sizeof b->traits[trait][0]);
-        }
-        TAKE(a, b, extents);
-        TAKE(a, b, groups);
-        TAKE(a, b, offers);
-        TAKE(a, b, from);
+        for (uint32_t trait = 0; trait < TRAIT_END; trait++)
+            MOVE(a, b, traits[trait]);
+        MOVE(a, b, extents);
+        MOVE(a, b, groups);
+        MOVE(a, b, offers);
+        MOVE(a, b, from);
     } else {
         struct tree_inner *a = inner_of(to), *b = inner_of(from);
-        for (uint32_t trait = 0; trait < TRAIT_END; trait++) {
-            a->traits[trait] |= b->traits[trait] >> first << to->count;
-            b->traits[trait] &= bits_below(first);
-        }
-        TAKE(a, b, extents);
-        TAKE(a, b, children);
-        TAKE(a, b, from);
+        for (uint32_t trait = 0; trait < TRAIT_END; trait++)
+            a->traits[trait] =
+                (a->traits[trait] & ~(bits_below(count) << at)) | (b->traits[trait] >> first & bits_below(count)) << at;
+        MOVE(a, b, extents);
+        MOVE(a, b, children);
+        MOVE(a, b, from);
     }
-#undef TAKE
-    to->count += count;
-    from->count = first;
+#undef MOVE
+    node_close(from, first, count);
 }
 
 /* --- summing up ------------------------------------------------------------------------------------------------ */
@@ -411,10 +409,11 @@ static void count_traits(struct tree *tree, const struct tree_block *block, uint
         tree->having[trait] += one * (uint32_t)(block->traits[trait][at] >> lane & 1);
 }
 
-/* --- splitting ------------------------------------------------------------------------------------------------- */
+/* --- making room ----------------------------------------------------------------------------------------------- */
 
 struct keyed_lane {
     struct tree_key key;
+    const struct fact_group *group;
     uint32_t lane;
 };
 
@@ -423,25 +422,49 @@ static int by_key(const void *a, const void *b)
     return key_compare(&((const struct keyed_lane *)a)->key, &((const struct keyed_lane *)b)->key);
 }
 
-/* A full group becomes two, each half full; the block has room. */
-static void split_group(const struct tree_pen *pen, struct tree_block *block, uint32_t at)
+static uint32_t keyed_lanes(const struct tree_block *block, uint32_t at, struct keyed_lane *out)
 {
-    struct fact_group *old = block->groups[at], *halves[2];
-    struct keyed_lane order[LANES];
-    for (uint32_t lane = 0; lane < LANES; lane++)
-        order[lane] = (struct keyed_lane){key_of(old->held[lane]), lane};
-    qsort(order, LANES, sizeof order[0], by_key);
-    node_open(&block->head, at + 1);
-    for (uint32_t half = 0; half < 2; half++) {
-        halves[half] = piece_new(pen, sizeof *old);
-        for (uint32_t i = 0; i < LANES / 2; i++)
-            facts_move(halves[half], i, old, order[half * LANES / 2 + i].lane);
-        block->groups[at + half] = halves[half];
-        block->offers[at + half] = LANES / 2;
-        group_sum_up(block, at + half);
+    for (uint32_t lane = 0; lane < block->offers[at]; lane++)
+        out[lane] = (struct keyed_lane){key_of(block->groups[at]->held[lane]), block->groups[at], lane};
+    return block->offers[at];
+}
+
+/* A group made of these offers; what was in its place is not retired. */
+static void group_fill(const struct tree_pen *pen, struct tree_block *block, uint32_t at,
+                       const struct keyed_lane *offers, uint32_t count)
+{
+    struct fact_group *group = piece_new(pen, sizeof *group);
+    for (uint32_t i = 0; i < count; i++)
+        facts_move(group, i, offers[i].group, offers[i].lane);
+    block->groups[at] = group;
+    block->offers[at] = (uint8_t)count;
+    block->from[at] = offers[0].key;
+    group_sum_up(block, at);
+}
+
+/* A full group shares with a neighbour that has room, so that groups are well filled; else it becomes two. */
+static void relieve_group(const struct tree_pen *pen, struct tree_block *block, uint32_t at)
+{
+    struct keyed_lane offers[2 * LANES];
+    uint32_t left = at;
+    bool shares = true;
+    if (at + 1 < block->head.count && block->offers[at + 1] <= GROUP_SHARES)
+        left = at;
+    else if (at > 0 && block->offers[at - 1] <= GROUP_SHARES)
+        left = at - 1;
+    else
+        shares = false;
+    uint32_t count = keyed_lanes(block, left, offers);
+    pen->retire(pen->ctx, block->groups[left], sizeof *block->groups[left]);
+    if (shares) {
+        count += keyed_lanes(block, left + 1, offers + count);
+        pen->retire(pen->ctx, block->groups[left + 1], sizeof *block->groups[left + 1]);
+    } else {
+        node_open(&block->head, left + 1, 1);
     }
-    block->from[at + 1] = order[LANES / 2].key;
-    pen->retire(pen->ctx, old, sizeof *old);
+    qsort(offers, count, sizeof offers[0], by_key);
+    group_fill(pen, block, left, offers, count / 2);
+    group_fill(pen, block, left + 1, offers + count / 2, count - count / 2);
 }
 
 static struct tree_node *child_for_change(const struct tree_pen *pen, struct tree_inner *inner, uint32_t at)
@@ -449,16 +472,47 @@ static struct tree_node *child_for_change(const struct tree_pen *pen, struct tre
     return inner->children[at] = piece_for_change(pen, inner->children[at], node_bytes(inner->children[at]));
 }
 
-/* The inner node has room. */
-static void split_child(const struct tree_pen *pen, struct tree_inner *inner, uint32_t at)
+/* After children `left` and the next have exchanged some. */
+static void neighbours_sum_up(struct tree_inner *inner, uint32_t left)
 {
-    struct tree_node *left = child_for_change(pen, inner, at), *right = node_new(pen, left->level);
-    node_take(right, left, left->count / 2);
-    node_open(&inner->head, at + 1);
-    inner->children[at + 1] = right;
-    inner->from[at + 1] = node_from(right)[0];
-    child_sum_up(inner, at);
-    child_sum_up(inner, at + 1);
+    inner->from[left + 1] = node_from(inner->children[left + 1])[0];
+    child_sum_up(inner, left);
+    child_sum_up(inner, left + 1);
+}
+
+/* The first child's own key may be lower than any it has: it counts once others come before it. */
+static void first_key_counts(struct tree_inner *inner, uint32_t at)
+{
+    struct tree_node *child = inner->children[at];
+    if (child->level == 1)
+        block_of(child)->from[0] = inner->from[at];
+    else
+        inner_of(child)->from[0] = inner->from[at];
+}
+
+/* Likewise of a full child; the node has room. */
+static void relieve_child(const struct tree_pen *pen, struct tree_inner *inner, uint32_t at)
+{
+    struct tree_node *full = child_for_change(pen, inner, at);
+    uint32_t shares = full->count / 4 * 3;
+    if (at + 1 < inner->head.count && inner->children[at + 1]->count <= shares) {
+        struct tree_node *right = child_for_change(pen, inner, at + 1);
+        uint32_t count = (full->count - right->count) / 2;
+        first_key_counts(inner, at + 1);
+        node_move(right, 0, full, full->count - count, count);
+        neighbours_sum_up(inner, at);
+    } else if (at > 0 && inner->children[at - 1]->count <= shares) {
+        struct tree_node *left = child_for_change(pen, inner, at - 1);
+        first_key_counts(inner, at);
+        node_move(left, left->count, full, 0, (full->count - left->count) / 2);
+        neighbours_sum_up(inner, at - 1);
+    } else {
+        struct tree_node *right = node_new(pen, full->level);
+        node_move(right, 0, full, full->count / 2, full->count - full->count / 2);
+        node_open(&inner->head, at + 1, 1);
+        inner->children[at + 1] = right;
+        neighbours_sum_up(inner, at);
+    }
 }
 
 /* --- coming and going ------------------------------------------------------------------------------------------ */
@@ -486,7 +540,7 @@ static struct tree_node *root_with_room(struct tree *tree, const struct tree_pen
         above->count = 1;
         inner_of(above)->children[0] = tree->root;
         tree->root = above;
-        split_child(pen, inner_of(above), 0);
+        relieve_child(pen, inner_of(above), 0);
     }
     return tree->root;
 }
@@ -500,7 +554,7 @@ static void path_with_room(struct tree *tree, const struct tree_pen *pen, const 
         struct tree_inner *inner = inner_of(node);
         uint32_t slot = slot_of(inner->from, node->count, key);
         if (is_full(inner->children[slot])) {
-            split_child(pen, inner, slot);
+            relieve_child(pen, inner, slot);
             slot = slot_of(inner->from, node->count, key);
         }
         node = child_for_change(pen, inner, slot);
@@ -510,7 +564,7 @@ static void path_with_room(struct tree *tree, const struct tree_pen *pen, const 
     path->block = block_of(node);
     path->slot = slot_of(path->block->from, node->count, key);
     if (path->block->offers[path->slot] == LANES) {
-        split_group(pen, path->block, path->slot);
+        relieve_group(pen, path->block, path->slot);
         path->slot = slot_of(path->block->from, node->count, key);
     }
     struct fact_group **group = &path->block->groups[path->slot];
@@ -538,7 +592,7 @@ static void merge_group(const struct tree_pen *pen, struct tree_block *block, ui
     uint32_t left = at > 0 ? at - 1 : at, right = left + 1;
     if (block->offers[at] == 0) {
         pen->retire(pen->ctx, block->groups[at], sizeof *block->groups[at]);
-        node_close(&block->head, at);
+        node_close(&block->head, at, 1);
         return;
     }
     if (block->offers[at] > GROUP_SMALL || right == block->head.count ||
@@ -548,7 +602,7 @@ static void merge_group(const struct tree_pen *pen, struct tree_block *block, ui
     for (uint32_t lane = 0; lane < block->offers[right]; lane++)
         facts_move(to, block->offers[left]++, block->groups[right], lane);
     pen->retire(pen->ctx, block->groups[right], sizeof *to);
-    node_close(&block->head, right);
+    node_close(&block->head, right, 1);
     group_sum_up(block, left);
 }
 
@@ -559,7 +613,7 @@ static void merge_child(const struct tree_pen *pen, struct tree_inner *inner, ui
     uint32_t left = at > 0 ? at - 1 : at, right = left + 1;
     if (child->count == 0) {
         node_retire(pen, child);
-        node_close(&inner->head, at);
+        node_close(&inner->head, at, 1);
         return;
     }
     child_sum_up(inner, at);
@@ -567,14 +621,10 @@ static void merge_child(const struct tree_pen *pen, struct tree_inner *inner, ui
         inner->children[left]->count + inner->children[right]->count > (child->level == 1 ? BLOCK_MERGED : NODE_MERGED))
         return;
     struct tree_node *to = child_for_change(pen, inner, left), *from = child_for_change(pen, inner, right);
-    struct tree_key first = inner->from[right];
-    if (from->level == 1)
-        block_of(from)->from[0] = first;
-    else
-        inner_of(from)->from[0] = first;
-    node_take(to, from, 0);
+    first_key_counts(inner, right);
+    node_move(to, to->count, from, 0, from->count);
     node_retire(pen, from);
-    node_close(&inner->head, right);
+    node_close(&inner->head, right, 1);
     child_sum_up(inner, left);
 }
 
