@@ -315,6 +315,42 @@ static void a_slow_reader_hears_what_is(void **state)
     assert_string_equal(news(), "-5*");
 }
 
+/* Homes that nothing but the day rules out: each is judged. */
+static void put_many_for_tomorrow(void)
+{
+    for (uint64_t id = 100; id < 100 + 40000; id += FIXTURE_BATCH) {
+        struct fixture_batch batch;
+        fixture_begin(&batch);
+        for (uint64_t i = 0; i < FIXTURE_BATCH; i++) {
+            struct offer offer = home(id + i, (uint32_t)((id + i) % 90));
+            offer.from = date_of_wall_ms(hub.now_ms) + 1;
+            fixture_put(&batch, id + i, &offer);
+        }
+        fixture_commit(&batch, hub.match, 1000 + ++committed);
+    }
+}
+
+static void what_is_committed_while_it_searches_is_not_missed(void **state)
+{
+    (void)state;
+    put_many_for_tomorrow();
+    stream = watch();
+    fake_call_send(stream, &ask.request.base);
+    assert_true(stream->wants_turn); /* it has not looked at all of them yet */
+    put(1, 1);
+    pass(0);
+    assert_string_equal(news(), "ready*");
+    pass(200);
+    assert_string_equal(news(), "+1*");
+    commit(1, NULL);
+    hub.now_ms += 200;
+    fake_host_turn(&hub.host);
+    assert_true(stream->wants_turn);
+    put(2, 1);
+    fake_call_cancel(stream); /* with its mail on the way and its search unfinished */
+    pass(0);
+}
+
 static void suspended_is_over(void **state)
 {
     (void)state;
@@ -404,6 +440,7 @@ int main(void)
         TEST(what_is_to_be_phoned_first_is_flagged),
         TEST(an_agency_changes_all_its_cards),
         TEST(a_slow_reader_hears_what_is),
+        TEST(what_is_committed_while_it_searches_is_not_missed),
         TEST(suspended_is_over),
         TEST(without_a_trail_nothing_is_shown),
         TEST(the_hub_stops),
