@@ -414,7 +414,7 @@ static bool open_watch(struct call *call)
                   WATCHES_MAX, WATCHES_EACH);
     else if (err != ERR_NONE)
         call_fail(call, err, "", "the hub is stopping: watch again when it is back");
-    return s->opened;
+    return err == ERR_NONE;
 }
 
 static void watch_vacancies(struct call *call, const ProtobufCMessage *message)
