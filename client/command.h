@@ -37,7 +37,7 @@ struct cli {
 extern const struct command command_push, command_confirm, command_withdraw, command_end, command_list, command_show,
     command_find, command_hub_agencies, command_hub_suspend, command_hub_status, command_audit_verify,
     command_audit_read, command_ping, command_hub_regions, command_hub_verify, command_hub_promote, command_hub_backup,
-    command_carer_erase, command_why;
+    command_carer_erase, command_why, command_watch;
 
 /* EXIT_DONE, or what to end with; then it has been said why. main closes the link. */
 enum exit_code cli_connect(struct cli *cli) __attribute__((warn_unused_result));

@@ -17,7 +17,7 @@
 #define CODES_BYTES          512
 #define FRAMEWORK_TIER_MAX   99
 
-/* A question's flags: the same for find and why, so that a command line can be used for both. */
+/* A question's flags: the same for find, why and watch, so that a command line can be used for all. */
 #define QUESTION_FLAGS                                                                                                 \
     {"near", "POSTCODE", "where the child's home is: postcode, sector (LS6 1) or outcode (LS6)", false},               \
         {"child", "AGE[:SEX]",                                                                                         \
@@ -85,6 +85,12 @@ const struct option_spec find_options[] = {
     END_OF_FLAGS,
 };
 const struct option_spec why_options[] = {QUESTION_FLAGS, JSON_FLAG, END_OF_FLAGS};
+const struct option_spec watch_options[] = {
+    QUESTION_FLAGS,
+    {"run", "PROGRAM", "a program to run for each change; VACANCY_EVENT and VACANCY_ID tell it which", false},
+    {"json", NULL, "each event as JSON, one a line", false},
+    END_OF_FLAGS,
+};
 
 static const struct {
     const char *flag, *field;

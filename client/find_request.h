@@ -1,5 +1,6 @@
 /*
- * find_request.h - from the flags of `vacancy find` to the question, and from the hub's fields back to the flags.
+ * find_request.h - from the flags of `vacancy find`, `why` and `watch` to the question, and from the hub's fields back
+ * to the flags.
  *
  * Not here: whether values make sense; the hub decides that and names the field. Thread: the client's one thread.
  */
@@ -10,8 +11,8 @@
 #include "daemon/base/arena.h"
 #include "vacancy/v1/placement_service.pb-c.h"
 
-/* The flags of `vacancy find` and `vacancy why`. Each ends with NULL. */
-extern const struct option_spec find_options[], why_options[];
+/* The flags of `vacancy find`, `vacancy why` and `vacancy watch`. Each ends with NULL. */
+extern const struct option_spec find_options[], why_options[], watch_options[];
 
 /* *out lives in the arena and borrows the options' texts. ERR_INVALID: problem->field is the flag ("--child 2"). */
 enum err find_request_make(const struct options *options, struct arena *arena, Vacancy__V1__FindVacanciesRequest **out,

@@ -23,9 +23,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define STREAM_MS  (60 * 60 * 1000) /* a hub cuts calls without a deadline after 10 s */
-#define CLOSING_MS 500
-#define WAIT_MS    1000
+#define CLOSING_MS    500
+#define PING_AFTER_MS 20000 /* of silence: a hub whose machine is gone says nothing of it */
+#define PING_MS       15000
+#define WAIT_MS       1000
 
 struct link {
     struct h2_conn *conn;
@@ -289,7 +290,11 @@ enum err link_open(const struct settings *settings, struct link **out, struct pr
         err = err == ERR_NONE ? ERR_UNAVAILABLE : err;
         goto fail;
     }
+    struct h2_limits limits = h2_limits_default;
+    limits.ping_interval_ms = PING_AFTER_MS;
+    limits.ping_timeout_ms = PING_MS;
     struct h2_options options = {.tls = link->tls,
+                                 .limits = &limits,
                                  .callbacks = &callbacks,
                                  .conn_callbacks = &conn_callbacks,
                                  .context = link,
@@ -344,7 +349,7 @@ struct link_call *link_start(struct link *link, const struct link_want *want)
     call->next = link->calls;
     link->calls = call;
     struct h2_call options = {.path = want->path,
-                              .timeout_ms = want->one_reply ? LINK_CALL_MS : STREAM_MS,
+                              .timeout_ms = want->one_reply ? LINK_CALL_MS : LINK_STREAM_MS,
                               .context = call,
                               .one_reply = want->one_reply};
     if (!link->dead)

@@ -14,7 +14,8 @@
 #include <protobuf-c/protobuf-c.h>
 #include <stdint.h>
 
-#define LINK_CALL_MS 15000
+#define LINK_CALL_MS   15000
+#define LINK_STREAM_MS (60 * 60 * 1000) /* a stream's deadline; a hub cuts calls without one after 10 s */
 
 struct link;
 /*
