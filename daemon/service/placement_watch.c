@@ -56,7 +56,7 @@ struct standing {
     struct arena arena;
     struct difference *differences;
     uint32_t difference_count, gone_count;
-    uint32_t shown_count, shown_most;
+    uint32_t shown_count; /* at most `limit` of each list */
     struct shown_option shown[];
 };
 
@@ -394,7 +394,6 @@ static bool begin(struct call *call, struct question *question, const Vacancy__V
     criteria->split_into = 0;
     s->question = *question;
     s->any_day = asked->starts_on[0] == '\0';
-    s->shown_most = lists * criteria->limit;
     arena_init(&s->arena, ROUND_ARENA_BYTES);
     call->state = s;
     return true;

@@ -1,5 +1,6 @@
 """A standing search over mutual TLS with an independent gRPC client: what appears, changes and goes, at this hub and at
 another; the trail; how it ends; and a caller that reads nothing."""
+import os
 import shutil
 import threading
 
@@ -231,4 +232,6 @@ def test_one_who_reads_nothing(hub, leeds, messages):
         assert len(heard) < 250  # 100 there were, 50 went and 50 came; what came and went unread is not told
         for each in silent:
             each.cancel()
-    assert memory.peak - before < 64 << 20
+    print(f"{memory.peak - before} bytes at the peak for 50 that read nothing")
+    if not os.environ.get("SAN"):  # sanitizers keep freed memory
+        assert memory.peak - before < 32 << 20
