@@ -27,7 +27,8 @@ struct match_search {
 
 static enum err find_begin(struct match_search *s, struct match *match, const struct criteria *criteria)
 {
-    *s = (struct match_search){.match = match, .version = index_pin(match, &s->slot)};
+    *s = (struct match_search){.match = match};
+    s->version = index_pin(match, &s->slot); /* after the slot was zeroed with the rest */
     if (s->version == NULL)
         return ERR_UNAVAILABLE;
     s->search = search_new(match, s->version, criteria);
