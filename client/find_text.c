@@ -251,11 +251,11 @@ static void print_ask_first(FILE *out, unsigned width, const response_t *respons
     print_wrapped(out, 0, "", 0, response->ask_first, width);
 }
 
-static void print_order(FILE *out, unsigned width, const response_t *response)
+static void print_order(FILE *out, unsigned width, const request_t *request, const response_t *response)
 {
     if (response->n_options + response->n_phone_first < 2)
         return;
-    char *text = order_sentences(response->policy, response->order_steps, response->n_order_steps);
+    char *text = order_sentences(response->policy, response->order_steps, response->n_order_steps, request);
     fputc('\n', out);
     print_wrapped(out, 0, "", 0, text, width);
     free(text);
@@ -273,7 +273,7 @@ void find_text_print(FILE *out, unsigned width, bool all_reasons, const request_
     print_splits(out, &style, request, response);
     if (response->n_options < wanted && request->explain != VACANCY__V1__EXPLAIN_WHEN__EXPLAIN_WHEN_NEVER)
         print_why(out, width, response);
-    print_order(out, width, response);
+    print_order(out, width, request, response);
     print_ask_first(out, width, response);
     find_positions_print(out, width, response->positions, response->n_positions, response->as_of_ms);
 }

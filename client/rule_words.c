@@ -6,6 +6,7 @@
 #include "client/memory.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 
 #define RULE(name)     VACANCY__V1__RULE__RULE_##name
 #define STEP(name)     VACANCY__V1__ORDER_STEP__ORDER_STEP_##name
@@ -149,6 +150,57 @@ static const char *step_words(Vacancy__V1__OrderStep step)
     return "a step that this program doesn't know";
 }
 
+static bool is_emergency(const Vacancy__V1__FindVacanciesRequest *r)
+{
+    return r->purpose == VACANCY__V1__PURPOSE__PURPOSE_EMERGENCY_PLACEMENT ||
+           r->care_type == VACANCY__V1__CARE_TYPE__CARE_TYPE_EMERGENCY ||
+           r->needed_by == VACANCY__V1__NEEDED_BY__NEEDED_BY_TODAY;
+}
+
+/* BSL and Makaton count among the languages. */
+static bool asks_language(const Vacancy__V1__FindVacanciesRequest *r)
+{
+    bool any = r->n_languages > 0;
+    for (size_t i = 0; i < r->n_communication_needs; i++)
+        any = any || r->communication_needs[i] == VACANCY__V1__COMMUNICATION_NEED__COMMUNICATION_NEED_BSL ||
+              r->communication_needs[i] == VACANCY__V1__COMMUNICATION_NEED__COMMUNICATION_NEED_MAKATON;
+    return any;
+}
+
+static bool is_in_key_stage_4(const Vacancy__V1__FindVacanciesRequest *r)
+{
+    bool any = false;
+    for (size_t i = 0; i < r->n_children; i++)
+        any = any || r->children[i]->age_months / 12 == 14 || r->children[i]->age_months / 12 == 15;
+    return any;
+}
+
+/* A step about something that the request does not ask for leaves all homes alike (proto OrderStep and Rule). */
+static bool tells_apart(Vacancy__V1__OrderStep step, const Vacancy__V1__FindVacanciesRequest *r)
+{
+    switch (step) {
+    case STEP(SCHOOL):
+        return r->n_school_postcodes > 0;
+    case STEP(SCHOOL_KEY_STAGE_4):
+        return r->n_school_postcodes > 0 && is_in_key_stage_4(r);
+    case STEP(NEAR_SIBLINGS):
+        return r->n_sibling_postcodes > 0;
+    case STEP(LANGUAGE):
+        return asks_language(r);
+    case STEP(SKILLS):
+        return r->n_skills > 0;
+    case STEP(LENGTH):
+        return r->care_type == VACANCY__V1__CARE_TYPE__CARE_TYPE_LONG_TERM ||
+               r->placement_code == VACANCY__V1__PLACEMENT_CODE__PLACEMENT_CODE_U4;
+    case STEP(ON_CALL):
+        return is_emergency(r);
+    case STEP(WISHES):
+        return r->n_important_postcodes > 0;
+    default:
+        return true;
+    }
+}
+
 /* How many steps the first sentence tells: the rules and the distance where they lead, else the first one. */
 static size_t leading_steps(const Vacancy__V1__OrderStep *steps, size_t count)
 {
@@ -158,22 +210,28 @@ static size_t leading_steps(const Vacancy__V1__OrderStep *steps, size_t count)
     return lead == 0 && count > 0 ? 1 : lead;
 }
 
-char *order_sentences(const char *name, const Vacancy__V1__OrderStep *steps, size_t count)
+char *order_sentences(const char *name, const Vacancy__V1__OrderStep *all, size_t all_count,
+                      const Vacancy__V1__FindVacanciesRequest *request)
 {
     struct grown_text text = {0};
+    Vacancy__V1__OrderStep *steps = must_alloc(all_count + 1, sizeof *steps);
+    size_t count = 0;
+    for (size_t i = 0; i < all_count; i++)
+        if (tells_apart(all[i], request))
+            steps[count++] = all[i];
     size_t lead = leading_steps(steps, count);
     grown_add(&text, "Order \"%s\": ", name);
     for (size_t i = 0; i < lead; i++)
         grown_add(&text, "%s%s%s", i ? ", then " : "", step_words(steps[i]), i ? "" : " first");
     if (lead == count) {
         grown_add(&text, "%s the nearer home comes first.", count ? ". Of those that are alike there" : "");
-        return text.text;
+    } else {
+        grown_add(&text, ". %s goes by the first of these that tells two homes apart: ",
+                  steps[lead - 1] == STEP(DISTANCE_BAND) ? "Within a band it" : "After that it");
+        for (size_t i = lead; i < count; i++)
+            grown_add(&text, "%s; ", step_words(steps[i]));
+        grown_add(&text, "at last the nearer one.");
     }
-    bool in_a_band = steps[lead - 1] == STEP(DISTANCE_BAND);
-    grown_add(&text, ". %s goes by the first of these that tells two homes apart: ",
-              in_a_band ? "Within a band it" : "After that it");
-    for (size_t i = lead; i < count; i++)
-        grown_add(&text, "%s; ", step_words(steps[i]));
-    grown_add(&text, "at last the nearer one.");
+    free(steps);
     return text.text;
 }

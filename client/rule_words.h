@@ -24,7 +24,11 @@ const char *relation_words(Vacancy__V1__AuthorityRelation relation);
 const char *approval_word(Vacancy__V1__ApprovalNeeded approval);
 /* The same as a sentence without its full stop; NULL for nobody. */
 const char *approval_words(Vacancy__V1__ApprovalNeeded approval);
-/* What the order means, in two sentences; the caller frees it. */
-char *order_sentences(const char *name, const Vacancy__V1__OrderStep *steps, size_t count);
+/*
+ * What the order means for this request, in two sentences, without the steps at which all homes are alike because
+ * nothing was asked there. The caller frees it.
+ */
+char *order_sentences(const char *name, const Vacancy__V1__OrderStep *steps, size_t count,
+                      const Vacancy__V1__FindVacanciesRequest *request);
 
 #endif

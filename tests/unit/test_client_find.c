@@ -336,6 +336,7 @@ static void an_answer_reads_well(void **state)
     far.on_call = false;
     request.n_children = 1;
     request.limit = 2;
+    request.n_languages = 1; /* the step counts */
     own.region = (char *)"E12000003";
     response.n_options = 2;
     response.options = options;
@@ -592,16 +593,35 @@ static void an_order_is_told_in_two_sentences(void **state)
          "Order \"383-ours\": school first. After that it goes by the first of these that tells two homes apart: "
          "the nearest distance band (5, 10, 20, 50 miles, beyond); rating; at last the nearer one."},
     };
+    Vacancy__V1__FindVacanciesRequest request = VACANCY__V1__FIND_VACANCIES_REQUEST__INIT;
+    Vacancy__V1__Child child = VACANCY__V1__CHILD__INIT, *children[] = {&child};
+    char *postcode[] = {(char *)"LS6 1"};
+    /* Nobody asked for a school: all are alike there. */
+    char *text = order_sentences("383-ours", own, 3, &request);
+    assert_string_equal(text,
+                        "Order \"383-ours\": the nearest distance band (5, 10, 20, 50 miles, beyond) first. Within "
+                        "a band it goes by the first of these that tells two homes apart: rating; at last the "
+                        "nearer one.");
+    free(text);
+    request.n_children = 1;
+    request.children = children;
+    child.age_months = 15 * 12;
+    request.n_school_postcodes = request.n_sibling_postcodes = request.n_important_postcodes = 1;
+    request.school_postcodes = request.sibling_postcodes = request.important_postcodes = postcode;
+    request.n_languages = request.n_skills = 1;
+    request.placement_code = VACANCY__V1__PLACEMENT_CODE__PLACEMENT_CODE_U4;
+    request.needed_by = VACANCY__V1__NEEDED_BY__NEEDED_BY_TODAY;
     for (size_t i = 0; i < COUNT(table); i++) {
-        char *text = order_sentences(table[i].name, table[i].steps, table[i].count);
+        text = order_sentences(table[i].name, table[i].steps, table[i].count, &request);
         assert_string_equal(text, table[i].text);
         free(text);
     }
-    /* Every step that the contract knows has words. */
+    /* Every step that the contract knows has words, and counts once it is asked for. */
     for (unsigned i = 1; i < vacancy__v1__order_step__descriptor.n_values; i++) {
         Vacancy__V1__OrderStep step = (Vacancy__V1__OrderStep)vacancy__v1__order_step__descriptor.values[i].value;
-        char *text = order_sentences("x", &step, 1);
+        text = order_sentences("x", &step, 1, &request);
         assert_null(strstr(text, "doesn't know"));
+        assert_non_null(strstr(text, " first. "));
         free(text);
     }
     /* And every rule. */
