@@ -43,7 +43,7 @@ struct service_counters {
 struct federation_port {
     struct log_reader home_log, replica_log; /* home_log_reader, replica_log_reader */
     /* Inbound streams wait here. wakes_all after each commit of home or replicas, and every FEDERATION_PING_MS (the
-     * links' loop does both): handlers have no timers, so this is also what sends their signs of life. */
+     * links' loop does both): this is also what sends their signs of life. */
     struct wakes *wakes;
     struct federation *federation; /* for federation_status */
     /* A hub that follows us said what it has: links_peer_has. Takes it. */
