@@ -10,6 +10,7 @@
 #include "daemon/base/digest.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #define WATCHES 150
@@ -268,6 +269,102 @@ static void nobody_misses_a_change_made_meanwhile(void **state)
     arena_finish(&arena);
 }
 
+/* Who is told by a mail finds what it was told of, also the first of many. */
+#define TOLD 60
+static _Atomic uint64_t committing;
+static _Atomic bool all_stand;
+static _Atomic uint32_t too_early;
+
+static uint64_t sequence_found(struct match *match, const struct criteria *criteria, struct arena *arena)
+{
+    struct answer answer;
+    assert_int_equal(match_find(match, criteria, UINT32_MAX, arena, &answer, NULL), ERR_NONE);
+    uint64_t sequence = answer.positions[0].sequence;
+    arena_reset(arena);
+    return sequence;
+}
+
+static void *hear(void *argument)
+{
+    struct match *match = argument;
+    struct watcher watchers[TOLD];
+    struct arena arena;
+    struct mail mail;
+    arena_init(&arena, (size_t)4 << 20);
+    for (uint32_t i = 0; i < TOLD; i++) {
+        fixture_criteria(&watchers[i].criteria, 420000, 430000);
+        watcher_open(match, &watchers[i], i, &arena);
+    }
+    for (uint32_t round = 0; round < 200; round++) {
+        atomic_store(&all_stand, true);
+        for (uint32_t told = 0; told < TOLD; told++) {
+            while (mailbox_wait(mailbox, &mail, 1, 1000) == 0)
+                continue;
+            too_early += sequence_found(match, &watchers[mail.to].criteria, &arena) < atomic_load(&committing);
+            watchers[mail.to].armed = false;
+        }
+        for (uint32_t i = 0; i < TOLD; i++)
+            look(match, &watchers[i], i, &arena);
+    }
+    for (uint32_t i = 0; i < TOLD; i++)
+        watcher_close(match, &watchers[i]);
+    arena_finish(&arena);
+    return NULL;
+}
+
+static void put_at(struct match *match, uint64_t sequence, bool more)
+{
+    struct fixture_batch batch;
+    struct offer offer;
+    fixture_begin(&batch);
+    fixture_agency(&batch, "leeds", true);
+    if (sequence > 1)
+        batch.commit.count = 0; /* it is known */
+    fixture_offer(&offer, sequence, 420000, 430000);
+    fixture_put(&batch, 1, &offer);
+    batch.commit.more = more;
+    fixture_commit(&batch, match, sequence);
+}
+
+static void mail_comes_after_what_it_tells_of(void **state)
+{
+    (void)state;
+    struct match *match = match_create(NULL, FIXTURE_REGION);
+    pthread_t thread;
+    put_at(match, 1, false);
+    assert_int_equal(pthread_create(&thread, NULL, hear, match), 0);
+    for (uint64_t sequence = 2; sequence < 202; sequence++) {
+        while (!atomic_exchange(&all_stand, false))
+            sched_yield();
+        atomic_store(&committing, sequence);
+        put_at(match, sequence, false);
+    }
+    pthread_join(thread, NULL);
+    assert_int_equal(too_early, 0);
+    match_destroy(match);
+}
+
+/* Nobody stood when the commit began: nothing was listened for. */
+static void who_opens_during_a_commit_is_told_of_it(void **state)
+{
+    (void)state;
+    struct match *match = match_create(NULL, FIXTURE_REGION);
+    struct watcher watcher;
+    struct arena arena;
+    arena_init(&arena, (size_t)4 << 20);
+    put_at(match, 1, false);
+    put_at(match, 2, true);
+    fixture_criteria(&watcher.criteria, 420000, 430000);
+    watcher_open(match, &watcher, 0, &arena);
+    struct fixture_batch batch;
+    fixture_begin(&batch);
+    fixture_commit(&batch, match, 2);
+    assert_int_equal(take_mail(&watcher), 1);
+    watcher_close(match, &watcher);
+    match_destroy(match);
+    arena_finish(&arena);
+}
+
 /* --- bounds ------------------------------------------------------------------------------------------------------ */
 
 static void so_many_and_no_more(void **state)
@@ -330,6 +427,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(nobody_misses_a_change, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_is_not_concerned_is_left_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nobody_misses_a_change_made_meanwhile, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(mail_comes_after_what_it_tells_of, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_opens_during_a_commit_is_told_of_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(so_many_and_no_more, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_end_is_told, set_up, tear_down),
     };
