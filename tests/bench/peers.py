@@ -267,7 +267,9 @@ class Finder(Cluster):
     expects few."""
 
     SETTINGS = ("shared_buffers = 2GB\njit = off\nrandom_page_cost = 1.0\neffective_cache_size = 6GB\nwork_mem = 32MB\n"
-                "max_connections = 100\nfsync = off\nautovacuum = off\nmax_parallel_workers_per_gather = 0\n")
+                "max_connections = 100\nfsync = off\nautovacuum = off\nmax_parallel_workers_per_gather = 0\n"
+                # Measured faster than one plan for all: what is asked for decides between the order and the tokens.
+                "plan_cache_mode = force_custom_plan\n")
     COLUMNS = "id, card, floor(point <-> ST_SetSRID(ST_MakePoint($1::float8, $2::float8), 27700))::int"
     FROM = "FROM place WHERE vacant AND tokens @> ${}::int[]"
     WITHIN = ("AND ST_DWithin(point, ST_SetSRID(ST_MakePoint($1::float8, $2::float8), 27700), "
