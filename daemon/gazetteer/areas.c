@@ -166,9 +166,10 @@ enum authority_relation gazetteer_relation(const struct gazetteer *g, const char
 {
     if (*asking && !strcmp(asking, home))
         return RELATION_IN_AREA;
-    /* The table has English pairs both ways, but a pair with Wales or Scotland only from the English side. */
+    /* The table has English pairs both ways, but a pair with Wales or Scotland only from the English side. Most pairs
+     * asked for are English and not in it: every option of every search asks twice. */
     const struct adjoining_row *pair = find_pair(g, asking, home);
-    if (!pair)
+    if (!pair && *asking != 'E')
         pair = find_pair(g, home, asking);
     return pair ? pair->relation : RELATION_AT_A_DISTANCE;
 }
