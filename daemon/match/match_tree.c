@@ -438,7 +438,6 @@ static void group_fill(const struct tree_pen *pen, struct tree_block *block, uin
         facts_move(group, i, offers[i].group, offers[i].lane);
     block->groups[at] = group;
     block->offers[at] = (uint8_t)count;
-    block->from[at] = offers[0].key;
     group_sum_up(block, at);
 }
 
@@ -465,6 +464,7 @@ static void relieve_group(const struct tree_pen *pen, struct tree_block *block, 
     qsort(offers, count, sizeof offers[0], by_key);
     group_fill(pen, block, left, offers, count / 2);
     group_fill(pen, block, left + 1, offers + count / 2, count - count / 2);
+    block->from[left + 1] = offers[count / 2].key; /* that of the left one stays: what lies before its offers is its */
 }
 
 static struct tree_node *child_for_change(const struct tree_pen *pen, struct tree_inner *inner, uint32_t at)
@@ -566,6 +566,8 @@ static void path_with_room(struct tree *tree, const struct tree_pen *pen, const 
     if (path->block->offers[path->slot] == LANES) {
         relieve_group(pen, path->block, path->slot);
         path->slot = slot_of(path->block->from, node->count, key);
+        if (path->block->offers[path->slot] == LANES)
+            log_fatal("match", "a group has no room for an offer that belongs there");
     }
     struct fact_group **group = &path->block->groups[path->slot];
     *group = piece_for_change(pen, *group, sizeof **group);

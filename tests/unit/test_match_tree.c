@@ -20,7 +20,7 @@
 
 static uint64_t seed, state;
 
-static uint32_t below(uint32_t limit)
+static uint32_t pick(uint32_t limit)
 {
     state ^= state << 13;
     state ^= state >> 7;
@@ -80,32 +80,41 @@ static void random_facts(struct facts *facts, uint32_t number)
 {
     struct offer offer;
     struct box box = {0};
-    bool town = below(3) == 0; /* all of it on one of four points */
-    fixture_offer(&offer, number + 1, town ? 400000 + 1000 * below(4) : below(650000), town ? 300000 : below(650000));
-    offer.state = below(2) ? VACANCY_VACANT : below(2) ? VACANCY_NOT_AVAILABLE : VACANCY_LAPSED;
-    offer.beds_free = below(4);
-    offer.max_children = below(6);
-    offer.child_count = below(3);
+    bool town = pick(3) == 0; /* all of it on one of four points */
+    fixture_offer(&offer, number + 1, town ? 400000 + 1000 * pick(4) : pick(650000), town ? 300000 : pick(650000));
+    offer.state = pick(2) ? VACANCY_VACANT : pick(2) ? VACANCY_NOT_AVAILABLE : VACANCY_LAPSED;
+    offer.beds_free = pick(4);
+    offer.max_children = pick(6);
+    offer.child_count = pick(3);
     for (uint32_t i = 0; i < offer.child_count; i++)
-        offer.children[i] = (struct child_at_home){(uint8_t)(1 + below(6)), SEX_F, 0, below(2)};
-    offer.bedrooms = below(5);
-    offer.age_from_months = below(200);
-    offer.age_below_months = offer.age_from_months + below(60);
-    offer.sex = (uint8_t)below(3);
-    offer.care_types = below(1u << CARE_TYPE_END);
-    offer.home_features = below(1u << HOME_FEATURE_END);
-    offer.pets = below(3) ? 0 : below(1u << PET_END);
-    offer.cannot_take = below(1u << RISK_END);
+        offer.children[i] = (struct child_at_home){(uint8_t)(1 + pick(6)), SEX_F, 0, pick(2)};
+    offer.bedrooms = pick(5);
+    offer.age_from_months = pick(200);
+    offer.age_below_months = offer.age_from_months + pick(60);
+    offer.sex = (uint8_t)pick(3);
+    offer.care_types = pick(1u << CARE_TYPE_END);
+    offer.home_features = pick(1u << HOME_FEATURE_END);
+    offer.pets = pick(3) ? 0 : pick(1u << PET_END);
+    offer.cannot_take = pick(1u << RISK_END);
     facts_of_offer(&offer, &box, facts);
 }
 
-static void come(struct world *world, uint32_t number)
+/* Their keys are in the order of their numbers. */
+static void same_facts(struct facts *facts, uint32_t number)
+{
+    struct offer offer;
+    struct box box = {0};
+    fixture_offer(&offer, number + 1, 400000, 300000);
+    facts_of_offer(&offer, &box, facts);
+}
+
+static void come(struct world *world, uint32_t number, void facts_of(struct facts *facts, uint32_t number))
 {
     struct held_offer *held = calloc(1, sizeof *held);
     assert_non_null(held);
     held->national_reference = number / 2;
     held->region = number % 2; /* two regions with the same references */
-    random_facts(&world->facts[number], number);
+    facts_of(&world->facts[number], number);
     world->facts[number].held = world->held[number] = held;
     world->facts[number].agency = number;
     tree_insert(&world->tree, &world->pen, &world->facts[number], held);
@@ -289,12 +298,12 @@ static void test_against_a_list(void **unused)
         uint32_t percent = round < ROUNDS / 2 ? 90 : round < 2 * ROUNDS / 3 ? 50 : 0;
         uint32_t changes = round % 4 == 0 ? 1 : OFFERS / 6;
         for (uint32_t i = 0; i < changes; i++) {
-            uint32_t number = below(OFFERS);
+            uint32_t number = pick(OFFERS);
             bool in = world->held[number] != NULL;
             if (in)
                 go(world, number);
-            if (below(100) < percent)
-                come(world, number);
+            if (pick(100) < percent)
+                come(world, number, random_facts);
         }
         for (uint32_t number = 0; round == ROUNDS - 1 && number < OFFERS; number++)
             if (world->held[number] != NULL)
@@ -312,9 +321,38 @@ static void test_against_a_list(void **unused)
     free(world);
 }
 
+/* Offers that come each before the last, or each after it, between others: where a group has just made room, the next
+ * belongs to one that has. */
+static void test_in_runs(void **unused)
+{
+    (void)unused;
+    struct world *world = calloc(1, sizeof *world);
+    assert_non_null(world);
+    world->pen = (struct tree_pen){1, &world->bytes, retire, world};
+    for (uint32_t run = 0; run < 800; run++) {
+        uint32_t number = pick(OFFERS), step = pick(2) ? 1 : OFFERS - 1;
+        for (uint32_t i = pick(200); i > 0; i--, number = (number + step) % OFFERS)
+            if (world->held[number] == NULL)
+                come(world, number, same_facts);
+        if (run % 100 == 0) {
+            check_all(world);
+            pin(world);
+        }
+    }
+    check_all(world);
+    for (uint32_t number = 0; number < OFFERS; number++)
+        if (world->held[number] != NULL)
+            go(world, number);
+    check_all(world);
+    assert_int_equal(world->bytes, 0);
+    free_retired(world, UINT64_MAX);
+    free(world->retired);
+    free(world);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_a_list)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_a_list), cmocka_unit_test(test_in_runs)};
     const char *given = getenv("SEED");
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
