@@ -281,6 +281,8 @@ void generate_vacancy(struct chance *c, struct home_fact *h)
     h->sibling_group_only = chance_percent(c, 6);
     h->on_call = chance_percent(c, 50);
     h->confirmed_ms = day_zero_ms - chance_below(c, 30) * 3600000LL * (chance_percent(c, 20) ? 8 : 1);
+    if (chance_percent(c, 40))
+        h->confirmed_ms -= chance_below(c, 3600000);
 }
 
 static void random_asked_children(struct chance *c, struct question *q)
@@ -451,6 +453,8 @@ void generate_question(struct chance *c, const struct country *country, const st
         q->lifts[lift] = chance_percent(c, 25);
     q->a_pet = chance_percent(c, 12);
     q->as_of_ms = day_zero_ms + chance_below(c, 24) * 3600000LL;
+    if (chance_percent(c, 40))
+        q->as_of_ms += chance_below(c, 3600000);
     day_text(0, q->today);
     random_preferences(c, country, q);
     q->never_explained = chance_percent(c, 10);
@@ -458,7 +462,7 @@ void generate_question(struct chance *c, const struct country *country, const st
         q->split_into = 2 + chance_below(c, 2);
     if (country->easy && q->child_count > 4)
         q->child_count = 3;
-    if (chance_percent(c, 20))
+    if (chance_percent(c, 25))
         aim(c, &homes[chance_below(c, home_count)], q);
 }
 
