@@ -409,9 +409,12 @@ void find_flag_of_field(char field[PROBLEM_FIELD_BYTES])
         {"show_rating", "show-rating", false},
         {"explain", "no-why", false},
     };
-    static const char question[] = "question.";
-    if (strncmp(field, question, sizeof question - 1) == 0) /* ExplainVacancy's and WatchVacancies' */
-        memmove(field, field + sizeof question - 1, strlen(field + sizeof question - 1) + 1);
+    static const char question[] = "question."; /* ExplainVacancy's and WatchVacancies' */
+    size_t prefix_bytes = sizeof question - 1, bytes = strnlen(field, PROBLEM_FIELD_BYTES - 1);
+    if (bytes > prefix_bytes && memcmp(field, question, prefix_bytes) == 0) {
+        memmove(field, field + prefix_bytes, bytes - prefix_bytes);
+        field[bytes - prefix_bytes] = '\0';
+    }
     size_t name_bytes = strcspn(field, ".[");
     unsigned long number = field[name_bytes] == '[' ? strtoul(field + name_bytes + 1, NULL, 10) + 1 : 0;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {

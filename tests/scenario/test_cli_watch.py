@@ -124,6 +124,24 @@ def test_a_hub_that_goes_away_is_waited_for(one):
         assert watch.interrupt() == 0
 
 
+def test_it_can_be_interrupted_while_the_hub_is_away(one):
+    with Watch(one, "--allow", "UNCONFIRMED") as watch:
+        watch.wait("ready     1 option")
+        one.stop()
+        watch.wait("the hub went away", watch.said)
+        assert watch.interrupt() == 0
+
+
+def test_what_is_to_be_phoned_first_is_marked(one):
+    seen = "2026-01-01T09:00:00Z"
+    push_old = HEADER.replace("agency_reference,", "agency_reference,observed_at,") + row("L-2").replace("L-2,", f"L-2,{seen},")
+    assert one.run_vacancy(LEEDS, "push", "-", stdin=push_old).returncode == 0
+    with Watch(one, "--allow", "UNCONFIRMED") as watch:
+        watch.wait(LINE.format("appeared", "1 bed"))
+        watch.wait(r"appeared  PHONE FIRST: \d\.\d miles, Leeds, LS6, in area, 1 bed")
+        assert watch.interrupt() == 0
+
+
 def test_colour_is_for_terminals(one):
     master, slave = pty.openpty()
     with Watch(one, out=slave) as watch:
