@@ -63,7 +63,7 @@ class Table:
                                  beside_value=beside_value, ratio=ratio, target=target,
                                  target_is=None if target is None else "at most" if at_most else "at least", met=met,
                                  note=note))
-        compared = f" ({ratio:.2f} of {beside} {number(beside_value)})" if beside_value else ""
+        compared = f" ({share(ratio)} of {beside} {number(beside_value)})" if beside_value else ""
         print(f"  {what}: {number(value)} {unit}{compared}", flush=True)
 
     def text(self):
@@ -74,7 +74,7 @@ class Table:
             if figure["beside_value"] is not None:
                 beside = f"{beside} {number(figure['beside_value'])}"
             rows.append([figure["section"], figure["what"], f"{number(figure['value'])} {figure['unit']}", beside,
-                         "" if figure["ratio"] is None else f"{figure['ratio']:.2f}",
+                         "" if figure["ratio"] is None else share(figure["ratio"]),
                          "" if figure["target"] is None else f"{figure['target_is']} {figure['target']:g}",
                          {True: "met", False: "MISSED", None: ""}[figure["met"]]])
         widths = [max(len(row[column + 1]) for row in rows + [[""] + head]) for column in range(len(head))]
@@ -93,6 +93,10 @@ class Table:
 
 def number(value):
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.2f}"
+
+
+def share(ratio):
+    return f"{ratio:.2f}" if ratio >= .1 else f"{ratio:.2g}"
 
 
 def step(text):
