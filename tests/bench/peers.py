@@ -288,7 +288,7 @@ class Finder(Cluster):
         self.sql("CREATE EXTENSION postgis")
         self.sql("CREATE EXTENSION intarray")
         self.sql("CREATE UNLOGGED TABLE raw (id text, e int, n int, vacant boolean, tokens int[])")
-        self.sql(f"COPY raw FROM '{rows}'")
+        self.sql(f"COPY raw FROM '{rows}'", bound_s=600)
         self.sql("CREATE UNLOGGED TABLE place (id text COLLATE \"C\" NOT NULL, point geometry(Point, 27700) NOT NULL, "
                  "vacant boolean NOT NULL, tokens int[] NOT NULL, card bytea NOT NULL)")
         # In the order of the space, so that neighbours share pages. The card is what an answer shows of one.
