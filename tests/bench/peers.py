@@ -310,7 +310,7 @@ class Finder(Cluster):
                 which = f"within({e}, {n}, {metres}, '{tokens}')" if metres else f"anywhere({e}, {n}, '{tokens}')"
                 handle.write(f"EXECUTE {which};\n\\echo next\n")
         os.chmod(path, 0o644)
-        said = self.run("psql", "--quiet", "--no-psqlrc", "-At", "-d", "postgres", "-f", path)
+        said = self.run("psql", "--quiet", "--no-psqlrc", "-At", "-d", "postgres", "-f", path, bound_s=600)
         return [[(line.split("|")[0], int(line.split("|")[2])) for line in part.split()]
                 for part in said.split("next\n")[:-1]]
 
