@@ -21,10 +21,10 @@
 
 #include "daemon/record/offer.h"
 
-#define BLOCK_GROUPS    16u
-#define NODE_CHILDREN   64u
-#define TREE_LEVELS_MAX 8u /* of nodes and blocks: at the least filled, that is far more offers than there are homes   \
-                            */
+#define BLOCK_GROUPS  16u
+#define NODE_CHILDREN 64u
+/* Of nodes and blocks: at the least filled, that is far more offers than there are homes. */
+#define TREE_LEVELS_MAX 8u
 
 /* An offer read once, when it was committed: a struct offer without the part of its arrays that is not used. */
 struct held_offer {

@@ -75,8 +75,7 @@ bool carer_remove(struct batch *batch, const struct stored_carer *carer)
 {
     uint64_t national_reference = carer->home.national_reference;
     struct table_key key = key_of_id(batch->home->options.region, national_reference);
-    if (!reference_forget(batch, &carer->home) || !batch_del(batch, STORE_CARERS, &key) ||
-        !requests_forget(batch))
+    if (!reference_forget(batch, &carer->home) || !batch_del(batch, STORE_CARERS, &key) || !requests_forget(batch))
         return false;
     batch->carers--;
     batch->vacancies -= carer->home.vacancy.vacancy_id != 0;

@@ -180,13 +180,29 @@ static struct {
 
 static void columns_new(size_t count)
 {
-#define NEW(name) columns.name = get_memory(count * sizeof *columns.name);
-    NEW(vacant)
-    NEW(years_from)
-    NEW(years_below)
-    NEW(beds)
-    NEW(room) NEW(bedrooms) NEW(sexes) NEW(bands) NEW(at_home) NEW(care) NEW(features) NEW(pets) NEW(cannot) NEW(skills)
-        NEW(from) NEW(until) NEW(approved) NEW(e) NEW(n) NEW(confirmed) NEW(valid) NEW(id)
+#define NEW(name) columns.name = get_memory(count * sizeof *columns.name)
+    NEW(vacant);
+    NEW(years_from);
+    NEW(years_below);
+    NEW(beds);
+    NEW(room);
+    NEW(bedrooms);
+    NEW(sexes);
+    NEW(bands);
+    NEW(at_home);
+    NEW(care);
+    NEW(features);
+    NEW(pets);
+    NEW(cannot);
+    NEW(skills);
+    NEW(from);
+    NEW(until);
+    NEW(approved);
+    NEW(e);
+    NEW(n);
+    NEW(confirmed);
+    NEW(valid);
+    NEW(id);
 #undef NEW
 }
 
