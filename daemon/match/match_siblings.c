@@ -22,11 +22,19 @@ typedef uint64_t bunch;
 #define KIND_BITS 5
 #define KIND_MOST 15u
 
-/* Work that is not offers, told as if it were: what a search costs even if it finds nothing, and combinations. */
-#define SEARCH_OFFERS         100
-#define COMBINATIONS_AN_OFFER 4
+/* Work that is not offers, told as if it were: what a search costs even if it finds nothing; and, in glances (at two
+ * homes together, about 4 ns), what it costs to see that homes are no better than those that tie, and to rank them. */
+#define SEARCH_OFFERS    100
+#define GLANCES_AN_OFFER 8
+#define TIE_GLANCES      8
+#define RANK_GLANCES     56
+
+/* Of a part's homes at one point so many can be in one of the best splits: instead of any other, three of these that
+ * are not in its split would each do as far from home and from the rest, with a smaller id. */
+#define HOMES_AT_POINT_MAX (SPLITS_MAX + SPLIT_HOMES_MAX - 1)
 
 static_assert(CHILDREN_MAX * KIND_BITS <= 64 && CHILDREN_MAX <= KIND_MOST, "a bunch of twelve kinds");
+static_assert(PART_HOMES_MAX <= 32, "a mask of a part's homes");
 static_assert(RULES_JUDGED <= 16, "a mask of rules in part_home");
 
 struct part_home {
@@ -53,6 +61,18 @@ struct ranked_split {
     struct split_found found;
 };
 
+/* [band][home]: the homes of another part that lie in this band of it, or nearer, and are not itself. */
+typedef uint32_t homes_near[DISTANCE_BANDS][PART_HOMES_MAX];
+
+/* The homes of a way's parts with each other: those in the nearest band first, then by the first part's home. */
+struct combining {
+    uint32_t part_count; /* 0: not at it */
+    const struct part *parts[SPLIT_HOMES_MAX];
+    uint32_t counts[SPLIT_HOMES_MAX]; /* of each part's homes, those that may be of use */
+    uint32_t band, first;             /* where it is */
+    homes_near first_second, first_third, second_third;
+};
+
 struct siblings {
     const struct match *match;
     const struct match_version *version;
@@ -68,6 +88,7 @@ struct siblings {
     /* Where it is: into how many homes (0: at the start), the sizes of the parts, descending, and which are the first
      * and the second part, as places in by_size. What is left is the third. */
     uint32_t homes, sizes[SPLIT_HOMES_MAX], first_at, second_at;
+    struct combining combining;
     uint32_t split_count;
     struct ranked_split splits[SPLITS_MAX];
 };
@@ -254,18 +275,34 @@ static enum err look_for(struct siblings *s, struct part *part)
     return ERR_NONE;
 }
 
+static bool one_point(const struct part_home *a, const struct part_home *b)
+{
+    return a->group->point_e_metres[a->lane] == b->group->point_e_metres[b->lane] &&
+           a->group->point_n_metres[a->lane] == b->group->point_n_metres[b->lane];
+}
+
+/* The nearest first; those at one distance by id. */
+static void keep_home(struct part *part, const struct part_home *home)
+{
+    uint32_t at_point = 0;
+    for (uint32_t i = part->count; i > 0 && part->homes[i - 1].distance_metres == home->distance_metres; i--)
+        at_point += one_point(&part->homes[i - 1], home);
+    if (at_point < HOMES_AT_POINT_MAX)
+        part->homes[part->count++] = *home;
+}
+
 static enum err keep_homes(struct siblings *s)
 {
     const struct search_list *found = search_options(s->search);
     struct part *part = &s->rows[s->searching];
     if (found->count > 0 && (part->homes = malloc(found->count * sizeof *part->homes)) == NULL)
         return ERR_LIMIT;
-    for (; part->count < found->count; part->count++) {
-        const struct found *home = &found->best[part->count];
-        part->homes[part->count] = (struct part_home){.group = home->group,
-                                                      .distance_metres = home->distance_metres,
-                                                      .overridden = (uint16_t)home->overridden,
-                                                      .lane = (uint8_t)home->lane};
+    for (uint32_t i = 0; i < found->count; i++) {
+        const struct found *home = &found->best[i];
+        keep_home(part, &(struct part_home){.group = home->group,
+                                            .distance_metres = home->distance_metres,
+                                            .overridden = (uint16_t)home->overridden,
+                                            .lane = (uint8_t)home->lane});
     }
     part->known = true;
     search_free(s->search);
@@ -427,48 +464,189 @@ static void try_homes(struct siblings *s, const struct part *const parts[], cons
     keep_split(s, &split);
 }
 
-/* The third home for two that are chosen. A part's homes are nearest first: once they are too far, all after are. */
-static uint32_t try_third(struct siblings *s, const struct part *const parts[], const struct part_home *homes[],
-                          uint32_t band)
+/* Below 0: these ids, in the order in which the parts are shown, come before those of the worst split kept. */
+static int compare_ids(const struct siblings *s, const struct part_home *const homes[])
 {
-    uint32_t from_home = homes[0]->distance_metres + homes[1]->distance_metres, k = 0;
-    for (; k < parts[2]->count; k++) {
-        homes[2] = &parts[2]->homes[k];
-        uint32_t sum = from_home + homes[2]->distance_metres;
-        if (no_better(s, band, sum))
-            break;
-        uint32_t first = band_of(apart_squared(homes[0], homes[2])),
-                 second = band_of(apart_squared(homes[1], homes[2]));
-        if (!no_better(s, first > second ? first : second, sum) && !one_home(homes[0], homes[2]) &&
-            !one_home(homes[1], homes[2]))
-            try_homes(s, parts, homes, 3);
+    const struct combining *c = &s->combining;
+    uint32_t shown[SPLIT_HOMES_MAX];
+    uint64_t ids[SPLIT_HOMES_MAX];
+    int order = 0;
+    for (uint32_t i = 0; i < c->part_count; i++) {
+        uint64_t id = homes[i]->group->vacancy_id[homes[i]->lane];
+        uint32_t at = i;
+        for (; at > 0 && c->parts[shown[at - 1]]->size == c->parts[i]->size; at--) {
+            uint32_t nearer = homes[shown[at - 1]]->distance_metres;
+            if (nearer < homes[i]->distance_metres || (nearer == homes[i]->distance_metres && ids[at - 1] <= id))
+                break;
+            shown[at] = shown[at - 1];
+            ids[at] = ids[at - 1];
+        }
+        shown[at] = i;
+        ids[at] = id;
     }
-    return k;
+    for (uint32_t i = 0; order == 0 && i < c->part_count; i++)
+        order = compare_numbers(ids[i], s->splits[SPLITS_MAX - 1].found.parts[i].home.vacancy_id);
+    return order;
 }
 
-/* All homes of a way's parts with each other; returns how many combinations were looked at. */
-static uint32_t combine(struct siblings *s, const struct part *const parts[], uint32_t count)
+/* Homes in the band and as far from home as the worst split kept: they are farther apart, or their ids come later. */
+static bool ties_and_loses(const struct siblings *s, const struct part_home *const homes[])
 {
-    const struct part_home *homes[SPLIT_HOMES_MAX];
-    uint32_t looked = 0, third = count == 3 ? parts[2]->homes[0].distance_metres : 0;
-    for (uint32_t i = 0; i < parts[0]->count; i++) {
-        homes[0] = &parts[0]->homes[i];
-        for (uint32_t j = 0; j < parts[1]->count; j++) {
-            homes[1] = &parts[1]->homes[j];
-            uint32_t sum = homes[0]->distance_metres + homes[1]->distance_metres + third;
-            looked++;
-            if (no_better(s, 0, sum))
-                break;
-            uint32_t band = band_of(apart_squared(homes[0], homes[1]));
-            if (no_better(s, band, sum) || one_home(homes[0], homes[1]))
-                continue;
-            if (count == 3)
-                looked += try_third(s, parts, homes, band);
-            else
-                try_homes(s, parts, homes, 2);
+    const struct combining *c = &s->combining;
+    const struct split_found *worst = &s->splits[SPLITS_MAX - 1].found;
+    uint32_t between = 0;
+    for (uint32_t i = 1; i < c->part_count; i++)
+        for (uint32_t j = 0; j < i; j++) {
+            uint32_t metres = metres_between(homes[i], homes[j]);
+            between = metres > between ? metres : between;
         }
+    return between > worst->between_metres || (between == worst->between_metres && compare_ids(s, homes) > 0);
+}
+
+/* As far as can be told: no_better does not hold, yet they tie with the worst. */
+static bool ties(const struct siblings *s, uint32_t from_home_metres)
+{
+    const struct ranked_split *worst = &s->splits[SPLITS_MAX - 1];
+    return s->split_count == SPLITS_MAX && s->combining.band == worst->band &&
+           from_home_metres == worst->found.from_home_metres;
+}
+
+/* Of homes that tie, when those of the worst split kept lie at one point: the first two settle it, whatever the third
+ * is. Not so where parts are as large: their ids may be shown the other way round. */
+static bool first_two_lose(const struct siblings *s, const struct part_home *const homes[])
+{
+    const struct combining *c = &s->combining;
+    const struct split_found *worst = &s->splits[SPLITS_MAX - 1].found;
+    int order = worst->between_metres == 0 ? 0 : -1;
+    for (uint32_t i = 0; order == 0 && i < 2; i++) {
+        if (i + 1 < c->part_count && c->parts[i + 1]->size == c->parts[i]->size)
+            return false;
+        order = compare_numbers(homes[i]->group->vacancy_id[homes[i]->lane], worst->parts[i].home.vacancy_id);
     }
-    return looked;
+    return order > 0;
+}
+
+/* Returns the glances that it cost. */
+static uint32_t try_combination(struct siblings *s, const struct part_home *const homes[], uint32_t from_home_metres)
+{
+    if (ties(s, from_home_metres) && ties_and_loses(s, homes))
+        return TIE_GLANCES;
+    try_homes(s, s->combining.parts, homes, s->combining.part_count);
+    return RANK_GLANCES;
+}
+
+/* The third home for two that are chosen, among these. A part's homes are nearest first: so once they are too far, all
+ * after are. */
+static uint32_t try_third(struct siblings *s, const struct part_home *homes[], uint32_t among)
+{
+    const struct part *part = s->combining.parts[2];
+    uint32_t from_home = homes[0]->distance_metres + homes[1]->distance_metres, glances = 0;
+    for (; among != 0; among &= among - 1) {
+        homes[2] = &part->homes[__builtin_ctz(among)];
+        uint32_t sum = from_home + homes[2]->distance_metres;
+        if (no_better(s, s->combining.band, sum))
+            break;
+        glances += try_combination(s, homes, sum);
+    }
+    return glances;
+}
+
+/* All homes of the band with one of the first part: so in one go at most 32 x 32 combinations are ranked. */
+static uint32_t try_first(struct siblings *s)
+{
+    const struct combining *c = &s->combining;
+    const struct part_home *homes[SPLIT_HOMES_MAX] = {&c->parts[0]->homes[c->first]};
+    uint32_t glances = 1, i = c->first, band = c->band, nearer = band > 0 ? c->first_second[band - 1][i] : 0;
+    uint32_t among = c->part_count == 2 ? c->first_second[band][i] & ~nearer : c->first_second[band][i];
+    uint32_t least = homes[0]->distance_metres + (c->part_count == 3 ? c->parts[2]->homes[0].distance_metres : 0);
+    for (; among != 0; among &= among - 1, glances++) {
+        uint32_t j = (uint32_t)__builtin_ctz(among);
+        homes[1] = &c->parts[1]->homes[j];
+        if (no_better(s, band, least + homes[1]->distance_metres))
+            break;
+        if (ties(s, least + homes[1]->distance_metres) && first_two_lose(s, homes))
+            continue;
+        if (c->part_count == 2) {
+            glances += try_combination(s, homes, least + homes[1]->distance_metres);
+            continue;
+        }
+        uint32_t third = c->first_third[band][i] & c->second_third[band][j];
+        if (nearer >> j & 1)
+            third &= ~(c->first_third[band - 1][i] & c->second_third[band - 1][j]);
+        glances += try_third(s, homes, third);
+    }
+    return glances;
+}
+
+/* Returns the glances. */
+static uint32_t see_who_is_near(homes_near near, const struct part *from, uint32_t from_count, const struct part *to,
+                                uint32_t to_count)
+{
+    for (uint32_t i = 0; i < from_count; i++) {
+        for (uint32_t band = 0; band < DISTANCE_BANDS; band++)
+            near[band][i] = 0;
+        for (uint32_t j = 0; j < to_count; j++)
+            if (!one_home(&from->homes[i], &to->homes[j]))
+                near[band_of(apart_squared(&from->homes[i], &to->homes[j]))][i] |= 1u << j;
+        for (uint32_t band = 1; band < DISTANCE_BANDS; band++)
+            near[band][i] |= near[band - 1][i];
+    }
+    return from_count * to_count;
+}
+
+/* Once the splits kept are as near each other as can be, none of a part's homes is of use that is too far from home
+ * even with the nearest of the others. False: so it is with all. */
+static bool count_useful(const struct siblings *s, struct combining *c)
+{
+    uint32_t nearest = 0;
+    for (uint32_t i = 0; i < c->part_count; i++)
+        nearest += c->parts[i]->homes[0].distance_metres;
+    for (uint32_t i = 0; i < c->part_count; i++) {
+        const struct part_home *homes = c->parts[i]->homes;
+        uint32_t others = nearest - homes[0].distance_metres;
+        c->counts[i] = c->parts[i]->count;
+        while (c->counts[i] > 0 && no_better(s, 0, others + homes[c->counts[i] - 1].distance_metres))
+            c->counts[i]--;
+        if (c->counts[i] == 0)
+            return false;
+    }
+    return true;
+}
+
+/* Returns the glances. */
+static uint32_t begin_combining(struct siblings *s, struct part *const parts[], uint32_t count)
+{
+    struct combining *c = &s->combining;
+    uint32_t glances = 1;
+    c->band = c->first = 0;
+    c->part_count = count;
+    for (uint32_t i = 0; i < count; i++)
+        c->parts[i] = parts[i];
+    if (!count_useful(s, c)) {
+        c->part_count = 0;
+        return glances;
+    }
+    glances += see_who_is_near(c->first_second, parts[0], c->counts[0], parts[1], c->counts[1]);
+    if (count == 2)
+        return glances;
+    glances += see_who_is_near(c->first_third, parts[0], c->counts[0], parts[2], c->counts[2]);
+    return glances + see_who_is_near(c->second_third, parts[1], c->counts[1], parts[2], c->counts[2]);
+}
+
+/* One home of the first part in one band, or several as long as they cost next to nothing; returns the glances. */
+static uint32_t combine(struct siblings *s)
+{
+    struct combining *c = &s->combining;
+    uint32_t glances = 0;
+    while (c->part_count > 0 && glances < GLANCES_AN_OFFER) {
+        glances += try_first(s);
+        if (++c->first < c->counts[0])
+            continue;
+        c->first = 0;
+        if (++c->band == DISTANCE_BANDS || no_better(s, c->band, 0))
+            c->part_count = 0;
+    }
+    return glances;
 }
 
 /* --- the ways to part them --------------------------------------------------------------------------------------- */
@@ -565,7 +743,7 @@ static void next_way(struct siblings *s)
         next_first(s);
 }
 
-/* One way: its parts become known, the largest first, and then their homes are combined. */
+/* One way: its parts become known, the largest first, and then their homes are to be combined. */
 static enum err try_way(struct siblings *s, uint64_t *looked)
 {
     struct part *parts[SPLIT_HOMES_MAX] = {&s->rows[s->by_size[s->first_at]]};
@@ -583,7 +761,7 @@ static enum err try_way(struct siblings *s, uint64_t *looked)
         fits = parts[i]->count > 0;
     }
     if (fits)
-        *looked += combine(s, (const struct part *const *)parts, count) / COMBINATIONS_AN_OFFER;
+        *looked += begin_combining(s, parts, count) / GLANCES_AN_OFFER;
     next_way(s);
     return ERR_NONE;
 }
@@ -596,6 +774,10 @@ static enum err step(struct siblings *s, uint32_t work_budget, uint64_t *looked,
             return ERR_NONE;
         *looked += SEARCH_OFFERS;
         return keep_homes(s);
+    }
+    if (s->combining.part_count > 0) {
+        *looked += combine(s) / GLANCES_AN_OFFER;
+        return ERR_NONE;
     }
     if (s->homes == 0) {
         enum err err = try_whole(s, done);

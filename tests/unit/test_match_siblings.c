@@ -7,10 +7,19 @@
 #include "tests/unit/match_random.h"
 
 #include "daemon/gazetteer/grid.h"
+#include "daemon/match/match_siblings.h"
 
-#define ROUNDS    40
-#define QUESTIONS 12
-#define HOMES_MAX 32 /* of a part: of the contract */
+#define ROUNDS         40
+#define QUESTIONS      12
+#define TIED_ROUNDS    24
+#define TIED_QUESTIONS 6
+#define TIED_HOMES     24
+#define HOMES_MAX      32 /* of a part: of the contract */
+
+/* As placement_service asks, and what the work may come to, in offers of about 36 ns. */
+#define TURN_OFFERS      16384
+#define TURN_OFFERS_MOST (TURN_OFFERS + TURN_OFFERS / 2)
+#define WORK_OFFERS_MOST 5000000
 
 /* --- the definition ---------------------------------------------------------------------------------------------- */
 
@@ -346,6 +355,54 @@ static void test_splits_are_as_defined(void **state)
     assert_true(seen[0] > 0 && seen[2] > 0 && seen[3] > 0);
 }
 
+/* Within a band of each other, and not. */
+static const uint32_t tied_points_apart[4] = {2000, 9000, 17000, 7000};
+
+/* For one or two, most of them any; of each register one home takes three. */
+static void tied_offer(struct seeded_random *random, uint32_t at, uint32_t apart, uint32_t points, struct offer *offer)
+{
+    fixture_offer(offer, 1000 + seeded_random_below(random, 1000) * 100 + at,
+                  RANDOM_E_METRES + apart * random_up_to(random, points),
+                  RANDOM_N_METRES + apart * random_up_to(random, points));
+    offer->beds = offer->beds_free = offer->bedrooms = at == 0 ? 3 : random_between(random, 1, 2);
+    offer->max_children = offer->max_children_if_siblings = offer->beds;
+    offer->age_from_months = offer->approved_age_from_months = random_percent(random, 70) ? 0 : 72;
+    offer->age_below_months = offer->approved_age_below_months = random_percent(random, 70) ? 216 : 144;
+    offer->sibling_group_only = offer->beds > 1 && random_percent(random, 20);
+}
+
+/* Many homes at few points, as far from the child and from each other: the ids decide, and the children. */
+static void test_splits_of_homes_that_tie(void **state)
+{
+    static struct random_world world;
+    uint64_t seed = random_seed();
+    uint32_t seen[SPLIT_HOMES_MAX + 1] = {0};
+    (void)state;
+    for (uint32_t round = 0; round < TIED_ROUNDS; round++) {
+        uint32_t points = round % 3, apart = tied_points_apart[round % 4];
+        random_world_open(&world, seed + round, 0);
+        for (; world.count < TIED_HOMES; world.count++) {
+            tied_offer(&world.random, world.count, apart, points, &world.offers[world.count]);
+            random_world_put(&world, world.count);
+        }
+        for (uint32_t i = 0; i < TIED_QUESTIONS; i++) {
+            struct criteria criteria;
+            arena_reset(&world.arena);
+            random_children(&world.random, 6, &criteria);
+            criteria.near_e_metres = RANDOM_E_METRES + apart;
+            criteria.near_n_metres = RANDOM_N_METRES + apart;
+            criteria.split_into = random_between(&world.random, 2, 3);
+            criteria.unexplained = true;
+            if (random_percent(&world.random, 50))
+                for (uint32_t child = 1; child < criteria.child_count; child++)
+                    criteria.children[child] = criteria.children[0];
+            seen[check_splits(&world, &criteria)]++;
+        }
+        random_world_close(&world);
+    }
+    assert_true(seen[2] > 0 && seen[3] > 0);
+}
+
 /* --- one case at a time ------------------------------------------------------------------------------------------ */
 
 static struct random_world world;
@@ -496,6 +553,83 @@ static void test_the_work_is_put_off(void **state)
     match_search_abandon(resume);
 }
 
+/* Runs it to its end in turns, each of which must stay near its budget; returns the work. */
+static uint64_t count_work(const struct criteria *criteria, struct split_found splits[SPLITS_MAX], uint32_t *count)
+{
+    uint64_t work = 0;
+    uint32_t slot;
+    bool done = false;
+    const struct match_version *version = index_pin(world.match, &slot);
+    assert_non_null(version);
+    struct siblings *siblings = siblings_new(world.match, version, criteria);
+    assert_non_null(siblings);
+    while (!done) {
+        uint64_t turn = 0;
+        assert_int_equal(siblings_run(siblings, TURN_OFFERS, &turn, &done), ERR_NONE);
+        assert_true(turn <= TURN_OFFERS_MOST);
+        work += turn;
+    }
+    *count = siblings_found(siblings, splits);
+    siblings_free(siblings);
+    index_unpin(world.match, slot);
+    return work;
+}
+
+/* Twelve children no two alike, 64 homes that all take any four, then any five: no home is better than another, but by
+ * id. */
+static void test_homes_at_one_point_are_few_to_look_at(void **state)
+{
+    struct criteria criteria;
+    struct split_found splits[SPLITS_MAX];
+    uint32_t count;
+    (void)state;
+    girls(&criteria, 12);
+    for (uint32_t i = 0; i < 64; i++)
+        put_home(100 - i, 4, 0);
+    assert_true(count_work(&criteria, splits, &count) <= WORK_OFFERS_MOST);
+    assert_int_equal(count, SPLITS_MAX);
+    for (uint32_t i = 0; i < SPLITS_MAX; i++) {
+        assert_int_equal(splits[i].parts[0].home.vacancy_id, 37);
+        assert_int_equal(splits[i].parts[1].home.vacancy_id, 38);
+        assert_int_equal(splits[i].parts[2].home.vacancy_id, 39 + i);
+        assert_int_equal(splits[i].parts[0].children, 0xF);
+    }
+    for (uint32_t i = 0; i < 64; i++) {
+        world.offers[i].beds = world.offers[i].beds_free = world.offers[i].bedrooms = 5;
+        world.offers[i].max_children = world.offers[i].max_children_if_siblings = 5;
+        random_world_put(&world, i);
+    }
+    assert_true(count_work(&criteria, splits, &count) <= WORK_OFFERS_MOST);
+    assert_int_equal(count, SPLITS_MAX);
+}
+
+/* Eight points as far from the child, then homes 12 km from each other, so that the nearest band is of no use. */
+static void test_homes_that_tie_or_lie_apart_are_few_to_look_at(void **state)
+{
+    static const int east[8] = {1, 2, 2, 1, -1, -2, -2, -1}, north[8] = {2, 1, -1, -2, -2, -1, 1, 2};
+    struct criteria criteria;
+    struct split_found splits[SPLITS_MAX];
+    uint32_t count;
+    (void)state;
+    girls(&criteria, 12);
+    for (uint32_t i = 0; i < 64; i++) {
+        put_home(1 + i, 4, 0);
+        world.offers[i].cell.point_e_metres = (uint32_t)((int)RANDOM_E_METRES + 9000 * east[i % 8]);
+        world.offers[i].cell.point_n_metres = (uint32_t)((int)RANDOM_N_METRES + 9000 * north[i % 8]);
+        random_world_put(&world, i);
+    }
+    assert_true(count_work(&criteria, splits, &count) <= WORK_OFFERS_MOST);
+    assert_int_equal(count, SPLITS_MAX);
+    for (uint32_t i = 0; i < 64; i++) {
+        world.offers[i].cell.point_e_metres = RANDOM_E_METRES + 12000 * (i % 8);
+        world.offers[i].cell.point_n_metres = RANDOM_N_METRES + 12000 * (i / 8);
+        random_world_put(&world, i);
+    }
+    assert_true(count_work(&criteria, splits, &count) <= WORK_OFFERS_MOST);
+    assert_int_equal(count, SPLITS_MAX);
+    assert_true(splits[0].between_metres >= 12000);
+}
+
 /* Many children, no two alike: every way is tried. */
 static void test_large_groups(void **state)
 {
@@ -526,11 +660,14 @@ int main(void)
 #define CASE(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_splits_are_as_defined),
+        cmocka_unit_test(test_splits_of_homes_that_tie),
         CASE(test_largest_part_first_and_two_homes_before_three),
         CASE(test_no_split_when_one_home_takes_all_or_none_is_asked_for),
         CASE(test_children_alike),
         CASE(test_a_home_for_siblings_only),
         CASE(test_the_work_is_put_off),
+        CASE(test_homes_at_one_point_are_few_to_look_at),
+        CASE(test_homes_that_tie_or_lie_apart_are_few_to_look_at),
         CASE(test_large_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
