@@ -30,7 +30,6 @@ struct watch {
     struct criteria criteria;
     struct asked asked; /* borrows the criteria */
     struct reply_address address;
-    uint64_t owner;
 };
 
 struct watches {
@@ -41,6 +40,7 @@ struct watches {
     uint32_t words; /* no word from here on has anybody */
     lanes taken[WATCH_WORDS], armed[WATCH_WORDS];
     lanes asking[TRAIT_END][WATCH_WORDS];
+    uint64_t owner[WATCHES_MAX]; /* of those that are taken */
     uint32_t e_metres[WATCHES_MAX], n_metres[WATCHES_MAX];
     uint64_t reach_squared[WATCHES_MAX]; /* nothing as far as this, or farther, concerns it */
     struct watch *watches[WATCHES_MAX];
@@ -76,24 +76,32 @@ void watches_destroy(struct watches *watches)
 
 /* --- who stands ------------------------------------------------------------------------------------------------- */
 
+/* Under the lock. */
+static uint32_t owned_by(const struct watches *watches, uint64_t owner)
+{
+    uint32_t owned = 0;
+    for (uint32_t word = 0; word < watches->words; word++)
+        for (lanes left = watches->taken[word]; left != 0; left &= left - 1)
+            owned += watches->owner[word * 64 + (uint32_t)__builtin_ctzll(left)] == owner;
+    return owned;
+}
+
 /* Under the lock. WATCHES_MAX: there is none. */
 static uint32_t free_place(const struct watches *watches, uint64_t owner)
 {
-    uint32_t free_at = WATCHES_MAX, owned = 0;
-    for (uint32_t i = WATCHES_MAX; i-- > 0;) {
-        bool is_taken = (watches->taken[i / 64] & bit_of(i)) != 0;
-        owned += is_taken && watches->watches[i]->owner == owner;
-        if (!is_taken)
-            free_at = i;
-    }
-    return owned < WATCHES_EACH ? free_at : WATCHES_MAX;
+    if (owned_by(watches, owner) >= WATCHES_EACH)
+        return WATCHES_MAX;
+    for (uint32_t word = 0; word < WATCH_WORDS; word++)
+        if (watches->taken[word] != UINT64_MAX)
+            return word * 64 + (uint32_t)__builtin_ctzll(~watches->taken[word]);
+    return WATCHES_MAX;
 }
 
 static enum err open_at(struct watches *watches, uint32_t at, uint64_t owner)
 {
     if (watches->watches[at] == NULL && (watches->watches[at] = malloc(sizeof *watches->watches[at])) == NULL)
         return ERR_LIMIT;
-    watches->watches[at]->owner = owner;
+    watches->owner[at] = owner;
     watches->taken[at / 64] |= bit_of(at);
     watches->words = watches->words > at / 64 ? watches->words : at / 64 + 1;
     atomic_fetch_add(&watches->open, 1);
@@ -111,6 +119,15 @@ enum err match_watch_open(struct match *match, uint64_t owner, uint32_t *watch)
     }
     pthread_mutex_unlock(&watches->lock);
     return err;
+}
+
+uint32_t match_watch_owned(struct match *match, uint64_t owner)
+{
+    struct watches *watches = index_watches(match);
+    pthread_mutex_lock(&watches->lock);
+    uint32_t owned = owned_by(watches, owner);
+    pthread_mutex_unlock(&watches->lock);
+    return owned;
 }
 
 bool match_watch_close(struct match *match, uint32_t watch)

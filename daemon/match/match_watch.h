@@ -22,6 +22,8 @@
 /* owner: any number that stands for whom it is for. ERR_LIMIT: there are WATCHES_MAX, or WATCHES_EACH of this owner;
  * ERR_UNAVAILABLE: after match_watch_end. */
 enum err match_watch_open(struct match *match, uint64_t owner, uint32_t *watch) __attribute__((warn_unused_result));
+/* How many of this owner are open. */
+uint32_t match_watch_owned(struct match *match, uint64_t owner);
 /* True: it was armed and will get no mail (give its place back). False: its mail is on the way, or it was not armed. */
 bool match_watch_close(struct match *match, uint32_t watch);
 /*

@@ -1,9 +1,9 @@
 /*
  * placement.c - PlacementService: FindVacancies.
  *
- * A search runs in slices of bounded work, so that others on the worker are served meanwhile. What it shows is on the
- * trail before it leaves; if the trail can't be written, the answer is UNAVAILABLE.
- * On the call's worker.
+ * A search runs in slices of bounded work, so that others on the worker are served meanwhile; so many of a principal
+ * may be under way, and none for long (placement.h). What it shows is on the trail before it leaves; if the trail can't
+ * be written, the answer is UNAVAILABLE. On the call's worker.
  */
 #include "daemon/service/placement.h"
 
@@ -15,6 +15,7 @@ struct search {
     struct question question;
     struct answer answer; /* in the call's arena */
     struct match_search *unfinished;
+    struct turns turns;
 };
 
 static bool disclose(struct call *call, const struct search *search)
@@ -31,20 +32,40 @@ static bool disclose(struct call *call, const struct search *search)
     return question_disclose(call, &search->question, &disclosed);
 }
 
+static void search_abandon(struct call *call, struct search *search)
+{
+    if (search->unfinished != NULL)
+        match_search_abandon(search->unfinished);
+    search->unfinished = NULL;
+    turns_end(call, &search->turns);
+}
+
+static void search_goes_on(struct call *call)
+{
+    struct search *search = call->state;
+    struct problem problem = {0};
+    if (turns_another(call, &search->question.team, &search->turns,
+                      "ask more narrowly (within_metres, split_into), or with explain NEVER", &problem))
+        return;
+    search_abandon(call, search);
+    call_finish(call, &problem);
+}
+
 static void search_turn(struct call *call)
 {
     struct search *search = call->state;
     struct service_context *ctx = call_context(call);
     enum err err = match_find(ctx->match, &search->question.criteria, PLACEMENT_SLICE_OFFERS, call->arena,
                               &search->answer, &search->unfinished);
+    if (err == ERR_NONE && search->unfinished != NULL) {
+        search_goes_on(call);
+        return;
+    }
+    turns_end(call, &search->turns);
     if (err != ERR_NONE) {
         call_fail(call, err, "",
                   err == ERR_LIMIT ? "the answer is larger than this hub gives; ask for fewer options"
                                    : "the search failed");
-        return;
-    }
-    if (search->unfinished != NULL) {
-        call_yield(call);
         return;
     }
     Vacancy__V1__FindVacanciesResponse *out = answer_view(ctx, &search->question, &search->answer, call->arena);
@@ -65,6 +86,7 @@ static void find_vacancies(struct call *call, const ProtobufCMessage *message)
         return;
     }
     call->state = search;
+    turns_begin(call, &search->turns);
     if (question_take(call, &team, NULL, (const Vacancy__V1__FindVacanciesRequest *)message, &search->question))
         search_turn(call);
 }
@@ -75,8 +97,7 @@ static void search_closed(struct call *call)
     if (search == NULL)
         return;
     call->state = NULL;
-    if (search->unfinished != NULL)
-        match_search_abandon(search->unfinished);
+    search_abandon(call, search);
     free(search);
 }
 

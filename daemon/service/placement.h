@@ -1,8 +1,8 @@
 /*
  * placement.h - what the methods of PlacementService have in common. Private to daemon/service.
  *
- * Owns: how a question is taken from a request so that it outlives it, and how what is about to be shown gets on the
- * trail. Thread: the call's worker.
+ * Owns: how a question is taken from a request so that it outlives it, how many may be unfinished and for how long, and
+ * how what is about to be shown gets on the trail. Thread: the call's worker.
  */
 #ifndef VACANCY_SERVICE_PLACEMENT_H
 #define VACANCY_SERVICE_PLACEMENT_H
@@ -25,6 +25,25 @@ bool question_take(struct call *call, const struct principal *team, const struct
 /* The ages anew, into `arena`, for a question that is asked again at its as_of. False: the arena's limit. */
 bool question_take_ages(struct call *call, struct arena *arena, struct question *question)
     __attribute__((warn_unused_result));
+
+/* A number that stands for the principal wherever what it has under way is counted; never 0. */
+uint64_t question_owner(const struct principal *team);
+
+/* The turns of a question. Starts zeroed. Invariant: `counted` while it is unfinished, and at no other time. */
+struct turns {
+    int64_t began_boot_ms;
+    bool counted;
+    uint32_t place; /* in service_context.questions */
+};
+/* Before its first turn. */
+void turns_begin(struct call *call, struct turns *turns);
+/* It is unfinished: asks for a further turn, and counts it at the first. False: it may have none, for *problem
+ * (ERR_LIMIT: QUESTIONS_EACH or QUESTIONS_MAX are unfinished; ERR_DEADLINE: QUESTION_MAX_MS have passed; `advice`: what
+ * to do then); the caller abandons the search. */
+bool turns_another(struct call *call, const struct principal *team, struct turns *turns, const char *advice,
+                   struct problem *problem) __attribute__((warn_unused_result));
+/* It is finished or abandoned. May be called again. */
+void turns_end(struct call *call, struct turns *turns);
 
 /* Vacancy ids as the team sees them, and the national reference of each one's carer, by which "who looked" finds it
  * when the vacancy is long over. */

@@ -3,7 +3,7 @@
  *
  * The same question as a search, put to one vacancy. Who asked, and after which vacancy, is on the trail before the
  * answer leaves, whatever the answer is: that there is no such vacancy tells something as well. How many come before it
- * takes as much work as a search, in slices as there.
+ * takes as much work as a search, in slices and within bounds as there.
  * On the call's worker.
  */
 #include "daemon/service/handlers.h"
@@ -16,6 +16,7 @@ struct explaining {
     uint64_t vacancy_id;
     struct explanation explanation; /* in the call's arena */
     struct match_explaining *unfinished;
+    struct turns turns;
 };
 
 static void explain_answer(struct call *call, const struct explaining *explaining)
@@ -38,6 +39,25 @@ static void explain_answer(struct call *call, const struct explaining *explainin
     call_answer(call, out != NULL ? &out->base : NULL);
 }
 
+static void explain_abandon(struct call *call, struct explaining *explaining)
+{
+    if (explaining->unfinished != NULL)
+        match_explain_abandon(explaining->unfinished);
+    explaining->unfinished = NULL;
+    turns_end(call, &explaining->turns);
+}
+
+static void explain_goes_on(struct call *call)
+{
+    struct explaining *explaining = call->state;
+    struct problem problem = {0};
+    if (turns_another(call, &explaining->question.team, &explaining->turns, "ask more narrowly (within_metres)",
+                      &problem))
+        return;
+    explain_abandon(call, explaining);
+    call_finish(call, &problem);
+}
+
 static void explain_turn(struct call *call)
 {
     struct explaining *explaining = call->state;
@@ -45,11 +65,14 @@ static void explain_turn(struct call *call)
     enum err err =
         match_explain(ctx->match, &explaining->question.criteria, explaining->vacancy_id, PLACEMENT_SLICE_OFFERS,
                       call->arena, &explaining->explanation, &explaining->unfinished);
+    if (err == ERR_NONE && explaining->unfinished != NULL) {
+        explain_goes_on(call);
+        return;
+    }
+    turns_end(call, &explaining->turns);
     if (err != ERR_NONE)
         call_fail(call, err, "",
                   err == ERR_LIMIT ? "this hub is short of memory; try again" : "the search failed; try again");
-    else if (explaining->unfinished != NULL)
-        call_yield(call);
     else
         explain_answer(call, explaining);
 }
@@ -70,6 +93,7 @@ static void explain_vacancy(struct call *call, const ProtobufCMessage *message)
         return;
     }
     call->state = explaining;
+    turns_begin(call, &explaining->turns);
     /* How much of an answer a search would give makes no difference here. */
     Vacancy__V1__FindVacanciesRequest asked = *in->question;
     asked.limit = asked.split_into = 0;
@@ -92,8 +116,7 @@ static void explain_closed(struct call *call)
     if (explaining == NULL)
         return;
     call->state = NULL;
-    if (explaining->unfinished != NULL)
-        match_explain_abandon(explaining->unfinished);
+    explain_abandon(call, explaining);
     free(explaining);
 }
 

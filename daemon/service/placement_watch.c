@@ -3,10 +3,11 @@
  *
  * A stream goes in rounds: search, compare with what the caller was shown, send the differences. Between rounds it
  * waits: for match to say that a commit may have changed its answer, and for the next moment at which time itself does.
- * However much happens, there is at most one round each ROUND_EVERY_MS, and none while the caller takes nothing: what
- * is kept for a slow one is what it was shown, at most as many options as it asked for, and no queue of events.
- * Each round's differences are on the trail before the first of them leaves. Who calls is asked in each round.
- * On the call's worker. Invariant: what is shown is changed only by an event that was handed to the stream.
+ * However much happens, there is at most one round each ROUND_EVERY_MS, fewer for a principal that has many, and none
+ * while the caller takes nothing: what is kept for a slow one is what it was shown, at most as many options as it asked
+ * for, and no queue of events. Each round's differences are on the trail before the first of them leaves. Who calls is
+ * asked in each round. On the call's worker. Invariant: what is shown is changed only by an event that was handed to
+ * the stream.
  */
 #include "daemon/service/handlers.h"
 #include "daemon/service/placement.h"
@@ -17,7 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUND_EVERY_MS    200
+#define ROUND_EVERY_MS    200 /* of each stream, up to ROUND_FULL_RATE of a principal: then it grows with their number */
+#define ROUND_FULL_RATE   16
 #define LOOK_EVERY_MS     60000 /* also when nothing is known to change: the dates and times of what is not shown */
 #define ROUND_ARENA_BYTES ((size_t)4 << 20)
 #define DAY_MS            86400000LL
@@ -48,11 +50,13 @@ struct standing {
     bool wanted;    /* there is reason for another round */
     bool cut_short; /* the last one was: the stream was full */
     bool full, ready;
+    bool counted; /* in service_context.rounds: while `unfinished` */
     uint32_t watch;
+    uint64_t owner;
     struct reply_address address;
     struct match_search *unfinished;
-    struct answer answer; /* this round's, in the arena, as the differences are */
-    int64_t began_boot_ms;
+    struct answer answer;                   /* this round's, in the arena, as the differences are */
+    int64_t began_boot_ms, allowed_boot_ms; /* the last round, and the next */
     struct arena arena;
     struct difference *differences;
     uint32_t difference_count, gone_count;
@@ -91,11 +95,10 @@ static int64_t next_look_ms(const struct standing *s)
 static void round_soon(struct call *call)
 {
     struct standing *s = call->state;
-    int64_t allowed_ms = s->began_boot_ms + ROUND_EVERY_MS;
     if (s->unfinished != NULL || s->full)
         return; /* what goes on looks at `wanted` at its end */
-    if (clock_boot_ms(call->clock) < allowed_ms)
-        call_wake_at(call, allowed_ms);
+    if (clock_boot_ms(call->clock) < s->allowed_boot_ms)
+        call_wake_at(call, s->allowed_boot_ms);
     else
         round_begin(call);
 }
@@ -104,31 +107,36 @@ static void round_soon(struct call *call)
 static void rest(struct call *call, int64_t look_ms)
 {
     struct standing *s = call->state;
-    int64_t allowed_ms = s->began_boot_ms + ROUND_EVERY_MS;
     int64_t look_boot_ms = s->began_boot_ms + (look_ms - s->question.criteria.as_of_ms);
     s->wanted |= !s->armed;
     arena_finish(&s->arena);
     s->differences = NULL;
-    call_wake_at(call, s->wanted || look_boot_ms < allowed_ms ? allowed_ms : look_boot_ms);
+    call_wake_at(call, s->wanted || look_boot_ms < s->allowed_boot_ms ? s->allowed_boot_ms : look_boot_ms);
 }
 
 /* --- what is different ------------------------------------------------------------------------------------------ */
 
-/* What the card shows, but for the words that only tell how long ago something was. */
-static bool card_digest(Vacancy__V1__Option *card, struct arena *arena, uint8_t out[CARD_DIGEST_BYTES])
+/* What the card shows, but for what time alone changes of its words: what was asked (of H1 and H2 it is the day, the
+ * rest never changes), and how long ago it was confirmed. */
+static bool card_digest(const Vacancy__V1__Option *card, struct arena *arena, uint8_t out[CARD_DIGEST_BYTES])
 {
     uint8_t digest[DIGEST_BYTES], *octets;
-    char *said = NULL, **words = &said;
-    for (size_t i = 0; i < card->n_reasons; i++)
-        if (card->reasons[i]->rule == VACANCY__V1__RULE__RULE_S10_FRESH)
-            words = &card->reasons[i]->found;
-    said = *words;
-    *words = (char *)"";
-    size_t size = protobuf_c_message_get_packed_size(&card->base);
+    Vacancy__V1__Option told = *card;
+    Vacancy__V1__Reason *reasons = arena_alloc(arena, card->n_reasons * sizeof *reasons);
+    told.reasons = arena_alloc(arena, card->n_reasons * sizeof *told.reasons);
+    if (card->n_reasons > 0 && (reasons == NULL || told.reasons == NULL))
+        return false;
+    for (size_t i = 0; i < card->n_reasons; i++) {
+        reasons[i] = *card->reasons[i];
+        reasons[i].asked = (char *)"";
+        if (reasons[i].rule == VACANCY__V1__RULE__RULE_S10_FRESH)
+            reasons[i].found = (char *)"";
+        told.reasons[i] = &reasons[i];
+    }
+    size_t size = protobuf_c_message_get_packed_size(&told.base);
     if ((octets = arena_alloc(arena, size)) == NULL)
         return false;
-    protobuf_c_message_pack(&card->base, octets);
-    *words = said;
+    protobuf_c_message_pack(&told.base, octets);
     digest_sha256(octets, size, digest);
     memcpy(out, digest, CARD_DIGEST_BYTES);
     return true;
@@ -289,19 +297,54 @@ static void round_end(struct call *call)
 
 /* --- rounds ----------------------------------------------------------------------------------------------------- */
 
+static void search_end(struct call *call, struct standing *s)
+{
+    if (s->unfinished != NULL)
+        match_search_abandon(s->unfinished);
+    s->unfinished = NULL;
+    if (s->counted)
+        atomic_fetch_sub(&call_context(call)->rounds, 1);
+    s->counted = false;
+}
+
+/* Its search needs a further turn. When as many rounds do as may, it begins anew later. */
+static void search_goes_on(struct call *call)
+{
+    struct standing *s = call->state;
+    struct service_context *ctx = call_context(call);
+    if (clock_boot_ms(call->clock) - s->began_boot_ms > QUESTION_MAX_MS) {
+        search_end(call, s);
+        call_fail(call, ERR_DEADLINE, "", "this hub works on a question for %d s at most: ask more narrowly",
+                  QUESTION_MAX_MS / 1000);
+        return;
+    }
+    if (!s->counted && atomic_fetch_add(&ctx->rounds, 1) >= ROUNDS_MAX) {
+        atomic_fetch_sub(&ctx->rounds, 1);
+        search_end(call, s);
+        s->wanted = true;
+        rest(call, s->question.criteria.as_of_ms);
+        return;
+    }
+    s->counted = true;
+    call_yield(call);
+}
+
 static void search_turn(struct call *call)
 {
     struct standing *s = call->state;
     struct service_context *ctx = call_context(call);
     enum err err =
         match_find(ctx->match, &s->question.criteria, PLACEMENT_SLICE_OFFERS, &s->arena, &s->answer, &s->unfinished);
+    if (err == ERR_NONE && s->unfinished != NULL) {
+        search_goes_on(call);
+        return;
+    }
+    search_end(call, s);
     if (err == ERR_UNAVAILABLE) { /* too many searches are unfinished: in a moment */
         s->wanted = true;
         rest(call, s->question.criteria.as_of_ms);
     } else if (err != ERR_NONE) {
         call_fail(call, err, "", "the search failed; ask for fewer options");
-    } else if (s->unfinished != NULL) {
-        call_yield(call);
     } else {
         match_watch_settle(ctx->match, s->watch, s->answer.reach_squared);
         round_end(call);
@@ -318,6 +361,13 @@ static void ask_anew(struct call *call)
         criteria->starts_on = today;
 }
 
+/* How long after one round the next may begin. */
+static int64_t round_every_ms(struct call *call)
+{
+    uint32_t owned = match_watch_owned(call_context(call)->match, ((struct standing *)call->state)->owner);
+    return owned <= ROUND_FULL_RATE ? ROUND_EVERY_MS : (int64_t)ROUND_EVERY_MS * owned / ROUND_FULL_RATE;
+}
+
 /* Armed before the search begins, so that what is committed meanwhile is not missed. */
 static void round_begin(struct call *call)
 {
@@ -332,6 +382,7 @@ static void round_begin(struct call *call)
     }
     s->wanted = s->cut_short = false;
     s->began_boot_ms = clock_boot_ms(call->clock);
+    s->allowed_boot_ms = s->began_boot_ms + round_every_ms(call);
     ask_anew(call);
     bool arms = !s->armed && call_reserve_reply(call, &s->address) == ERR_NONE;
     match_watch_begin(match, s->watch, &s->question.criteria, arms ? &s->address : NULL);
@@ -402,11 +453,8 @@ static bool begin(struct call *call, struct question *question, const Vacancy__V
 static bool open_watch(struct call *call)
 {
     struct standing *s = call->state;
-    uint8_t digest[DIGEST_BYTES];
-    uint64_t owner;
-    digest_sha256(s->question.team.name, strlen(s->question.team.name), digest);
-    memcpy(&owner, digest, sizeof owner);
-    enum err err = match_watch_open(call_context(call)->match, owner, &s->watch);
+    s->owner = question_owner(&s->question.team);
+    enum err err = match_watch_open(call_context(call)->match, s->owner, &s->watch);
     s->opened = err == ERR_NONE;
     if (err == ERR_LIMIT)
         call_fail(call, err, "", "this hub keeps %d standing searches, %d for one principal: end one first",
@@ -443,8 +491,7 @@ static void watch_closed(struct call *call)
     call->state = NULL;
     if (s->opened && match_watch_close(call_context(call)->match, s->watch))
         call_unreserve_reply(call);
-    if (s->unfinished != NULL)
-        match_search_abandon(s->unfinished);
+    search_end(call, s);
     arena_finish(&s->arena);
     free(s);
 }

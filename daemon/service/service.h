@@ -4,7 +4,7 @@
  * Owns: the method table and the shared context's shape. One file per group of methods checks the request, calls the
  * parts and shapes the answer. Not here: identity (access), decisions and order (register), suitability (match), calls
  * themselves (rpc).
- * Thread: handlers run on their call's worker; the context is constant after start, but for its counter.
+ * Thread: handlers run on their call's worker; the context is constant after start, but for its counters.
  * Invariant: nothing that shows a record is sent before its disclosure was recorded.
  */
 #ifndef VACANCY_SERVICE_SERVICE_H
@@ -53,6 +53,18 @@ struct federation_port {
 
 #define STALE_AFTER_DEFAULT_MS 60000
 
+/*
+ * What may be unfinished at one time, that is, wait for a further turn with the index's version pinned: questions
+ * (FindVacancies, ExplainVacancy) of one principal, of all, and rounds of standing searches. Far fewer than match can
+ * pin, so that whatever needs no second turn is answered, however much is asked.
+ */
+#define QUESTIONS_EACH 16
+#define QUESTIONS_MAX  1024
+#define ROUNDS_MAX     1024
+_Static_assert(QUESTIONS_MAX + ROUNDS_MAX <= MATCH_SEARCHES_MAX / 2, "room for what needs one turn");
+/* And how long one may be worked on, whatever its deadline: what it pins is as old as this at most. */
+#define QUESTION_MAX_MS 10000
+
 struct service_context {
     struct home *home;
     struct replica *replica; /* NULL: a hub without federation */
@@ -72,6 +84,9 @@ struct service_context {
     const char *version;    /* static text */
     int64_t started_boot_ms;
     atomic_uint_fast64_t searches; /* answered */
+    /* Owners (placement.h) of the unfinished questions, 0: a free place; and how many rounds are unfinished. */
+    atomic_uint_fast64_t questions[QUESTIONS_MAX];
+    atomic_uint rounds;
 };
 
 /* Every method of the hub. call->context of each is a struct service_context. Static storage. */

@@ -1,7 +1,7 @@
 /* tier: check */
 /*
  * test_service_watch.c - a standing search as its caller hears it, on a clock of the test's: what there is, what
- * appears, changes and goes, by commits and by time alone; one round each 200 ms; a slow reader; the trail; its bounds
+ * appears, changes and goes, by commits and by time alone; how often there is a round; a slow reader; the trail; bounds
  * and its ends.
  */
 #include "daemon/match/match_watch.h"
@@ -243,6 +243,49 @@ static void time_alone_changes_it(void **state)
     assert_string_equal(news(), "+2*");
 }
 
+/* H1 and H2 are asked of the day; that it is another one is no change of a card. */
+static void a_day_begins_and_nothing_is_told(void **state)
+{
+    (void)state;
+    put(1, 1);
+    start();
+    assert_string_equal(news(), "+1 ready*");
+    const Vacancy__V1__WatchVacanciesResponse *first = (const void *)stream->responses[0].message;
+    assert_string_equal(first->option->reasons[0]->asked, "2026-06-01");
+    pass(86400000 - hub.now_ms % 86400000);
+    pass(1000);
+    assert_string_equal(news(), "");
+    struct offer offer = home(1, 1);
+    offer.beds_free = 1;
+    commit(1, &offer);
+    pass(200);
+    assert_string_equal(news(), "~1*");
+}
+
+/* One principal's rounds cost no more with more streams. */
+static void the_more_it_has_the_rarer(void **state)
+{
+    (void)state;
+    for (uint32_t i = 1; i <= 40; i++)
+        start();
+    (void)news();
+    put(1, 1);
+    pass(499);
+    assert_string_equal(news(), "");
+    pass(1);
+    assert_string_equal(news(), "+1*");
+    while (hub.host.calls->next != NULL && hub.host.calls->next->next != NULL)
+        fake_call_destroy(hub.host.calls == stream ? hub.host.calls->next : hub.host.calls);
+    put(2, 2);
+    pass(500);
+    assert_string_equal(news(), "+2*");
+    put(3, 3);
+    pass(199);
+    assert_string_equal(news(), "");
+    pass(1);
+    assert_string_equal(news(), "+3*");
+}
+
 static void what_is_to_be_phoned_first_is_flagged(void **state)
 {
     (void)state;
@@ -351,6 +394,40 @@ static void what_is_committed_while_it_searches_is_not_missed(void **state)
     pass(0);
 }
 
+/* Rounds that need several turns: so many of all, and none for long. */
+static void long_rounds_are_bounded(void **state)
+{
+    (void)state;
+    put_many_for_tomorrow();
+    atomic_store(&hub.context.rounds, ROUNDS_MAX);
+    start();
+    pass(200);
+    assert_true(!stream->finished && !stream->wants_turn);
+    assert_string_equal(news(), "");
+    assert_int_equal(atomic_load(&hub.context.rounds), ROUNDS_MAX);
+    atomic_store(&hub.context.rounds, ROUNDS_MAX - 1);
+    pass(200);
+    assert_string_equal(news(), "ready*");
+    assert_int_equal(atomic_load(&hub.context.rounds), ROUNDS_MAX - 1);
+    atomic_store(&hub.context.rounds, 0);
+    for (int left = 0; left < 2; left++) {
+        stream = watch();
+        fake_call_send(stream, &ask.request.base);
+        assert_true(stream->wants_turn);
+        assert_int_equal(atomic_load(&hub.context.rounds), 1);
+        if (left == 0) {
+            fake_call_cancel(stream);
+        } else {
+            hub.now_ms += QUESTION_MAX_MS + 1;
+            while (!stream->finished && fake_host_turn(&hub.host))
+                continue;
+            assert_int_equal(stream->problem.code, ERR_DEADLINE);
+        }
+        fake_settle(&hub.host, &hub.writer);
+        assert_int_equal(atomic_load(&hub.context.rounds), 0);
+    }
+}
+
 static void suspended_is_over(void **state)
 {
     (void)state;
@@ -437,10 +514,13 @@ int main(void)
         TEST(one_round_each_200_ms),
         TEST(the_best_so_many),
         TEST(time_alone_changes_it),
+        TEST(a_day_begins_and_nothing_is_told),
+        TEST(the_more_it_has_the_rarer),
         TEST(what_is_to_be_phoned_first_is_flagged),
         TEST(an_agency_changes_all_its_cards),
         TEST(a_slow_reader_hears_what_is),
         TEST(what_is_committed_while_it_searches_is_not_missed),
+        TEST(long_rounds_are_bounded),
         TEST(suspended_is_over),
         TEST(without_a_trail_nothing_is_shown),
         TEST(the_hub_stops),
