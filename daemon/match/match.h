@@ -167,6 +167,7 @@ struct option {
     uint64_t national_reference; /* for the audit; never shown */
     uint32_t distance_metres, children_taken;
     bool unconfirmed;
+    bool withheld; /* its card is not to be shown: only where one vacancy is explained, see there */
     uint32_t reason_count;
     struct reason *reasons; /* in the answer's arena, in the order H1 to H14, distance, S1 to S15 */
 };
@@ -247,8 +248,11 @@ void match_search_abandon(struct match_search *search);
 /*
  * "Why not this one": how the live vacancy of this id comes out. Each region that has one such (two can, by chance or
  * not): the first by region code. *found false: no hub that this one follows has it. *option holds every MUST and
- * SHOULD asked for, failed ones as RULE_FAILED; *ahead, when *suitable, the options that come before it in the order
- * asked for. Work, resuming, errors as match_find; limit, unexplained and split_into are not looked at.
+ * SHOULD asked for, failed ones as RULE_FAILED. If it fails H1 (its approval is not in force, or its agency is
+ * suspended or not known: which of these must never be told), or is reserved or not available, option->withheld is set,
+ * and the reasons are exactly the failed ones among H1 and H2, in words that tell no more of the home: all else would
+ * describe what no search may show. *ahead, when *suitable, the options that come before it in the order asked for.
+ * Work, resuming, errors as match_find; limit, unexplained and split_into are not looked at.
  */
 struct explanation {
     bool found, suitable;

@@ -32,11 +32,20 @@ enum { AREA_OWN, AREA_ADJOINING, AREA_ELSEWHERE };
 
 const uint32_t distance_band_below_metres[DISTANCE_BANDS - 1] = {8047, 16093, 32187, 80467};
 
+/* Of proto Skill, those that stand for a kind of care or a language as well. */
+enum {
+    SKILL_THERAPEUTIC = 1,
+    SKILL_PHYSICAL_DISABILITY = 5,
+    SKILL_COMPLEX_HEALTH = 8,
+    SKILL_PARENT_AND_CHILD = 10,
+    SKILL_SIGNING = 12
+};
+
 /* Numbers of proto HomeFeature: wheelchair, adapted bathroom, hoist, lift, wheelchair vehicle, visual alarms. */
-const uint32_t scarce_home_features = BIT(2) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8);
-/* Of proto Skill: therapeutic, complex health, parent and child, signing. */
-const uint32_t scarce_skills = BIT(1) | BIT(8) | BIT(10) | BIT(12);
-const uint32_t scarce_care_types =
+static const uint32_t scarce_home_features = BIT(2) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8);
+static const uint32_t scarce_skills =
+    BIT(SKILL_THERAPEUTIC) | BIT(SKILL_COMPLEX_HEALTH) | BIT(SKILL_PARENT_AND_CHILD) | BIT(SKILL_SIGNING);
+static const uint32_t scarce_care_types =
     BIT(CARE_PARENT_AND_CHILD) | BIT(CARE_REMAND) | BIT(CARE_THERAPEUTIC) | BIT(CARE_DISABLED_CHILDREN);
 
 uint32_t distance_band(uint32_t metres)
@@ -54,6 +63,39 @@ static uint32_t band_of_squared(uint64_t squared)
         if (squared < (uint64_t)distance_band_below_metres[band] * distance_band_below_metres[band])
             break;
     return band;
+}
+
+/* --- what is scarce -------------------------------------------------------------------------------------------- */
+
+static bool asks_for_signing(const struct criteria *c)
+{
+    for (uint32_t i = 0; i < c->language_count; i++)
+        if (strcmp(c->languages[i], "bfi") == 0 || strcmp(c->languages[i], "art-x-makaton") == 0)
+            return true;
+    return false;
+}
+
+/* One need has several names: a home with the skill for the care that is asked for isn't wasted on this child. */
+void scarce_unneeded(const struct criteria *c, struct scarce *out)
+{
+    uint32_t skills = c->skills, care = BIT(c->care_type);
+    if (asks_for_signing(c))
+        skills |= BIT(SKILL_SIGNING);
+    if (c->care_type == CARE_THERAPEUTIC)
+        skills |= BIT(SKILL_THERAPEUTIC);
+    if (c->care_type == CARE_PARENT_AND_CHILD)
+        skills |= BIT(SKILL_PARENT_AND_CHILD);
+    if (code_in(c->skills, SKILL_THERAPEUTIC))
+        care |= BIT(CARE_THERAPEUTIC);
+    if (code_in(c->skills, SKILL_PARENT_AND_CHILD))
+        care |= BIT(CARE_PARENT_AND_CHILD);
+    if (c->skills & (BIT(SKILL_PHYSICAL_DISABILITY) | BIT(SKILL_COMPLEX_HEALTH)))
+        care |= BIT(CARE_DISABLED_CHILDREN);
+    if (c->home_features & scarce_home_features)
+        care |= BIT(CARE_DISABLED_CHILDREN);
+    out->home_features = scarce_home_features & ~c->home_features;
+    out->skills = scarce_skills & ~skills;
+    out->care_types = scarce_care_types & ~care;
 }
 
 /* --- the built-in orders --------------------------------------------------------------------------------------- */
@@ -135,6 +177,7 @@ void order_prepare(const struct criteria *criteria, const struct gazetteer *gaze
     out->agencies = agencies;
     out->step_count = 0;
     memset(out->relations, 0, sizeof out->relations);
+    scarce_unneeded(criteria, &out->unneeded);
     for (uint32_t i = 0; i < criteria->language_count; i++)
         out->language_classes[i] = (uint8_t)language_class(criteria->languages[i]);
     for (uint32_t i = 0; i < criteria->step_count && i < ORDER_STEPS_MAX; i++) {
@@ -342,12 +385,12 @@ static struct field fresh(const struct judging *j)
 
 static struct field scarce(const struct judging *j)
 {
-    const struct criteria *criteria = j->order->criteria;
+    const struct scarce *unneeded = &j->order->unneeded;
     const struct fact_group *f = j->group;
-    lanes used_up = with_any(f->home_features, HOME_FEATURE_END, scarce_home_features & ~criteria->home_features) |
-                    with_any(f->skills, SKILL_END, scarce_skills & ~criteria->skills) |
-                    with_any(f->care_types, CARE_TYPE_END, scarce_care_types & ~BIT(criteria->care_type));
-    if (criteria->child_count == 1)
+    lanes used_up = with_any(f->home_features, HOME_FEATURE_END, unneeded->home_features) |
+                    with_any(f->skills, SKILL_END, unneeded->skills) |
+                    with_any(f->care_types, CARE_TYPE_END, unneeded->care_types);
+    if (j->order->criteria->child_count == 1)
         used_up |= ~below(f->beds_free, NUMBER_BITS, SCARCE_BEDS);
     return met_or_not(~used_up);
 }

@@ -19,8 +19,11 @@
 extern const uint32_t distance_band_below_metres[DISTANCE_BANDS - 1];
 uint32_t distance_band(uint32_t metres); /* 0 to DISTANCE_BANDS - 1 */
 
-/* S13 (proto Rule): what is scarce, masks. */
-extern const uint32_t scarce_home_features, scarce_skills, scarce_care_types;
+/* S13 (proto Rule): what is scarce and not needed for what is asked, masks. */
+struct scarce {
+    uint32_t home_features, skills, care_types;
+};
+void scarce_unneeded(const struct criteria *criteria, struct scarce *out);
 #define SCARCE_BEDS 3 /* for a single child */
 
 /* Within so many metres: 20 miles from home (S1); 10 from a school, a sibling, an important place (S2, S4, S12). */
@@ -52,6 +55,7 @@ struct order {
         uint8_t step, bits, shift; /* its field in a key */
     } steps[ORDER_STEPS_MAX];
     uint8_t language_classes[WANTED_LANGUAGES_MAX];
+    struct scarce unneeded;
     uint8_t relations[AUTHORITY_NUMBERS]; /* 1 + enum authority_relation of a home there; 0: not yet looked up */
 };
 

@@ -5,7 +5,8 @@
  * come judged. Codes are given as the contract's names in lower case.
  * What may be said: what the card shows, what was asked and whether it is there, and counts. Never a postcode, since
  * when a home is approved, why a place is not available beyond its bucket, that an agency is suspended (design 4.9,
- * domain.md 2.3).
+ * domain.md 2.3). Of a vacancy whose card is withheld (match.h) only that H1 or H2 fails, in words that are the same of
+ * every home.
  * Thread: any; pure. Invariant: no text is longer than REASON_TEXT_BYTES; a longer one is cut.
  */
 #include "daemon/match/match_reasons.h"
@@ -226,27 +227,59 @@ static uint32_t placed(const struct offer *offer)
 
 /* --- the MUSTs -------------------------------------------------------------------------------------------------- */
 
-/* How long a home has been approved is nobody's business here: in force will do (design 4.9). Nor is whether it is the
- * agency that may not offer now. */
-static void add_approval(struct builder *b)
+static void say_day(struct builder *b)
+{
+    char text[DATE_TEXT_BYTES];
+    date_format(b->asked->criteria->starts_on, text);
+    SAY(b, text);
+}
+
+/* What has lapsed was one of these before, or vacant. */
+static bool is_not_available(const struct offer *offer)
+{
+    return offer->state == VACANCY_NOT_AVAILABLE || (offer->state == VACANCY_LAPSED && offer->bucket != BUCKET_NONE);
+}
+
+static bool is_reserved(const struct offer *offer)
+{
+    return offer->state == VACANCY_RESERVED || (offer->state == VACANCY_LAPSED && offer->reserved_until != DATE_NONE);
+}
+
+/* All that fails H1 looks alike: an agency that is suspended or not known here, an approval that has not begun or is
+ * over. No date of the vacancy's is told, nor when it was confirmed: the card would not tell them either. */
+static void add_withheld(struct builder *b)
 {
     const struct offer *offer = &b->option->offer;
-    date_days day = b->asked->criteria->starts_on;
-    char until[DATE_TEXT_BYTES], text[DATE_TEXT_BYTES];
-    const struct reason *reason = begin_must(b, RULE_H1);
-    bool begun = offer->approved_on != DATE_NONE && offer->approved_on <= day;
-    bool in_force = begun && (offer->approval_ends_on == DATE_NONE || offer->approval_ends_on > day);
-    date_format(day, text);
-    SAY(b, text);
-    found(b);
-    if (reason->outcome != RULE_MET) {
-        SAY(b, in_force || b->option->agency.status == AGENCY_SUSPENDED ? "not offered now" : "not in force");
-        return;
+    if (code_in(b->failed, RULE_H1)) {
+        begin_must(b, RULE_H1);
+        say_day(b);
+        found(b);
+        SAY(b, "not offered on this day");
     }
-    date_format(offer->approval_ends_on, until);
+    if (code_in(b->failed, RULE_H2)) {
+        begin_must(b, RULE_H2);
+        say_day(b);
+        found(b);
+        if (is_not_available(offer))
+            SAY(b, "not available", bucket_words[offer->bucket < BUCKET_END ? offer->bucket : 0]);
+        else
+            SAY(b, is_reserved(offer) ? "reserved" : "not vacant, or not confirmed");
+    }
+}
+
+/* How long a home has been approved is nobody's business here: in force will do (design 4.9). What fails H1 is
+ * withheld. */
+static void add_approval(struct builder *b)
+{
+    char until[DATE_TEXT_BYTES];
+    begin_must(b, RULE_H1);
+    say_day(b);
+    found(b);
+    date_format(b->option->offer.approval_ends_on, until);
     SAY(b, "in force", *until ? ", not from " : "", until, *until ? " on" : "");
 }
 
+/* What is reserved or not available is withheld. */
 static void add_available(struct builder *b)
 {
     const struct offer *offer = &b->option->offer;
@@ -254,14 +287,6 @@ static void add_available(struct builder *b)
     struct reason *reason = begin_must(b, RULE_H2);
     reason->asked = b->reasons[0].asked; /* the day, as of H1 */
     found(b);
-    if (offer->state == VACANCY_NOT_AVAILABLE || offer->bucket != BUCKET_NONE) {
-        SAY(b, "not available", bucket_words[offer->bucket < BUCKET_END ? offer->bucket : 0]);
-        return;
-    }
-    if (offer->state == VACANCY_RESERVED || offer->reserved_until != DATE_NONE) {
-        SAY(b, "reserved");
-        return;
-    }
     date_format(offer->from, from);
     date_format(offer->until, until);
     SAY(b, "vacant", *from ? " from " : "", from, *until ? " until " : "", until);
@@ -562,7 +587,11 @@ static bool ages_are_near(const struct criteria *criteria, const struct offer *o
     return true;
 }
 
-/* NMS 15.1. Ages of those who live there are not told. */
+/*
+ * NMS 15.1. Ages of those who live there are not said, but can be inferred: who asks again and again with other ages
+ * finds the bands at which the outcome turns, and so a band of three years of a child there. H9's outcome gives the
+ * same away; whoever is to be told whether children fit together learns it. Each such question is on the audit trail.
+ */
 static void add_impact(struct builder *b)
 {
     const struct offer *offer = &b->option->offer;
@@ -611,9 +640,11 @@ static void add_scarce(struct builder *b)
 {
     const struct criteria *criteria = b->asked->criteria;
     const struct offer *offer = &b->option->offer;
-    uint32_t features = offer->home_features & scarce_home_features & ~criteria->home_features;
-    uint32_t skills = offer->skills & scarce_skills & ~criteria->skills;
-    uint32_t care = offer->care_types & scarce_care_types & ~(1u << criteria->care_type);
+    struct scarce unneeded;
+    scarce_unneeded(criteria, &unneeded);
+    uint32_t features = offer->home_features & unneeded.home_features;
+    uint32_t skills = offer->skills & unneeded.skills;
+    uint32_t care = offer->care_types & unneeded.care_types;
     bool beds = criteria->child_count == 1 && offer->beds_free >= SCARCE_BEDS;
     bool met = !features && !skills && !care && !beds;
     begin(b, RULE_S13, met_if(met));
@@ -737,8 +768,13 @@ bool reasons_fill(const struct asked *asked, uint32_t overridden, uint32_t faile
     b.failed = failed;
     b.count = 0;
     b.begun = b.end = b.text;
-    add_musts(&b);
-    add_shoulds(&b);
+    option->withheld = code_in(failed, RULE_H1) || is_not_available(&option->offer) || is_reserved(&option->offer);
+    if (option->withheld) {
+        add_withheld(&b);
+    } else {
+        add_musts(&b);
+        add_shoulds(&b);
+    }
     *b.end++ = '\0';
     return keep(&b, arena, option);
 }

@@ -71,7 +71,7 @@ static void where_view(const struct service_context *ctx, const struct question 
     out->approval_needed = needs[relation].approval;
 }
 
-/* What is on offer: nothing of it is said of a vacancy that no search could show. */
+/* What is on offer: nothing of it is said of a vacancy whose card is withheld (match.h). */
 static bool offer_view(const struct option *option, Vacancy__V1__Option *out, struct arena *arena)
 {
     const struct offer *offer = &option->offer;
@@ -85,32 +85,17 @@ static bool offer_view(const struct option *option, Vacancy__V1__Option *out, st
            (out->agency = contact_view(&option->agency, arena)) != NULL;
 }
 
-/* Vacant, or it was when its confirmation ran out, with an agency that may place: on some day, some search finds it. */
-static bool is_offered(const struct option *option)
-{
-    const struct offer *offer = &option->offer;
-    bool kept_back = offer->bucket != BUCKET_NONE || offer->reserved_until != DATE_NONE;
-    return option->agency.status == AGENCY_ACTIVE &&
-           (offer->state == VACANCY_VACANT || (offer->state == VACANCY_LAPSED && !kept_back));
-}
-
-static Vacancy__V1__Option *card(const struct service_context *ctx, const struct question *question,
-                                 const struct option *option, bool offered, struct arena *arena)
+Vacancy__V1__Option *option_view(const struct service_context *ctx, const struct question *question,
+                                 const struct option *option, struct arena *arena)
 {
     NEW(Vacancy__V1__Option, out, vacancy__v1__option__init);
     out->distance_metres = option->distance_metres;
     out->region = (char *)option->region;
     where_view(ctx, question, &option->offer, out);
     if ((out->vacancy_id = view_id(arena, option->offer.vacancy_id)) == NULL || !reasons_view(option, out, arena) ||
-        (offered && !offer_view(option, out, arena)))
+        (!option->withheld && !offer_view(option, out, arena)))
         return NULL;
     return out;
-}
-
-Vacancy__V1__Option *option_view(const struct service_context *ctx, const struct question *question,
-                                 const struct option *option, struct arena *arena)
-{
-    return card(ctx, question, option, true, arena);
 }
 
 static bool options_view(const struct service_context *ctx, const struct question *question,
@@ -308,7 +293,7 @@ Vacancy__V1__ExplainVacancyResponse *explanation_view(const struct service_conte
     out->ahead = explanation->ahead;
     out->as_of_ms = question->criteria.as_of_ms;
     out->policy = (char *)question->frame.order_name;
-    if ((out->option = card(ctx, question, option, is_offered(option), arena)) == NULL ||
+    if ((out->option = option_view(ctx, question, option, arena)) == NULL ||
         !positions_view(ctx, question, explanation->positions, explanation->position_count, &out->positions,
                         &out->n_positions, arena) ||
         (out->gazetteer_digest = gazetteer_view(ctx, arena)) == NULL)

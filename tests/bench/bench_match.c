@@ -312,6 +312,12 @@ static uint32_t order_of(const struct scanned *q, uint32_t i, uint64_t squared)
     const uint32_t scarce_homes = 1u << 2 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8;
     const uint32_t scarce_abilities = 1u << 1 | 1u << 8 | 1u << 10 | 1u << 12;
     const uint32_t scarce_kinds = CARE(PARENT_AND_CHILD) | CARE(REMAND) | CARE(THERAPEUTIC) | CARE(DISABLED_CHILDREN);
+    const bool disabled = (c->home_features & scarce_homes) || (c->skills & (1u << 5 | 1u << 8));
+    const uint32_t needed_abilities = c->skills | (c->care_type == CARE_THERAPEUTIC ? 1u << 1 : 0) |
+                                      (c->care_type == CARE_PARENT_AND_CHILD ? 1u << 10 : 0);
+    const uint32_t needed_kinds = 1u << c->care_type | (disabled ? CARE(DISABLED_CHILDREN) : 0) |
+                                  (c->skills >> 1 & 1 ? CARE(THERAPEUTIC) : 0) |
+                                  (c->skills >> 10 & 1 ? CARE(PARENT_AND_CHILD) : 0);
     uint32_t band = 0, key = 0;
     while (band < 4 && squared >= band_below[band] * band_below[band])
         band++;
@@ -341,8 +347,8 @@ static uint32_t order_of(const struct scanned *q, uint32_t i, uint64_t squared)
             break;
         case STEP_SCARCE:
             met = (columns.features[i] & scarce_homes & ~c->home_features) == 0 &&
-                  (columns.skills[i] & scarce_abilities & ~c->skills) == 0 &&
-                  (columns.care[i] & scarce_kinds & ~(1u << c->care_type)) == 0 &&
+                  (columns.skills[i] & scarce_abilities & ~needed_abilities) == 0 &&
+                  (columns.care[i] & scarce_kinds & ~needed_kinds) == 0 &&
                   !(c->child_count == 1 && columns.beds[i] >= 3);
             break;
         default: /* WITHIN_RULES, APPROVED_TODAY and all that was not asked: all are alike */

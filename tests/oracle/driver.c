@@ -167,6 +167,8 @@ static void expect(const struct register_side *side, const struct question *q, s
 
 static int expected_outcome(const struct opinion *opinion, int rule)
 {
+    if (opinion->withheld)
+        return rule <= 2 && opinion->failed >> rule & 1 ? RULE_FAILED : RULE_OUTCOME_NONE;
     if (rule >= MUSTS || rule == S5 || rule == S7)
         return opinion->should[rule];
     if (!(opinion->asked >> rule & 1))
@@ -454,6 +456,8 @@ static void compare_explanation(const struct question *q, const struct explanati
     int count = opinion->unconfirmed ? e->phone_first_count : e->option_count;
     uint32_t ahead = 0;
     compare_option(&out->option, found, where);
+    if (out->option.withheld != opinion->withheld)
+        mismatch("%s: withheld %d", where, out->option.withheld);
     if (out->suitable != (opinion->failed == 0))
         mismatch("%s: suitable %d", where, out->suitable);
     for (int i = 0; out->suitable && i < count; i++)
@@ -461,7 +465,7 @@ static void compare_explanation(const struct question *q, const struct explanati
     if (out->suitable && out->ahead != ahead)
         mismatch("%s: %u come before it, not %u", where, out->ahead, ahead);
     for (int rule = 1; rule < MUSTS; rule++)
-        if (opinion->asked >> rule & 1)
+        if (expected_outcome(opinion, rule) != RULE_OUTCOME_NONE)
             tally[EXPLAINED + 4 * rule + (opinion->failed >> rule & 1 ? 0 : opinion->lifted >> rule & 1 ? 2 : 1)]++;
     tally[AHEAD] += out->suitable && ahead > 0;
 }

@@ -145,7 +145,7 @@ static void random_children(struct chance *c, struct home_fact *h)
     }
 }
 
-/* Nothing that is scarce, or one thing of it. */
+/* Nothing that is scarce, or one thing of it, or a kind of care and the skill for it. */
 static void ordinary(struct chance *c, struct home_fact *h)
 {
     static const int features[] = {2, 4, 5, 6, 7, 8}, skills[] = {1, 8, 10, 12},
@@ -163,6 +163,8 @@ static void ordinary(struct chance *c, struct home_fact *h)
         break;
     case 2:
         h->care[care[chance_below(c, 4)]] = true;
+        h->skills[1] = h->care[THERAPEUTIC] && chance_percent(c, 50);
+        h->skills[10] = h->care[PARENT_CHILD] && chance_percent(c, 50);
         break;
     default:
         break;

@@ -303,6 +303,7 @@ void oracle_judge(const struct home_fact *home, const struct agency_fact *agency
         (*home->approval_ends_on && strcmp(home->approval_ends_on, q->starts_on) <= 0))
         against(q, 1, 0, &out->failed, &out->lifted);
     availability(home, q, out);
+    out->withheld = (out->failed & 1u << 1) != 0 || home->state != 'V' || nothing_offered(home);
     if (specialist_care(q->care) && !home->care[q->care])
         against(q, 13, LIFT_TERMS, &out->failed, &out->lifted);
     else if (!offers_care(home, q->care))
@@ -382,6 +383,27 @@ static int impact(const struct home_fact *home, const struct question *q)
     return met_if(fine);
 }
 
+/* A skill may be asked for by its own name, as a language, or as a kind of care. */
+static bool skill_needed(const struct question *q, int skill)
+{
+    bool signs = false;
+    for (int i = 0; i < q->language_count; i++)
+        signs |= !strcmp(q->languages[i], "bfi") || !strcmp(q->languages[i], "art-x-makaton");
+    return q->skills[skill] || (skill == 12 && signs) || (skill == 1 && q->care == THERAPEUTIC) ||
+           (skill == 10 && q->care == PARENT_CHILD);
+}
+
+/* And a kind of care by what it takes. */
+static bool care_needed(const struct question *q, int care)
+{
+    if (q->care == care)
+        return true;
+    if (care == DISABLED)
+        return q->skills[5] || q->skills[8] || q->features[2] || q->features[4] || q->features[5] || q->features[6] ||
+               q->features[7] || q->features[8];
+    return (care == THERAPEUTIC && q->skills[1]) || (care == PARENT_CHILD && q->skills[10]);
+}
+
 /* What few homes have, this child does not need, and would be used up. */
 static bool uses_up(const struct home_fact *home, const struct question *q)
 {
@@ -391,10 +413,10 @@ static bool uses_up(const struct home_fact *home, const struct question *q)
         if (home->features[features[i]] && !q->features[features[i]])
             return true;
     for (size_t i = 0; i < sizeof skills / sizeof *skills; i++)
-        if (home->skills[skills[i]] && !q->skills[skills[i]])
+        if (home->skills[skills[i]] && !skill_needed(q, skills[i]))
             return true;
     for (size_t i = 0; i < sizeof care / sizeof *care; i++)
-        if (offers_care(home, care[i]) && q->care != care[i])
+        if (offers_care(home, care[i]) && !care_needed(q, care[i]))
             return true;
     return q->child_count == 1 && free_beds(home) >= 3;
 }

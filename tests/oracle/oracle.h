@@ -158,6 +158,7 @@ struct opinion {
     bool offered;                   /* an option, or something to be removed with a reason */
     unsigned asked, failed, lifted; /* bit n for MUST rule n */
     bool suits, phone;              /* an option; one but for its confirmation, which the request overrides */
+    bool withheld;                  /* not on offer to anybody: of it is said only which of H1 and H2 it fails */
     bool no_bed, not_vacant;        /* H4 failed for want of a bed, not by the terms' number; H2, whatever is said */
     int taken;
     long distance;

@@ -1,5 +1,7 @@
 """ExplainVacancy: why not this one, of vacancies that suit, that do not, that no search may show, and that are not there;
 who asked after which is on the trail."""
+import datetime
+
 import grpc
 import pytest
 
@@ -22,6 +24,10 @@ def offers(hub, messages):
             leeds.call("AgencyService/PutVacancy", vacancy=homes.vacancy(messages, reference))
             hub.ids[reference] = leeds.call("AgencyService/GetCarer", agency_reference=reference).carer.vacancy.vacancy_id
     return hub
+
+
+def in_days(days):
+    return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days)).date().isoformat()
 
 
 def reasons(messages, answer):
@@ -97,37 +103,51 @@ def test_phone_first(offers, messages):
 
 
 def test_what_no_search_shows_stays_so(offers, messages):
-    """Reserved, not available, or the agency suspended: the id, where it is and the reasons; and the fine reason never
-    (domain 2.3: AGENCY_HOLD is not to be told from others)."""
+    """Reserved, not available, approval not in force, or the agency suspended: the id, where it is, and which of H1 and
+    H2 it fails, though it fails others too; the fine reason never (domain 2.3: AGENCY_HOLD is not to be told from
+    others), and suspended looks like an approval that is over."""
     state, fine = messages.enum("VacancyState"), messages.enum("NotAvailableReason")
     with offers.client(homes.LEEDS) as leeds, offers.client(homes.TEAM) as team:
         def push(reference, **changes):
             leeds.call("AgencyService/PutVacancy", vacancy=homes.vacancy(messages, reference, **changes))
-            return team.call(EXPLAIN, homes.explain(messages, offers.ids[reference]))
+            return explain(reference)
 
-        def check(why):
-            assert not why.suitable and "FAILED" in reasons(messages, why).values()
+        def explain(reference):
+            return team.call(EXPLAIN, homes.explain(messages, offers.ids[reference], within_metres=1,
+                                                    starts_on=in_days(30)))
+
+        def words(why):
+            return [(each.rule, each.outcome, each.asked, each.found) for each in why.option.reasons]
+
+        def check(why, *failed):
+            assert not why.suitable and reasons(messages, why) == {rule: "FAILED" for rule in failed}
             option = why.option
             assert option.vacancy_id and option.home_authority_name == "Leeds" and option.area
             assert not (option.beds_free or option.care_types or option.on_call or option.confirmed_at_ms or
                         option.valid_until_ms or option.HasField("agency"))
 
-        check(push("A", state=state["VACANCY_STATE_RESERVED"], reserved_until="2099-01-01"))
+        check(push("A", state=state["VACANCY_STATE_RESERVED"], reserved_until="2099-01-01"), "H2_AVAILABLE")
         told = []
         for reference, reason in ("B", "AGENCY_HOLD"), ("C", "NOTICE_RESIGNING"):
             why = push(reference, state=state["VACANCY_STATE_NOT_AVAILABLE"],
                        reason=fine[f"NOT_AVAILABLE_REASON_{reason}"])
-            check(why)
-            told.append([(each.rule, each.outcome, each.found) for each in why.option.reasons])
+            check(why, "H2_AVAILABLE")
+            told.append(words(why))
         assert told[0] == told[1]
+        leeds.call("AgencyService/PutCarer", carer=homes.carer(messages, "D", approval_ends_on=in_days(20)))
+        over = explain("D")
+        check(over, "H1_APPROVAL")
+        leeds.call("AgencyService/PutCarer", carer=homes.carer(messages, "D"))
+        assert reasons(messages, explain("D"))["H1_APPROVAL"] == "MET"
         # The agency is suspended: what was found before is told no more.
         with offers.client(homes.OPERATOR) as operator:
             operator.call("HubService/PutAgency", agency={
                 "id": "leeds", "name": "Leeds City Council", "phone": "0113 496 0000", "authority": "E08000035",
                 "kind": messages.enum("AgencyKind")["AGENCY_KIND_LOCAL_AUTHORITY"],
                 "status": messages.enum("AgencyStatus")["AGENCY_STATUS_SUSPENDED"]})
-        why = team.call(EXPLAIN, homes.explain(messages, offers.ids["D"]))
-        check(why)
+        why = explain("D")
+        check(why, "H1_APPROVAL")
+        assert why.option == over.option
         assert b"0113 496" not in why.SerializeToString() and b"suspend" not in why.SerializeToString().lower()
 
 

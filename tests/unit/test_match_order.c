@@ -215,6 +215,31 @@ static uint32_t plain_impact(const struct criteria *c, const struct offer *offer
     return plain_met(offer->child_count <= 2);
 }
 
+static bool plain_needs_skill(const struct criteria *c, uint32_t skill)
+{
+    for (uint32_t i = 0; i < c->language_count; i++)
+        if (skill == 12 && (strcmp(c->languages[i], "bfi") == 0 || strcmp(c->languages[i], "art-x-makaton") == 0))
+            return true;
+    return code_in(c->skills, skill) || (skill == 1 && c->care_type == CARE_THERAPEUTIC) ||
+           (skill == 10 && c->care_type == CARE_PARENT_AND_CHILD);
+}
+
+static bool plain_needs_care(const struct criteria *c, uint32_t care)
+{
+    if (c->care_type == (enum care_type)care)
+        return true;
+    switch (care) {
+    case CARE_THERAPEUTIC:
+        return code_in(c->skills, 1);
+    case CARE_PARENT_AND_CHILD:
+        return code_in(c->skills, 10);
+    case CARE_DISABLED_CHILDREN:
+        return code_in(c->skills, 5) || code_in(c->skills, 8) || (c->home_features & 0x1f4) != 0;
+    default:
+        return false;
+    }
+}
+
 static uint32_t plain_scarce(const struct criteria *c, const struct offer *offer)
 {
     static const uint32_t features[] = {2, 4, 5, 6, 7, 8}, capabilities[] = {1, 8, 10, 12}, care[] = {6, 7, 10, 11};
@@ -222,8 +247,8 @@ static uint32_t plain_scarce(const struct criteria *c, const struct offer *offer
         if (code_in(offer->home_features, features[i]) && !code_in(c->home_features, features[i]))
             return PLAIN_NOT_MET;
     for (uint32_t i = 0; i < 4; i++)
-        if ((code_in(offer->skills, capabilities[i]) && !code_in(c->skills, capabilities[i])) ||
-            (code_in(offer->care_types, care[i]) && c->care_type != (enum care_type)care[i]))
+        if ((code_in(offer->skills, capabilities[i]) && !plain_needs_skill(c, capabilities[i])) ||
+            (code_in(offer->care_types, care[i]) && !plain_needs_care(c, care[i])))
             return PLAIN_NOT_MET;
     return plain_met(c->child_count > 1 || offer->beds_free < 3);
 }
@@ -395,8 +420,9 @@ static void check_reasons(struct country *country, const struct criteria *criter
     asked_prepare(criteria, &asked);
     option.agency = s->agency ? *s->agency : (struct agency){0};
     arena_reset(&country->world->arena);
-    assert_true(reasons_fill(&asked, s->overridden, 1u << up_to(&country->random, RULES_JUDGED - 1), gazetteer,
-                             &country->world->arena, &option));
+    uint32_t failed = BIT(up_to(&country->random, RULES_JUDGED - 1)) & ~BIT(RULE_H1); /* with which all is withheld */
+    assert_true(reasons_fill(&asked, s->overridden, failed, gazetteer, &country->world->arena, &option));
+    assert_false(option.withheld);
     date_format(s->offer.approved_on, approved_on);
     for (uint32_t i = 0; i < option.reason_count; i++) {
         const struct reason *reason = &option.reasons[i];
