@@ -378,6 +378,14 @@ static bool has_asked_enough(struct federation *f, uint32_t answered, uint32_t m
     return f->regions[f->home].have || is_due(f, f->standing.first_answer_ms + FEDERATION_EMPTY_WAIT_MS);
 }
 
+/* Who is away may hear of more that our key signed elsewhere, so its answer of before does not hold. */
+static void forget_who_is_away(struct federation *f)
+{
+    for (uint32_t i = 0; i < f->count; i++)
+        if (f->peers[i].state != PEER_LINKED)
+            f->peers[i].answered = false;
+}
+
 void standing_tick(struct federation *f)
 {
     if (f->home == NO_PEER)
@@ -387,6 +395,8 @@ void standing_tick(struct federation *f)
     uint32_t answered = 0, missing = 0;
     say_standing(f, now);
     show(f);
+    if (now == STANDING_BEHIND)
+        forget_who_is_away(f);
     if (standing->update_out || !is_due(f, standing->again.until_ms))
         return;
     if (standing->have_superseding) {

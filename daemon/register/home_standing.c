@@ -348,11 +348,14 @@ enum home_standing home_standing_now(const struct home *home)
 enum err standing_restored(struct home *home, struct problem *problem)
 {
     struct batch batch;
-    if (home->standing != STANDING_ASKING && home->standing != STANDING_DECIDING)
+    if (home->standing == STANDING_RESTORING)
         return ERR_NONE;
     enum err err = batch_begin(home, true, &batch);
     if (err == ERR_NONE) {
-        if (standing_restoring(&batch)) {
+        /* What the hub stood back for when the backup was made may be the rest of its own log: the replay shows it. */
+        if (batch_del(&batch, STORE_META, &meta_behind) && batch_del(&batch, STORE_META, &meta_superseded) &&
+            batch_put(&batch, STORE_META, &meta_restoring, &yes)) {
+            move(&batch, STANDING_RESTORING);
             err = batch_commit(&batch);
         } else {
             batch_abort(&batch);

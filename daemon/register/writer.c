@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define LAPSE_PER_TURN 256
+#define ERASURES_MAX   1024 /* under way at one time; more are told to ask again */
 #define IDLE_MS        1000 /* also how soon a lapse that found no room is tried again */
 
 enum { MAIL_UPDATE = 1, MAIL_WAKE, MAIL_STOP };
@@ -28,7 +29,7 @@ struct writer {
     struct change_port changed;
     struct mailbox *queue;
     struct replicated *waits;
-    struct erasure *erasures; /* as many as calls have them under way */
+    struct erasure *erasures; /* at most ERASURES_MAX */
     size_t erasure_count, erasure_capacity;
     pthread_t thread;
     pthread_mutex_t lock; /* the rest: how far peers are */
@@ -87,11 +88,19 @@ static bool must_wait(struct writer *writer, struct update *update)
 
 /* --- erasures ---------------------------------------------------------------------------------------------------- */
 
+#define UNFORGOTTEN                                                                                                    \
+    "the carer is erased, but what this hub keeps of requests about it is not all forgotten yet; that goes on, ask "   \
+    "again"
+
 static bool must_finish(struct writer *writer, struct update *update)
 {
     uint64_t round = home_forget_due(writer->home);
     if (update->kind != UPDATE_ERASE_CARER || update->result.problem.code != ERR_NONE || round == 0)
         return false;
+    if (writer->erasure_count == ERASURES_MAX) {
+        (void)problem_set(&update->result.problem, ERR_UNAVAILABLE, "", UNFORGOTTEN);
+        return false;
+    }
     writer->erasures =
         list_need(writer->erasures, writer->erasure_count, &writer->erasure_capacity, sizeof *writer->erasures);
     writer->erasures[writer->erasure_count++] = (struct erasure){update, round};
@@ -108,9 +117,7 @@ static void release_erasures(struct writer *writer, bool all)
         if (!whole && !all)
             break;
         if (!whole)
-            (void)problem_set(&update->result.problem, ERR_UNAVAILABLE, "",
-                              "the carer is erased, but what this hub keeps of requests about it is not all forgotten "
-                              "yet; that goes on when the hub can write again");
+            (void)problem_set(&update->result.problem, ERR_UNAVAILABLE, "", UNFORGOTTEN);
         answer(update);
     }
     if (done == 0)

@@ -1459,6 +1459,26 @@ static void replicated_is_told(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* The answer of a peer that went away is from before: it may hear more from whoever else writes with our key, and the
+ * operator is to be told that it was not asked. */
+static void behind_answers_of_who_is_away_do_not_count(void **state)
+{
+    (void)state;
+    struct federation_peer peers[REGIONS];
+    link_having(A, OURS, (struct at){.sequence = 100});
+    link_having(B, OURS, (struct at){.sequence = 100});
+    link_having(C, OURS, (struct at){.sequence = 100});
+    federation_unlinked(world.federation, C, NULL);
+    say_has(A, false, OURS, (struct at){.sequence = 103});
+    tick();
+    world.home.standing = STANDING_BEHIND;
+    update_returns(UPDATE_BEHIND, ERR_NONE);
+    pass_alive(500, 1u << A | 1u << B);
+    size_t count = federation_status(world.federation, peers, REGIONS);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(peers[i].answered, peers[i].linked);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1517,6 +1537,7 @@ int main(void)
         TEST(an_empty_register_waits_no_longer_than_it_must),
         TEST(an_answer_counts_in_either_direction),
         TEST(lost_entries_are_taken_back),
+        TEST(behind_answers_of_who_is_away_do_not_count),
         TEST(who_decides_and_is_shown_more_stops),
         TEST(what_comes_after_the_word_to_decide_is_shown),
         TEST(a_replay_that_is_refused_is_taken_from_another),

@@ -1116,11 +1116,52 @@ static void test_replay_of_a_whole_state(void **state)
     }
 }
 
+/* A backup of a hub that stood back, as BEHIND or SUPERSEDED, is restored like any other: what others then have in the
+ * epoch that came after is the rest of its own log. Kept as it was, the restored hub would have taken that epoch for
+ * somebody else's, and the operator's only way on would have lost it for the whole nation. */
+static void stand_back(enum update_kind kind)
+{
+    struct update *update = world_update(&original, kind, NULL, NULL);
+    struct checkpoint said = newest(&original).checkpoint;
+    said.sequence += 3;
+    said.epoch += kind == UPDATE_SUPERSEDED;
+    checkpoint_sign(&said, original.signer, kind == UPDATE_SUPERSEDED ? &update->as.superseded : &update->as.ahead);
+    assert_int_equal(world_apply(&original, update).problem.code, ERR_NONE);
+    assert_standing(&original, kind == UPDATE_SUPERSEDED ? STANDING_SUPERSEDED : STANDING_BEHIND);
+}
+
+static void test_restored_from_a_backup_of_a_hub_that_stood_back(void **state)
+{
+    (void)state;
+    static const enum update_kind kinds[] = {UPDATE_BEHIND, UPDATE_SUPERSEDED};
+    for (size_t i = 0; i < 2; i++) {
+        open_asking(&original, seed);
+        assert_int_equal(apply(&original, UPDATE_DECIDE), ERR_NONE);
+        assert_int_equal(world_apply(&original, world_put_agency(&original, AGENCY)).problem.code, ERR_NONE);
+        stand_back(kinds[i]);
+        world_init(&restored, seed + 1, false);
+        restored.store->ops->close(restored.store);
+        restored.store = store_memory_clone(original.store);
+        assert_int_equal(world_apply(&original, promote(&original, true, true)).problem.code, ERR_NONE);
+        random_updates(&original, 20);
+        restored.wall_ms = original.wall_ms;
+        restored.has_peers = restored.restored = true;
+        world_open(&restored);
+        assert_standing(&restored, STANDING_RESTORING);
+        replay_all(&original, &restored);
+        assert_int_equal(apply(&restored, UPDATE_DECIDE), ERR_NONE);
+        assert_true(newest(&restored).checkpoint.epoch > newest(&original).checkpoint.epoch);
+        assert_register_true(&restored);
+        end();
+    }
+}
+
 int main(void)
 {
     seed = seed_from_environment(20261124);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_asks_before_it_decides),
+        cmocka_unit_test(test_restored_from_a_backup_of_a_hub_that_stood_back),
         cmocka_unit_test(test_the_operators_word),
         cmocka_unit_test(test_superseded_for_good),
         cmocka_unit_test(test_superseded_by_another_id),
