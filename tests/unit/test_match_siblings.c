@@ -630,6 +630,31 @@ static void test_homes_that_tie_or_lie_apart_are_few_to_look_at(void **state)
     assert_true(splits[0].between_metres >= 12000);
 }
 
+/* 32 points to the metre as far from the child, all in one band of each other: nothing but how near each other they are
+ * can settle it, so that one way's homes are more than a turn's work. They are put off, and counted, one by one. */
+static void test_one_way_is_put_off(void **state)
+{
+    struct criteria criteria;
+    struct split_found splits[SPLITS_MAX];
+    uint32_t count;
+    (void)state;
+    girls(&criteria, 3);
+    for (uint32_t i = 0; i < HOMES_MAX; i++) {
+        uint32_t east = i < 16 ? 3600 - 232 * i : 232 * i - 3600, north = 0;
+        while (east * east + north * north < 3900 * 3900)
+            north++;
+        put_home(1 + i, 1, 0);
+        world.offers[i].cell.point_e_metres = i < 16 ? RANDOM_E_METRES - east : RANDOM_E_METRES + east;
+        world.offers[i].cell.point_n_metres = RANDOM_N_METRES + north;
+        random_world_put(&world, i);
+    }
+    uint64_t work = count_work(&criteria, splits, &count);
+    assert_true(work >= HOMES_MAX * (HOMES_MAX - 1) * (HOMES_MAX - 2)); /* ties are an offer's worth each */
+    assert_int_equal(splits[0].from_home_metres, 3 * 3900);
+    assert_int_equal(splits[2].from_home_metres, 3 * 3900);
+    assert_int_equal(check_splits(&world, &criteria), 3);
+}
+
 /* Many children, no two alike: every way is tried. */
 static void test_large_groups(void **state)
 {
@@ -666,6 +691,7 @@ int main(void)
         CASE(test_children_alike),
         CASE(test_a_home_for_siblings_only),
         CASE(test_the_work_is_put_off),
+        CASE(test_one_way_is_put_off),
         CASE(test_homes_at_one_point_are_few_to_look_at),
         CASE(test_homes_that_tie_or_lie_apart_are_few_to_look_at),
         CASE(test_large_groups),
