@@ -489,18 +489,26 @@ static int compare_ids(const struct siblings *s, const struct part_home *const h
     return order;
 }
 
+/* Whole metres are counted: from here on it is more of them. */
+static uint64_t farther_squared(uint32_t metres)
+{
+    return ((uint64_t)metres + 1) * ((uint64_t)metres + 1);
+}
+
 /* Homes in the band and as far from home as the worst split kept: they are farther apart, or their ids come later. */
 static bool ties_and_loses(const struct siblings *s, const struct part_home *const homes[])
 {
     const struct combining *c = &s->combining;
     const struct split_found *worst = &s->splits[SPLITS_MAX - 1].found;
-    uint32_t between = 0;
+    uint64_t between = 0;
     for (uint32_t i = 1; i < c->part_count; i++)
         for (uint32_t j = 0; j < i; j++) {
-            uint32_t metres = metres_between(homes[i], homes[j]);
-            between = metres > between ? metres : between;
+            uint64_t apart = apart_squared(homes[i], homes[j]);
+            between = apart > between ? apart : between;
         }
-    return between > worst->between_metres || (between == worst->between_metres && compare_ids(s, homes) > 0);
+    if (between >= farther_squared(worst->between_metres))
+        return true;
+    return between >= (uint64_t)worst->between_metres * worst->between_metres && compare_ids(s, homes) > 0;
 }
 
 /* As far as can be told: no_better does not hold, yet they tie with the worst. */
@@ -511,13 +519,16 @@ static bool ties(const struct siblings *s, uint32_t from_home_metres)
            from_home_metres == worst->found.from_home_metres;
 }
 
-/* Of homes that tie, when those of the worst split kept lie at one point: the first two settle it, whatever the third
- * is. Not so where parts are as large: their ids may be shown the other way round. */
+/* Of homes that tie: the first two settle it, whatever the third is, as they are too far apart; or by their ids, when
+ * those of the worst split kept lie at one point. Not so where parts are as large: they may be shown the other way
+ * round. */
 static bool first_two_lose(const struct siblings *s, const struct part_home *const homes[])
 {
     const struct combining *c = &s->combining;
     const struct split_found *worst = &s->splits[SPLITS_MAX - 1].found;
     int order = worst->between_metres == 0 ? 0 : -1;
+    if (apart_squared(homes[0], homes[1]) >= farther_squared(worst->between_metres))
+        return true;
     for (uint32_t i = 0; order == 0 && i < 2; i++) {
         if (i + 1 < c->part_count && c->parts[i + 1]->size == c->parts[i]->size)
             return false;
@@ -564,8 +575,10 @@ static uint32_t try_first(struct siblings *s)
         homes[1] = &c->parts[1]->homes[j];
         if (no_better(s, band, least + homes[1]->distance_metres))
             break;
-        if (ties(s, least + homes[1]->distance_metres) && first_two_lose(s, homes))
+        if (ties(s, least + homes[1]->distance_metres) && first_two_lose(s, homes)) {
+            glances += TIE_GLANCES / 2;
             continue;
+        }
         if (c->part_count == 2) {
             glances += try_combination(s, homes, least + homes[1]->distance_metres);
             continue;

@@ -19,6 +19,7 @@
 /* As placement_service asks, and what the work may come to, in offers of about 36 ns. */
 #define TURN_OFFERS      16384
 #define TURN_OFFERS_MOST (TURN_OFFERS + TURN_OFFERS / 2)
+#define STEP_OFFERS_MOST 500 /* to see which of three times 32 homes are near each other; 32 x 32 of a home */
 #define WORK_OFFERS_MOST 5000000
 
 /* --- the definition ---------------------------------------------------------------------------------------------- */
@@ -554,7 +555,8 @@ static void test_the_work_is_put_off(void **state)
 }
 
 /* Runs it to its end in turns, each of which must stay near its budget; returns the work. */
-static uint64_t count_work(const struct criteria *criteria, struct split_found splits[SPLITS_MAX], uint32_t *count)
+static uint64_t count_work(const struct criteria *criteria, uint32_t budget, uint32_t most,
+                           struct split_found splits[SPLITS_MAX], uint32_t *count)
 {
     uint64_t work = 0;
     uint32_t slot;
@@ -565,8 +567,8 @@ static uint64_t count_work(const struct criteria *criteria, struct split_found s
     assert_non_null(siblings);
     while (!done) {
         uint64_t turn = 0;
-        assert_int_equal(siblings_run(siblings, TURN_OFFERS, &turn, &done), ERR_NONE);
-        assert_true(turn <= TURN_OFFERS_MOST);
+        assert_int_equal(siblings_run(siblings, budget, &turn, &done), ERR_NONE);
+        assert_true(turn <= most);
         work += turn;
     }
     *count = siblings_found(siblings, splits);
@@ -586,7 +588,7 @@ static void test_homes_at_one_point_are_few_to_look_at(void **state)
     girls(&criteria, 12);
     for (uint32_t i = 0; i < 64; i++)
         put_home(100 - i, 4, 0);
-    assert_true(count_work(&criteria, splits, &count) <= WORK_OFFERS_MOST);
+    assert_true(count_work(&criteria, TURN_OFFERS, TURN_OFFERS_MOST, splits, &count) <= WORK_OFFERS_MOST);
     assert_int_equal(count, SPLITS_MAX);
     for (uint32_t i = 0; i < SPLITS_MAX; i++) {
         assert_int_equal(splits[i].parts[0].home.vacancy_id, 37);
@@ -599,7 +601,7 @@ static void test_homes_at_one_point_are_few_to_look_at(void **state)
         world.offers[i].max_children = world.offers[i].max_children_if_siblings = 5;
         random_world_put(&world, i);
     }
-    assert_true(count_work(&criteria, splits, &count) <= WORK_OFFERS_MOST);
+    assert_true(count_work(&criteria, TURN_OFFERS, TURN_OFFERS_MOST, splits, &count) <= WORK_OFFERS_MOST);
     assert_int_equal(count, SPLITS_MAX);
 }
 
@@ -618,20 +620,20 @@ static void test_homes_that_tie_or_lie_apart_are_few_to_look_at(void **state)
         world.offers[i].cell.point_n_metres = (uint32_t)((int)RANDOM_N_METRES + 9000 * north[i % 8]);
         random_world_put(&world, i);
     }
-    assert_true(count_work(&criteria, splits, &count) <= WORK_OFFERS_MOST);
+    assert_true(count_work(&criteria, TURN_OFFERS, TURN_OFFERS_MOST, splits, &count) <= WORK_OFFERS_MOST);
     assert_int_equal(count, SPLITS_MAX);
     for (uint32_t i = 0; i < 64; i++) {
         world.offers[i].cell.point_e_metres = RANDOM_E_METRES + 12000 * (i % 8);
         world.offers[i].cell.point_n_metres = RANDOM_N_METRES + 12000 * (i / 8);
         random_world_put(&world, i);
     }
-    assert_true(count_work(&criteria, splits, &count) <= WORK_OFFERS_MOST);
+    assert_true(count_work(&criteria, TURN_OFFERS, TURN_OFFERS_MOST, splits, &count) <= WORK_OFFERS_MOST);
     assert_int_equal(count, SPLITS_MAX);
     assert_true(splits[0].between_metres >= 12000);
 }
 
 /* 32 points to the metre as far from the child, all in one band of each other: nothing but how near each other they are
- * can settle it, so that one way's homes are more than a turn's work. They are put off, and counted, one by one. */
+ * can settle it. One way's homes are put off, and counted, one by one. */
 static void test_one_way_is_put_off(void **state)
 {
     struct criteria criteria;
@@ -648,8 +650,9 @@ static void test_one_way_is_put_off(void **state)
         world.offers[i].cell.point_n_metres = RANDOM_N_METRES + north;
         random_world_put(&world, i);
     }
-    uint64_t work = count_work(&criteria, splits, &count);
-    assert_true(work >= HOMES_MAX * (HOMES_MAX - 1) * (HOMES_MAX - 2)); /* ties are an offer's worth each */
+    uint64_t work = count_work(&criteria, 1, STEP_OFFERS_MOST, splits, &count);
+    assert_true(work >= 2 * HOMES_MAX * HOMES_MAX);  /* each two are counted, and that they tie */
+    assert_true(work <= 10 * HOMES_MAX * HOMES_MAX); /* and few with a third */
     assert_int_equal(splits[0].from_home_metres, 3 * 3900);
     assert_int_equal(splits[2].from_home_metres, 3 * 3900);
     assert_int_equal(check_splits(&world, &criteria), 3);
