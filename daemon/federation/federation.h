@@ -19,12 +19,13 @@
 #include "daemon/register/replica.h"
 #include "vacancy/v1/federation_service.pb-c.h"
 
-#define FEDERATION_PING_MS        500
-#define FEDERATION_DEAD_MS        2000
-#define FEDERATION_BACKOFF_MS     250   /* the first; doubles */
-#define FEDERATION_BACKOFF_MAX_MS 10000 /* each is drawn between half of it and itself */
-#define FEDERATION_USEFUL_MS      2000 /* positions were exchanged and the link lasted so long: the next dial is a first */
-#define FEDERATION_EMPTY_WAIT_MS  3000 /* after the first answer, while this hub's own register is empty */
+#define FEDERATION_PING_MS          500
+#define FEDERATION_DEAD_MS          2000
+#define FEDERATION_BACKOFF_MS       250   /* the first; doubles */
+#define FEDERATION_BACKOFF_MAX_MS   10000 /* each is drawn between half of it and itself */
+#define FEDERATION_BACKOFF_SPOKE_MS 2000  /* the most after a link on which positions were exchanged */
+#define FEDERATION_USEFUL_MS        2000 /* positions were exchanged and the link lasted so long: the next dial is a first */
+#define FEDERATION_EMPTY_WAIT_MS    3000 /* after the first answer, while this hub's own register is empty */
 
 /* What the logic asks of links. A peer's number is its region's place in the roster it was given last. */
 struct link_port {

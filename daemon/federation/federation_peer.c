@@ -38,10 +38,13 @@ static void unlink_peer(struct federation *f, uint32_t number, enum peer_state n
 {
     struct peer *peer = &f->peers[number];
     bool was_linked = peer->state == PEER_LINKED;
-    /* A link that was of use is dialled anew at once but for the jitter; one that was not, ever more slowly: also where
-     * the peer says what it has and hangs up. */
-    if (was_linked && peer->gave_complete && peer->told_complete && f->now_ms - peer->since_ms >= FEDERATION_USEFUL_MS)
+    bool spoke = was_linked && peer->gave_complete && peer->told_complete;
+    /* A link that was of use is dialled anew at once but for the jitter; one that was not, ever more slowly. Where both
+     * said what they have and the link then broke, as in a network that comes and goes, not so slowly. */
+    if (spoke && f->now_ms - peer->since_ms >= FEDERATION_USEFUL_MS)
         backoff_clear(&peer->dial);
+    else if (spoke && peer->dial.step_ms > FEDERATION_BACKOFF_SPOKE_MS / 2)
+        peer->dial.step_ms = FEDERATION_BACKOFF_SPOKE_MS / 2; /* is doubled */
     move(f, peer, next);
     backoff_more(f, &peer->dial, FEDERATION_BACKOFF_MS);
     peer->gave_complete = peer->told_complete = peer->paused = false;
