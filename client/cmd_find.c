@@ -8,9 +8,7 @@
 
 #include <string.h>
 
-#define REQUEST_ARENA_BYTES (64u * 1024)
-
-static enum exit_code search(struct cli *cli, const Vacancy__V1__FindVacanciesRequest *request)
+static enum exit_code search(struct cli *cli, Vacancy__V1__FindVacanciesRequest *request)
 {
     const ProtobufCMessage *reply;
     struct problem problem = {0};
@@ -34,17 +32,7 @@ static enum exit_code search(struct cli *cli, const Vacancy__V1__FindVacanciesRe
 
 static enum exit_code run(struct cli *cli)
 {
-    struct arena arena;
-    struct problem problem = {0};
-    Vacancy__V1__FindVacanciesRequest *request = NULL;
-    arena_init(&arena, REQUEST_ARENA_BYTES);
-    enum exit_code code;
-    if (find_request_make(&cli->options, &arena, &request, &problem) != ERR_NONE)
-        code = cli_usage(cli, "%s: %s", problem.field, problem.text);
-    else
-        code = search(cli, request);
-    arena_finish(&arena);
-    return code;
+    return find_request_run(cli, search);
 }
 
 const struct command command_find = {

@@ -19,11 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define REQUEST_ARENA_BYTES (64u * 1024)
-#define TURN_MS             1000
-#define RETRY_FIRST_MS      500
-#define RETRY_MOST_MS       30000
-#define EVENT_COLUMNS       8
+#define TURN_MS        1000
+#define RETRY_FIRST_MS 500
+#define RETRY_MOST_MS  30000
+#define EVENT_COLUMNS  8
 
 #define EVENT(name) VACANCY__V1__WATCH_VACANCIES_RESPONSE__EVENT__EVENT_##name
 
@@ -232,17 +231,7 @@ static enum exit_code watch_question(struct cli *cli, Vacancy__V1__FindVacancies
 
 static enum exit_code run(struct cli *cli)
 {
-    struct arena arena;
-    struct problem problem = {0};
-    Vacancy__V1__FindVacanciesRequest *question = NULL;
-    arena_init(&arena, REQUEST_ARENA_BYTES);
-    enum exit_code code;
-    if (find_request_make(&cli->options, &arena, &question, &problem) != ERR_NONE)
-        code = cli_usage(cli, "%s: %s", problem.field, problem.text);
-    else
-        code = watch_question(cli, question);
-    arena_finish(&arena);
-    return code;
+    return find_request_run(cli, watch_question);
 }
 
 const struct command command_watch = {

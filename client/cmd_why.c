@@ -7,8 +7,6 @@
 #include "client/json.h"
 #include "client/why_text.h"
 
-#define REQUEST_ARENA_BYTES (64u * 1024)
-
 static enum exit_code explain(struct cli *cli, Vacancy__V1__FindVacanciesRequest *question)
 {
     Vacancy__V1__ExplainVacancyRequest request = VACANCY__V1__EXPLAIN_VACANCY_REQUEST__INIT;
@@ -34,17 +32,7 @@ static enum exit_code explain(struct cli *cli, Vacancy__V1__FindVacanciesRequest
 
 static enum exit_code run(struct cli *cli)
 {
-    struct arena arena;
-    struct problem problem = {0};
-    Vacancy__V1__FindVacanciesRequest *question = NULL;
-    arena_init(&arena, REQUEST_ARENA_BYTES);
-    enum exit_code code;
-    if (find_request_make(&cli->options, &arena, &question, &problem) != ERR_NONE)
-        code = cli_usage(cli, "%s: %s", problem.field, problem.text);
-    else
-        code = explain(cli, question);
-    arena_finish(&arena);
-    return code;
+    return find_request_run(cli, explain);
 }
 
 const struct command command_why = {

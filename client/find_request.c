@@ -16,6 +16,7 @@
 #define LIST_MAX             64
 #define CODES_BYTES          512
 #define FRAMEWORK_TIER_MAX   99
+#define REQUEST_ARENA_BYTES  (64u * 1024)
 
 /* A question's flags: the same for find, why and watch, so that a command line can be used for all. */
 #define QUESTION_FLAGS                                                                                                 \
@@ -426,4 +427,20 @@ void find_flag_of_field(char field[PROBLEM_FIELD_BYTES])
             snprintf(field, PROBLEM_FIELD_BYTES, "--%s", known[i].flag);
         return;
     }
+}
+
+enum exit_code find_request_run(struct cli *cli,
+                                enum exit_code (*ask)(struct cli *cli, Vacancy__V1__FindVacanciesRequest *question))
+{
+    struct arena arena;
+    struct problem problem = {0};
+    Vacancy__V1__FindVacanciesRequest *question = NULL;
+    enum exit_code code;
+    arena_init(&arena, REQUEST_ARENA_BYTES);
+    if (find_request_make(&cli->options, &arena, &question, &problem) != ERR_NONE)
+        code = cli_usage(cli, "%s: %s", problem.field, problem.text);
+    else
+        code = ask(cli, question);
+    arena_finish(&arena);
+    return code;
 }

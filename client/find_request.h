@@ -7,6 +7,7 @@
 #ifndef VACANCY_CLIENT_FIND_REQUEST_H
 #define VACANCY_CLIENT_FIND_REQUEST_H
 
+#include "client/command.h"
 #include "client/options.h"
 #include "daemon/base/arena.h"
 #include "vacancy/v1/placement_service.pb-c.h"
@@ -17,6 +18,9 @@ extern const struct option_spec find_options[], why_options[], watch_options[];
 /* *out lives in the arena and borrows the options' texts. ERR_INVALID: problem->field is the flag ("--child 2"). */
 enum err find_request_make(const struct options *options, struct arena *arena, Vacancy__V1__FindVacanciesRequest **out,
                            struct problem *problem) __attribute__((warn_unused_result));
+/* Makes the question of a command's flags, and has it asked; `ask` borrows it. Flags that make none are told. */
+enum exit_code find_request_run(struct cli *cli,
+                                enum exit_code (*ask)(struct cli *cli, Vacancy__V1__FindVacanciesRequest *question));
 /* "children[1].age_months" becomes "--child 2" in place; what is no flag stays. */
 void find_flag_of_field(char field[PROBLEM_FIELD_BYTES]);
 /* The codes that the flags take, for --help. */

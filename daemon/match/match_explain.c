@@ -8,8 +8,6 @@
  */
 #include "daemon/match/match_answer.h"
 
-#include "daemon/gazetteer/grid.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,18 +29,13 @@ struct match_explaining {
 
 /* --- which one --------------------------------------------------------------------------------------------------- */
 
-static const char *region_of(const struct match_explaining *x, const struct fact_group *group, uint32_t lane)
-{
-    return x->version->agencies->slots[group->agency[lane]].region;
-}
-
 /* Two regions can give the same id: the first of them counts. */
 static bool is_first(const struct match_explaining *x, const struct fact_group *group, uint32_t lane)
 {
     const struct found *found = &x->found;
     if (found->group == NULL)
         return true;
-    int order = strcmp(region_of(x, group, lane), region_of(x, found->group, found->lane));
+    int order = strcmp(version_region(x->version, group, lane), version_region(x->version, found->group, found->lane));
     return order != 0 ? order < 0
                       : group->held[lane]->national_reference < found->group->held[found->lane]->national_reference;
 }
@@ -59,25 +52,6 @@ static void look_for(struct match_explaining *x, const struct fact_group *group,
 
 /* --- how it comes out -------------------------------------------------------------------------------------------- */
 
-static struct found found_in(struct match_explaining *x, const struct fact_group *group, uint32_t lane,
-                             const struct verdict *verdict, uint64_t key)
-{
-    const struct criteria *criteria = x->asked.criteria;
-    struct found found = {
-        .group = group,
-        .key = key,
-        .lane = lane,
-        .vacancy_id = group->vacancy_id[lane],
-        .distance_metres =
-            grid_distance_metres((int32_t)group->point_e_metres[lane], (int32_t)group->point_n_metres[lane],
-                                 (int32_t)criteria->near_e_metres, (int32_t)criteria->near_n_metres),
-        .children_taken = number_of_lane(&verdict->children_taken, lane),
-    };
-    for (uint32_t rule = 0; rule < RULES_JUDGED; rule++)
-        found.overridden |= (uint32_t)(verdict->overridden[rule] >> lane & 1) << rule;
-    return found;
-}
-
 static void judge_it(struct match_explaining *x)
 {
     const struct fact_group *group = x->found.group;
@@ -88,7 +62,7 @@ static void judge_it(struct match_explaining *x)
     rules_judge(group, it, version_active(x->version, group, it), &x->asked, &verdict);
     if (x->order.step_count > 0)
         order_keys(&x->order, group, &verdict, it, UINT64_MAX, keys);
-    x->found = found_in(x, group, lane, &verdict, keys[lane]);
+    x->found = found_make(x->asked.criteria, group, lane, &verdict, keys[lane]);
     for (uint32_t rule = 0; rule < RULES_JUDGED; rule++)
         x->failed |= (uint32_t)(verdict.failed[rule] >> lane & 1) << rule;
 }
@@ -127,7 +101,7 @@ static void count_before(struct match_explaining *x, const struct fact_group *gr
         uint32_t lane = (uint32_t)__builtin_ctzll(listed);
         int order = keys[lane] < x->found.key ? -1 : keys[lane] > x->found.key ? 1 : by_distance(x, group, lane);
         if (order == 0) {
-            struct found other = found_in(x, group, lane, &verdict, keys[lane]);
+            struct found other = found_make(x->asked.criteria, group, lane, &verdict, keys[lane]);
             order = found_before(x->version, &other, &x->found) ? -1 : 1;
         }
         x->ahead += order < 0;

@@ -77,4 +77,11 @@ static inline lanes version_active(const struct match_version *version, const st
     return active;
 }
 
+/* Whose register an offer is in: its region's code, which outlives the version. */
+static inline const char *version_region(const struct match_version *version, const struct fact_group *group,
+                                         uint32_t lane)
+{
+    return version->agencies->slots[group->agency[lane]].region;
+}
+
 #endif

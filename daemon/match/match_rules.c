@@ -598,16 +598,6 @@ static inline void fit_choose(lanes where, const struct fit *there, struct fit *
     elsewhere->taken = number_choose(where, there->taken, elsewhere->taken);
 }
 
-/* A bed and a vacancy are never lifted. */
-lanes rules_glance(const struct fact_group *f, const struct asked *a)
-{
-    lanes met = f->vacant[0] & ~below(f->beds_free, NUMBER_BITS, a->together ? a->criteria->child_count : 1);
-    if (code_in(a->lifted, RULE_H3))
-        return met;
-    met &= h3_care_type(f, a);
-    return a->together ? met & h3_children(f, a, a->youngest_months, a->oldest_months, a->sexes) : met;
-}
-
 void rules_judge(const struct fact_group *f, lanes used, lanes agency_active, const struct asked *a, struct verdict *v)
 {
     struct fit fit, part;

@@ -188,8 +188,6 @@ struct verdict {
 /* used: the lanes that hold an offer; nothing else of the others is to be believed. */
 void rules_judge(const struct fact_group *group, lanes used, lanes agency_active, const struct asked *asked,
                  struct verdict *out);
-/* Those that may suit, by the few rules that decide most: all that rules_judge would find suitable, and some more. */
-lanes rules_glance(const struct fact_group *group, const struct asked *asked);
 
 /* From a point to a stretch of metres: nothing when it lies within. */
 static inline uint64_t gap_of(uint32_t point, uint32_t first, uint32_t last)

@@ -62,11 +62,6 @@ static uint32_t least(uint32_t a, uint32_t b)
 
 /* --- the best so far ------------------------------------------------------------------------------------------- */
 
-static const char *region_of(const struct match_version *version, const struct found *found)
-{
-    return version->agencies->slots[found->group->agency[found->lane]].region;
-}
-
 static uint64_t reference_of(const struct found *found)
 {
     return found->group->held[found->lane]->national_reference;
@@ -82,7 +77,7 @@ bool found_before(const struct match_version *version, const struct found *a, co
         return a->distance_metres < b->distance_metres;
     if (a->vacancy_id != b->vacancy_id)
         return a->vacancy_id < b->vacancy_id;
-    int order = strcmp(region_of(version, a), region_of(version, b));
+    int order = strcmp(version_region(version, a->group, a->lane), version_region(version, b->group, b->lane));
     return order != 0 ? order < 0 : reference_of(a) < reference_of(b);
 }
 
@@ -190,8 +185,8 @@ static struct pending take(struct search *s)
 
 /* --- looking --------------------------------------------------------------------------------------------------- */
 
-static void keep_lane(struct search *s, struct search_list *list, const struct fact_group *group, uint32_t lane,
-                      const struct verdict *verdict, uint64_t key)
+struct found found_make(const struct criteria *criteria, const struct fact_group *group, uint32_t lane,
+                        const struct verdict *verdict, uint64_t key)
 {
     struct found found = {
         .group = group,
@@ -200,12 +195,12 @@ static void keep_lane(struct search *s, struct search_list *list, const struct f
         .vacancy_id = group->vacancy_id[lane],
         .distance_metres =
             grid_distance_metres((int32_t)group->point_e_metres[lane], (int32_t)group->point_n_metres[lane],
-                                 (int32_t)s->e_metres, (int32_t)s->n_metres),
+                                 (int32_t)criteria->near_e_metres, (int32_t)criteria->near_n_metres),
         .children_taken = number_of_lane(&verdict->children_taken, lane),
     };
     for (uint32_t rule = 0; rule < RULES_JUDGED; rule++)
         found.overridden |= (uint32_t)(verdict->overridden[rule] >> lane & 1) << rule;
-    keep(s, list, &found);
+    return found;
 }
 
 static void keep_lanes(struct search *s, struct search_list *list, const struct fact_group *group, lanes suitable,
@@ -218,7 +213,9 @@ static void keep_lanes(struct search *s, struct search_list *list, const struct 
         suitable = order_keys(&s->order, group, verdict, suitable, worst, keys);
     for (lanes left = suitable; left != 0; left &= left - 1) {
         uint32_t lane = (uint32_t)__builtin_ctzll(left);
-        keep_lane(s, list, group, lane, verdict, s->order.step_count > 0 ? keys[lane] : 0);
+        struct found found =
+            found_make(s->asked.criteria, group, lane, verdict, s->order.step_count > 0 ? keys[lane] : 0);
+        keep(s, list, &found);
     }
 }
 

@@ -41,6 +41,9 @@ const struct search_list *search_phone_first(const struct search *search);
 /* Likewise: see struct answer. */
 uint64_t search_reach_squared(const struct search *search);
 
+/* What was found in this lane, which was judged. */
+struct found found_make(const struct criteria *criteria, const struct fact_group *group, uint32_t lane,
+                        const struct verdict *verdict, uint64_t key);
 /* True if a comes before b in the order of the answer: key, distance, vacancy id, region, national reference. */
 bool found_before(const struct match_version *version, const struct found *a, const struct found *b);
 

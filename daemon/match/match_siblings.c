@@ -326,11 +326,6 @@ static bool same_homes(const struct split_found *a, const struct split_found *b)
     return a->part_count == b->part_count && same == a->part_count;
 }
 
-static const char *region_of(const struct siblings *s, const struct found *home)
-{
-    return s->version->agencies->slots[home->group->agency[home->lane]].region;
-}
-
 static int compare_numbers(uint64_t a, uint64_t b)
 {
     return a < b ? -1 : a > b;
@@ -347,7 +342,8 @@ static int compare_splits(const struct siblings *s, const struct ranked_split *a
     for (uint32_t i = 0; order == 0 && i < x->part_count; i++)
         order = compare_numbers(x->parts[i].home.vacancy_id, y->parts[i].home.vacancy_id);
     for (uint32_t i = 0; order == 0 && i < x->part_count; i++)
-        order = strcmp(region_of(s, &x->parts[i].home), region_of(s, &y->parts[i].home));
+        order = strcmp(version_region(s->version, x->parts[i].home.group, x->parts[i].home.lane),
+                       version_region(s->version, y->parts[i].home.group, y->parts[i].home.lane));
     for (uint32_t i = 0; order == 0 && i < x->part_count; i++)
         order = compare_numbers(x->parts[i].home.group->held[x->parts[i].home.lane]->national_reference,
                                 y->parts[i].home.group->held[y->parts[i].home.lane]->national_reference);

@@ -118,7 +118,8 @@ MUTANTS = {
     "position": (INDEX, ".epoch = epoch, .sequence = sequence};", ".epoch = epoch};"),
     # Regions.
     "ties of regions": (SEARCH, "return order != 0 ? order < 0 :", "return order != 0 ? order > 0 :"),
-    "ties by when a region came": (SEARCH, "int order = strcmp(region_of(version, a), region_of(version, b));",
+    "ties by when a region came": (SEARCH, "int order = strcmp(version_region(version, a->group, a->lane), "
+                                           "version_region(version, b->group, b->lane));",
                                    "int order = a->group->held[a->lane]->region - b->group->held[b->lane]->region;"),
     "another region's offer": (PLACES, " && (*row)->region == region", ""),
     "another region's agency": (INDEX, "int order = match->numbers[middle].region - region;", "int order = 0;"),
