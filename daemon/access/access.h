@@ -69,6 +69,14 @@ struct commit_observer access_observer(struct access *access);
 enum err access_identify(struct access *access, const struct tls_peer *peer, unsigned roles, struct principal *out,
                          struct problem *problem) __attribute__((warn_unused_result));
 
+/*
+ * Who asks, on the word of the hub that forwards (ForwardRequest.principal): `hub` is that hub, as access_identify gave
+ * it. A team counts only if the roster says that it is one of that hub's region's teams, an agency (roles with
+ * ROLE_AGENCY) if its name is of that region. ERR_FORBIDDEN; ERR_UNAUTHENTICATED for what is no name. The only other
+ * way to a principal beside a certificate (design 4.3).
+ */
+enum err access_vouched(struct access *access, const struct principal *hub, const char *name, unsigned roles,
+                        struct principal *out, struct problem *problem) __attribute__((warn_unused_result));
 /* Whether a certificate of this federation could bear this SPIFFE name, in any region. ERR_UNAUTHENTICATED. */
 enum err access_check_name(const struct access *access, const char *name, struct problem *problem)
     __attribute__((warn_unused_result));

@@ -33,9 +33,37 @@ static int64_t system_boot_ms(void *ctx)
     return read_clock_ms(CLOCK_BOOTTIME);
 }
 
+/* Its hex digits without the hyphens; zeros where the kernel does not say. */
+static void system_boot_id(void *ctx, uint8_t out[BOOT_ID_BYTES])
+{
+    (void)ctx;
+    char text[64] = {0};
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+    memset(out, 0, BOOT_ID_BYTES);
+    if (file == NULL)
+        return;
+    size_t size = fread(text, 1, sizeof text - 1, file), digits = 0;
+    fclose(file);
+    for (size_t i = 0; i < size && digits < 2 * BOOT_ID_BYTES; i++) {
+        const char *hex = "0123456789abcdef", *digit = text[i] != '\0' ? strchr(hex, text[i]) : NULL;
+        if (digit == NULL)
+            continue;
+        out[digits / 2] = (uint8_t)(out[digits / 2] << 4 | (digit - hex));
+        digits++;
+    }
+}
+
+void clock_boot_id(const struct clock_source *clock, uint8_t out[BOOT_ID_BYTES])
+{
+    memset(out, 0, BOOT_ID_BYTES);
+    if (clock->boot_id != NULL)
+        clock->boot_id(clock->ctx, out);
+}
+
 const struct clock_source *clock_system(void)
 {
-    static const struct clock_source clock = {.wall_ms = system_wall_ms, .boot_ms = system_boot_ms};
+    static const struct clock_source clock = {
+        .wall_ms = system_wall_ms, .boot_ms = system_boot_ms, .boot_id = system_boot_id};
     return &clock;
 }
 

@@ -3,7 +3,8 @@
  *
  * Owns: the two clocks that the logic may read, behind function pointers, so that a simulator can bring its own.
  * wall_ms is UTC, Unix milliseconds, and may jump; boot_ms is CLOCK_BOOTTIME, never goes back, counts suspended time.
- * Records hold wall time; durations are measured on the boot clock.
+ * Records hold wall time; durations are measured on the boot clock. The boot id says whether two readings of the boot
+ * clock are of the same boot.
  * Thread: any (the system clock); a simulator's clock belongs to its one thread.
  */
 #ifndef VACANCY_BASE_CLOCK_H
@@ -13,9 +14,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define BOOT_ID_BYTES 16
+
 struct clock_source {
     int64_t (*wall_ms)(void *ctx);
     int64_t (*boot_ms)(void *ctx);
+    void (*boot_id)(void *ctx, uint8_t out[BOOT_ID_BYTES]); /* NULL: always the same boot */
     void *ctx;
 };
 
@@ -27,6 +31,9 @@ static inline int64_t clock_boot_ms(const struct clock_source *clock)
 {
     return clock->boot_ms(clock->ctx);
 }
+
+/* Of this boot of the machine (Linux: /proc/sys/kernel/random/boot_id). */
+void clock_boot_id(const struct clock_source *clock, uint8_t out[BOOT_ID_BYTES]);
 
 /* The machine's own clocks. Static storage; never freed. */
 const struct clock_source *clock_system(void);

@@ -12,6 +12,7 @@
 #define VACANCY_FEDERATION_LINKS_H
 
 #include "daemon/federation/federation.h"
+#include "daemon/federation/forward.h"
 #include "daemon/federation/wakes.h"
 #include "proto/wire/tls.h"
 
@@ -42,6 +43,8 @@ void links_reload(struct links *links, const struct roster *roster, struct tls_c
 /* Any thread: federation_peer_has, on the links' thread, soon; joined with what that peer said since its last turn.
  * Takes it. */
 void links_peer_has(struct links *links, struct peer_positions *positions);
+/* Any thread: a forward_port's submit (forward.h); ctx is the links. */
+enum err links_forward(void *links, struct forward *forward);
 /* Any thread: federation_changed. */
 void links_changed(struct links *links);
 

@@ -98,7 +98,21 @@ struct vacancy {
     date_days from, until, reserved_until;
     uint32_t age_from_months, age_below_months; /* 0: as approved */
     bool sibling_group_only, on_call;
+    int64_t reported_unavailable_at_ms; /* by a team, since the last confirmation; 0: not */
+    uint8_t stage;                      /* enum vacancy_stage */
 };
+
+/* What time has done to a vacancy so far, short of lapsing. */
+enum vacancy_stage { STAGE_FRESH, STAGE_GOING_STALE, STAGE_STALE };
+
+/* A hold or placement that takes beds of the live vacancy; the whole of it is hold.h's. */
+struct live_hold {
+    uint64_t epoch, sequence; /* its token */
+    uint8_t state;            /* ACTIVE, ACCEPTED, PLACED */
+    uint32_t beds, child_count;
+    struct placed_child children[CHILDREN_MAX]; /* PLACED: until the agency's next push of the carer */
+};
+#define LIVE_HOLDS_MAX 12 /* a bed each */
 
 /* How long a vacancy is believed after a confirmation, by what it offers. */
 int64_t vacancy_ttl_ms(const struct carer *carer, const struct vacancy *vacancy);
@@ -114,7 +128,16 @@ struct home_carer {
      * far as the offer tells. */
     bool lost;
     uint8_t reference_hash[DIGEST_BYTES]; /* lost: of the row, which has it in place of the reference */
+    uint32_t hold_count;                  /* of the live vacancy */
+    struct live_hold holds[LIVE_HOLDS_MAX];
+    uint8_t transfer_hash[DIGEST_BYTES]; /* of the code that is out; with transfer_until_ms */
+    int64_t transfer_until_ms;           /* 0: none */
+    char moved_to_agency[AGENCY_ID_BYTES], moved_to_region[GSS_BYTES], moved_from_region[GSS_BYTES];
 };
+
+/* Beds of the live vacancy that are held (ACTIVE, ACCEPTED), placed, and free. */
+uint32_t beds_held(const struct home_carer *home), beds_placed(const struct home_carer *home);
+uint32_t beds_free(const struct home_carer *home);
 
 /* Same stated content (everything the agency says; not when, not what the hub derived). Decides push or confirmation.
  */

@@ -50,8 +50,34 @@ enum vacancy_state {
     VACANCY_RESERVED,
     VACANCY_NOT_AVAILABLE,
     VACANCY_LAPSED,
+    VACANCY_HELD,   /* every bed held or placed, at least one held */
+    VACANCY_PLACED, /* every bed placed */
     VACANCY_STATE_END
 };
+
+enum hold_state {
+    HOLD_NONE = 0,
+    HOLD_ACTIVE,
+    HOLD_ACCEPTED,
+    HOLD_RELEASED,
+    HOLD_EXPIRED,
+    HOLD_DECLINED,
+    HOLD_PLACED,
+    HOLD_STATE_END
+};
+
+enum decline_reason {
+    DECLINE_NONE = 0,
+    DECLINE_NOT_SUITABLE,
+    DECLINE_NEEDS_OF_CURRENT_CHILD,
+    DECLINE_CARER_NOT_AVAILABLE,
+    DECLINE_BED_TAKEN,
+    DECLINE_MORE_INFORMATION_NEEDED,
+    DECLINE_APPROVAL_ENDED, /* the hub's */
+    DECLINE_REASON_END
+};
+
+#define PLACEMENT_CODE_END 4 /* U4, U5, U6 */
 
 #define NOT_AVAILABLE_REASON_END 13
 enum reason_bucket { BUCKET_NONE = 0, BUCKET_MATCHING, BUCKET_CARER, BUCKET_HOME, BUCKET_AGENCY, BUCKET_END };
@@ -70,7 +96,7 @@ enum alongside {
 
 enum agency_kind { AGENCY_KIND_NONE = 0, AGENCY_LOCAL_AUTHORITY, AGENCY_INDEPENDENT, AGENCY_KIND_END };
 enum agency_status { AGENCY_STATUS_NONE = 0, AGENCY_ACTIVE, AGENCY_SUSPENDED, AGENCY_STATUS_END };
-enum carer_status { CARER_STATUS_NONE = 0, CARER_APPROVED, CARER_ENDED, CARER_STATUS_END };
+enum carer_status { CARER_STATUS_NONE = 0, CARER_APPROVED, CARER_ENDED, CARER_MOVED, CARER_STATUS_END };
 
 static inline bool code_in(uint32_t mask, uint32_t code)
 {

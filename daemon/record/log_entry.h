@@ -35,6 +35,7 @@ enum log_table {
     LOG_TABLE_AGENCY,
     LOG_TABLE_CARER,
     LOG_TABLE_OFFER,
+    LOG_TABLE_HOLD,
     LOG_TABLE_END
 };
 

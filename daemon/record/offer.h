@@ -32,6 +32,7 @@ struct offer {
     struct child_at_home children[2 * CHILDREN_MAX];
     struct language languages[LANGUAGES_MAX];
     struct home_cell cell;
+    int64_t reported_unavailable_at_ms; /* 0: not, since the last confirmation */
 };
 
 struct agency {

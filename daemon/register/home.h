@@ -18,6 +18,7 @@
 #include "daemon/record/audit_entry.h"
 #include "daemon/record/carer.h"
 #include "daemon/record/checkpoint.h"
+#include "daemon/record/hold.h"
 #include "daemon/record/ids.h"
 #include "daemon/record/log_entry.h"
 #include "daemon/record/offer.h"
@@ -68,6 +69,30 @@ enum update_kind {
      * the operator's word only. Nothing to do where the log has got there by then, or the hub decides no more.
      */
     UPDATE_BEHIND,
+    /*
+     * Decisions about holds (hold.h). For a team: as.hold.holder is its name, and `principal` too; `agency` is empty.
+     * ERR_FORBIDDEN: no such hold of this holder, or agency. Each asks states_check. HOLD, EXTEND, RELEASE and PLACE
+     * need a request id. result.hold is the hold as it is then.
+     */
+    UPDATE_HOLD,
+    UPDATE_EXTEND_HOLD,
+    UPDATE_RELEASE_HOLD,
+    UPDATE_PLACE,
+    UPDATE_ACCEPT_HOLD, /* the agency's, as the next */
+    UPDATE_DECLINE_HOLD,
+    /* A team telephoned: the vacancy's confirmation has run out, its agency has an event. */
+    UPDATE_REPORT_UNAVAILABLE,
+    /* What became of a UPDATE_HOLD of this holder and request id: result.hold, or ERR_NOT_FOUND, and the id is spent.
+     */
+    UPDATE_SETTLE_HOLD,
+    /* A team of this hub asks, or was answered by, another region's hub: as.asked is kept. Private, no decision. */
+    UPDATE_NOTE_ASKED,
+    /* A carer moves to another agency. RELEASE_CARER: as.transfer.hash and until_ms are kept. LET_GO: this region's
+     * part of a move to another region (result.let_go); the same again gives the same. TAKE_OVER: within this region,
+     * whoever has the code; from another one, with what its hub let go. */
+    UPDATE_RELEASE_CARER,
+    UPDATE_LET_GO,
+    UPDATE_TAKE_OVER,
 };
 
 /* Whether this hub decides. Writes are ERR_UNAVAILABLE in every other standing, with the operator's command named. */
@@ -89,16 +114,34 @@ enum update_outcome {
     OUTCOME_REPEATED
 };
 
+/* What a team of this hub asked of another region's hub (home.proto: AskedHold). */
+struct asked_hold {
+    char holder[PRINCIPAL_NAME_BYTES];
+    char region[GSS_BYTES];
+    uint8_t request_id[REQUEST_ID_BYTES];
+    uint64_t vacancy_id;
+    uint32_t beds;
+    char request_reference[REQUEST_REFERENCE_BYTES];
+    int64_t asked_at_ms, until_ms;
+    struct hold_token token; /* epoch 0: not answered, or refused */
+    uint32_t code;           /* gRPC status; 4 while the outcome is unknown */
+    char agency[AGENCY_ID_BYTES];
+};
+
 struct update_result {
     struct problem problem; /* code ERR_NONE: done */
     enum update_outcome outcome;
     uint64_t epoch, sequence;
     uint64_t national_reference, vacancy_id;
     int64_t valid_until_ms;
-    uint32_t confirmed;       /* UPDATE_CONFIRM */
-    uint32_t not_found_count; /* indexes into `references` that have no live vacancy */
-    uint32_t *not_found;      /* malloc'd with the update; freed by update_destroy */
-    bool replicated;          /* filled in by the writer (replicated.h) */
+    uint32_t confirmed;                 /* UPDATE_CONFIRM */
+    uint32_t not_found_count;           /* indexes into `references` that have no live vacancy */
+    uint32_t *not_found;                /* malloc'd with the update; freed by update_destroy */
+    struct hold hold;                   /* updates of holds */
+    uint32_t beds_free;                 /* of its vacancy, after it */
+    char home_postcode[POSTCODE_BYTES]; /* UPDATE_PLACE: for the distance; never shown */
+    struct octets let_go;               /* UPDATE_LET_GO: LetGoResponse octets; malloc'd, freed by update_destroy */
+    bool replicated;                    /* filled in by the writer (replicated.h) */
     uint32_t lost_in_restore; /* carers of the agency of which only the shared part is known since a restore */
 };
 
@@ -151,6 +194,29 @@ struct update {
             size_t record_count;
             struct signed_checkpoint checkpoint; /* at the last row; verified by home_apply */
         } replay;
+        struct {
+            char holder[PRINCIPAL_NAME_BYTES];
+            char authority[GSS_BYTES];    /* the team's */
+            char forwarded_by[GSS_BYTES]; /* empty: asked here */
+            char request_reference[REQUEST_REFERENCE_BYTES];
+            struct hold_token token; /* all but HOLD and REPORT_UNAVAILABLE */
+            uint64_t vacancy_id;     /* those two, and SETTLE */
+            uint32_t beds;
+            int64_t duration_ms; /* 0: the default */
+            uint8_t decline_reason, placement_code, provider_consent, authorities_consent;
+            date_days starts_on;
+            uint32_t child_count; /* PLACE: as many as beds; siblings of each other */
+            struct household_child children[CHILDREN_MAX];
+        } hold;
+        struct asked_hold asked;
+        struct {
+            uint8_t hash[DIGEST_BYTES];                            /* of the code */
+            int64_t until_ms;                                      /* RELEASE_CARER */
+            char to_agency[AGENCY_ID_BYTES], to_region[GSS_BYTES]; /* LET_GO, TAKE_OVER */
+            char from_region[GSS_BYTES]; /* TAKE_OVER from another region, with what it let go: */
+            uint64_t national_reference;
+            struct carer carer;
+        } transfer;
         struct signed_checkpoint superseded; /* verified by home_apply */
         struct signed_checkpoint ahead;      /* UPDATE_BEHIND; verified by home_apply */
     } as;
@@ -187,6 +253,35 @@ struct commit_observer {
     void *ctx;
 };
 
+/* What an operator may set of vacancies and holds; 0: the default. */
+struct home_policy {
+    int64_t hold_default_ms, hold_max_ms; /* HOLD_DEFAULT_MS, HOLD_MAX_MS */
+    uint32_t holds_each;                  /* live ones of one team in this region; HOLDS_EACH */
+    /* How long after its confirmation ran out a vacancy lapses: of emergency care, of others. */
+    int64_t lapse_emergency_ms, lapse_ms; /* LAPSE_EMERGENCY_MS, LAPSE_MS */
+};
+#define HOLD_DEFAULT_MS    (4LL * 3600 * 1000)
+#define HOLD_MAX_MS        (24LL * 3600 * 1000)
+#define HOLD_LEAST_MS      (60LL * 1000)
+#define HOLDS_EACH         20
+#define LAPSE_EMERGENCY_MS (48LL * 3600 * 1000)
+#define LAPSE_MS           (21LL * 24 * 3600 * 1000)
+#define HOLD_KEPT_MS       (90LL * 24 * 3600 * 1000) /* at home, after its end */
+#define HOLD_SHARED_MS     (7LL * 24 * 3600 * 1000)  /* its row in the log's state, after its end */
+#define EVENTS_KEPT_MS     (400LL * 24 * 3600 * 1000)
+#define REPORT_EVERY_MS    (24LL * 3600 * 1000)
+#define TRANSFER_CODE_MS   (14LL * 24 * 3600 * 1000)
+
+/*
+ * The lease clock, on which holds run out. It goes with the boot clock, whatever the wall clock does, and only forward:
+ * its reading is kept with boot id, boot clock and wall clock in each commit. Over a restart in the same boot it goes
+ * on as if nothing had been; over a reboot it goes on by what the wall clock went on since, or not at all where that
+ * went back. So no hold is freed early nor prolonged by a step of the wall clock, and none outlives its length by more
+ * than a reboot took. Milliseconds; begins at 0 with the register.
+ */
+struct home;
+int64_t home_lease_ms(struct home *home); /* the writer's thread */
+
 struct home_options {
     char region[GSS_BYTES];
     const struct clock_source *clock;
@@ -198,6 +293,7 @@ struct home_options {
     bool has_peers;          /* decides only when told to (UPDATE_DECIDE, UPDATE_PROMOTE); else at once */
     uint64_t roster_version; /* at start, for checkpoints; 0: no roster. The highest that ever was is kept */
     int64_t payload_kept_ms; /* payloads of entries older than this are dropped (horizon); 0: kept for ever */
+    struct home_policy policy;
 };
 
 /* Told after a commit that is durable, or a newer signature, on the thread that made it. `changed` may be NULL. */
@@ -293,6 +389,29 @@ enum err home_list_lost(struct home *home, const char *agency, const uint8_t *af
                         size_t max, size_t *got);
 enum err home_get_agency(struct home *home, const char *id, struct agency *out);
 enum err home_list_agencies(struct home *home, const char *after_id, struct agency *out, size_t max, size_t *got);
+/* Holds. ERR_NOT_FOUND; `out` with all that the home hub knows. Any thread. */
+enum err home_get_hold(struct home *home, const struct hold_token *token, struct hold *out);
+/* Newest first, those before `before` (0, 0: from the newest), of a holder's name or of an agency: one of both is NULL.
+ * Live ones only, unless ended. At most `scan_max` are looked at: *next (0, 0: no more) says where to go on. */
+enum err home_list_holds(struct home *home, const char *holder, const char *agency, bool ended,
+                         const struct hold_token *before, struct hold *out, size_t max, size_t *got,
+                         struct hold_token *next);
+/* What teams asked of other regions, newest request id first; `before` NULL: from the newest. */
+enum err home_list_asked(struct home *home, const char *holder, const uint8_t *before, struct asked_hold *out,
+                         size_t max, size_t *got);
+/* By request id. ERR_NOT_FOUND. */
+enum err home_get_asked(struct home *home, const char *holder, const uint8_t request_id[REQUEST_ID_BYTES],
+                        struct asked_hold *out);
+/* An agency's events after `after` (0: the oldest kept), AgencyEvent octets in the arena. ERR_OUT_OF_RANGE: some after
+ * it are gone, or it is past the end. */
+struct event_row {
+    uint64_t cursor;
+    struct octets octets;
+};
+enum err home_read_events(struct home *home, const char *agency, uint64_t after, struct arena *arena,
+                          struct event_row *out, size_t max, size_t *got);
+/* The newest event's cursor, of any agency; 0: none yet. Any thread. Also tells a watcher whether to look. */
+uint64_t home_events_end(const struct home *home);
 /* Copies audit records of the writes chain from `sequence` on into the arena. */
 struct audit_row {
     uint64_t sequence;

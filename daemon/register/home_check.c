@@ -244,7 +244,8 @@ static enum err read_through(struct reading *reading)
         [STORE_META] = read_meta,       [STORE_CARERS] = read_carer,     [STORE_REFERENCES] = read_reference,
         [STORE_AGENCIES] = read_agency, [STORE_PRINCIPALS] = read_plain, [STORE_LOG] = read_log_entry,
         [STORE_AUDIT] = read_audit_row, [STORE_REQUESTS] = read_plain,   [STORE_CHECKPOINTS] = read_checkpoint,
-        [STORE_ORPHANS] = read_orphan,
+        [STORE_ORPHANS] = read_orphan,  [STORE_HOLDS] = read_plain,      [STORE_HOLD_LISTS] = read_plain,
+        [STORE_EVENTS] = read_plain,    [STORE_ASKED] = read_plain,
     };
     for (int table = 0; table < STORE_HOME_TABLES; table++) {
         enum err err = read_table(reading, (enum store_table)table, rows[table]);

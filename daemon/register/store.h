@@ -32,6 +32,10 @@ enum store_table {
     STORE_REQUESTS,
     STORE_CHECKPOINTS,
     STORE_ORPHANS,
+    STORE_HOLDS,
+    STORE_HOLD_LISTS,
+    STORE_EVENTS,
+    STORE_ASKED,
     STORE_HOME_TABLES,
     /* The replica environment's own. */
     STORE_REGIONS = STORE_HOME_TABLES,

@@ -21,6 +21,11 @@
  *     REQUESTS     UUIDv7 (16), SHA-256(principal)/16  content hash, outcome (home_requests.c)  home_apply
  *     CHECKPOINTS  sequence (8)                        signed checkpoint (checkpoint.h)         batch
  *     ORPHANS      agency, 0, hash of reference (32)   national reference (8)                   home_apply
+ *     HOLDS        token: epoch (8), sequence (8)      HomeHold (home.proto)                    home_apply
+ *     HOLD_LISTS   SHA-256 of owner / 16, token        nothing; owner: "team " name or          home_apply
+ *                                                      "agency " id
+ *     EVENTS       agency, 0, event number (8)         HomeEvent (home.proto)                   batch
+ *     ASKED        SHA-256 of holder / 16, request id  AskedHold (home.proto)                   home_apply
  *
  * All are read by home_open (home_check.c); CARERS, AGENCIES and PRINCIPALS by observers, CARERS, AGENCIES, LOG and
  * CHECKPOINTS by log_reader. Of CHECKPOINTS the last of each block of 256 sequences is kept, and the newest.
@@ -52,7 +57,7 @@
 #include "daemon/record/ids.h"
 #include "daemon/register/store.h"
 
-#define SCHEMA_VERSION      2
+#define SCHEMA_VERSION      3
 #define RECORD_VERSION      1
 #define RECORD_PREFIX_BYTES 9
 #define TABLE_KEY_MAX_BYTES 288

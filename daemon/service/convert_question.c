@@ -19,7 +19,6 @@
 #define RADIUS_MAX_METRES  50000
 #define OPTIONS_DEFAULT    3
 #define PURPOSE_END        5
-#define PLACEMENT_CODE_END 4
 #define NEEDED_BY_END      4
 #define CULTURAL_NEEDS_END 5
 #define PETS_WISH_END      5

@@ -13,6 +13,7 @@
 #include "daemon/access/access.h"
 #include "daemon/access/disclosure.h"
 #include "daemon/federation/federation.h"
+#include "daemon/federation/forward.h"
 #include "daemon/federation/wakes.h"
 #include "daemon/gazetteer/gazetteer.h"
 #include "daemon/match/match.h"
@@ -49,6 +50,8 @@ struct federation_port {
     /* A hub that follows us said what it has: links_peer_has. Takes it. */
     void (*peer_has)(void *ctx, struct peer_positions *positions);
     void *peer_has_ctx;
+    /* Requests to other regions' hubs: links_forward. submit NULL: a hub without federation. */
+    struct forward_port forward;
 };
 
 #define STALE_AFTER_DEFAULT_MS 60000

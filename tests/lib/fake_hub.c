@@ -87,7 +87,7 @@ void fake_hub_open(struct fake_hub *hub)
     size_t count;
     memset(hub, 0, sizeof *hub);
     hub->now_ms = FAKE_START_MS;
-    hub->clock = (struct clock_source){now_ms, now_ms, hub};
+    hub->clock = (struct clock_source){.wall_ms = now_ms, .boot_ms = now_ms, .ctx = hub};
     seeded_random_init(&hub->random, 1);
     open_register(hub);
     open_access(hub);

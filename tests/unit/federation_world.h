@@ -407,7 +407,7 @@ static int set_up_bare(void **state)
     static const uint8_t seed = 11;
     memset(&world, 0, sizeof world);
     world.now_ms = 1000000;
-    world.clock = (struct clock_source){fake_now, fake_now, NULL};
+    world.clock = (struct clock_source){.wall_ms = fake_now, .boot_ms = fake_now, .ctx = NULL};
     seeded_random_init(&world.seeded, seed);
     world.randomness = seeded_random_source(&world.seeded);
     for (uint32_t i = 0; i < REGIONS + 2; i++) {

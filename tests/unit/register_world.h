@@ -141,7 +141,7 @@ static inline void world_init(struct world *world, uint64_t seed, bool on_disk)
     memset(world, 0, sizeof *world);
     world->wall_ms = WORLD_START_MS;
     world->boot_ms = 1000;
-    world->clock = (struct clock_source){world_wall, world_boot, world};
+    world->clock = (struct clock_source){.wall_ms = world_wall, .boot_ms = world_boot, .ctx = world};
     seeded_random_init(&world->random, seed);
     seeded_random_init(&world->ids, seed ^ 0x5eed);
     world->source = seeded_random_source(&world->ids);

@@ -444,7 +444,7 @@ static inline struct rig *rig_create(const struct origin *a, const struct origin
     struct rig *rig = calloc(1, sizeof *rig);
     rig->wall_ms = WORLD_START_MS + 5000;
     rig->boot_ms = 1000;
-    rig->clock = (struct clock_source){rig_wall, rig_boot, rig};
+    rig->clock = (struct clock_source){.wall_ms = rig_wall, .boot_ms = rig_boot, .ctx = rig};
     rig->store = store_memory_create();
     rig->root = signer_from_seed((const uint8_t *)"the national root's roster key..");
     rig->roster = rig_roster(rig, 1, a, b, "");

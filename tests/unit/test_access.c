@@ -28,7 +28,7 @@ static int64_t fixed_ms(void *ctx)
     (void)ctx;
     return now_ms;
 }
-static const struct clock_source fixed_clock = {fixed_ms, fixed_ms, NULL};
+static const struct clock_source fixed_clock = {.wall_ms = fixed_ms, .boot_ms = fixed_ms, .ctx = NULL};
 
 static struct access *make_access(void)
 {

@@ -42,7 +42,7 @@ static int64_t clock_now(void *ctx)
     (void)ctx;
     return world.now_ms;
 }
-static const struct clock_source test_clock = {clock_now, clock_now, NULL};
+static const struct clock_source test_clock = {.wall_ms = clock_now, .boot_ms = clock_now, .ctx = NULL};
 
 static bool stream_send(void *stream, const ProtobufCMessage *message)
 {
