@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define CHECK_BYTES 8
+#define OWNER_BYTES 16
 
 const char *tables_name(enum store_table table)
 {
@@ -95,6 +96,74 @@ struct table_key key_of_request(const char *region, const uint8_t request_id[REQ
     digest_sha256(principal, strlen(principal), hash);
     append(&key, request_id, REQUEST_ID_BYTES);
     append(&key, hash, 16);
+    return key;
+}
+
+static void put_token(const struct hold_token *token, uint8_t out[HOLD_KEY_BYTES])
+{
+    put_be64(out, token->epoch);
+    put_be64(out + 8, token->sequence);
+}
+
+struct table_key key_of_hold(const char *region, const struct hold_token *token)
+{
+    struct table_key key = key_of_region(region);
+    uint8_t octets[HOLD_KEY_BYTES];
+    put_token(token, octets);
+    append(&key, octets, sizeof octets);
+    return key;
+}
+
+static void append_owner(struct table_key *key, const char *list, const char *owner)
+{
+    uint8_t hash[DIGEST_BYTES];
+    struct octets parts[] = {{(const uint8_t *)list, strlen(list) + 1}, {(const uint8_t *)owner, strlen(owner)}};
+    digest_sha256_parts(parts, 2, hash);
+    append(key, hash, OWNER_BYTES);
+}
+
+static void append_complement(struct table_key *key, const uint8_t *octets, size_t bytes)
+{
+    append(key, octets, bytes);
+    for (size_t i = key->size - bytes; i < key->size; i++)
+        key->data[i] = (uint8_t)~key->data[i];
+}
+
+struct table_key key_of_hold_list(const char *region, enum hold_list list, const char *owner,
+                                  const struct hold_token *token)
+{
+    static const char *const lists[] = {[HOLD_LIST_TEAM] = "team",
+                                        [HOLD_LIST_TEAM_LIVE] = "team, live",
+                                        [HOLD_LIST_AGENCY] = "agency",
+                                        [HOLD_LIST_AGENCY_LIVE] = "agency, live"};
+    struct table_key key = key_of_region(region);
+    uint8_t octets[HOLD_KEY_BYTES];
+    append_owner(&key, lists[list], owner);
+    if (token == NULL)
+        return key;
+    put_token(token, octets);
+    append_complement(&key, octets, sizeof octets);
+    return key;
+}
+
+bool key_hold_list_token(const struct octets *key, struct hold_token *out)
+{
+    uint8_t octets[HOLD_KEY_BYTES];
+    size_t before = GSS_BYTES - 1 + OWNER_BYTES;
+    if (key->size != before + sizeof octets)
+        return false;
+    for (size_t i = 0; i < sizeof octets; i++)
+        octets[i] = (uint8_t)~key->data[before + i];
+    *out = (struct hold_token){get_be64(octets), get_be64(octets + 8)};
+    return true;
+}
+
+struct table_key key_of_asked(const char *region, const char *holder, const uint8_t *request_id)
+{
+    struct table_key key = key_of_region(region);
+    append_owner(&key, "asked", holder);
+    if (request_id != NULL)
+        append_complement(&key, request_id, REQUEST_ID_BYTES);
     return key;
 }
 

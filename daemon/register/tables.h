@@ -22,10 +22,11 @@
  *     CHECKPOINTS  sequence (8)                        signed checkpoint (checkpoint.h)         batch
  *     ORPHANS      agency, 0, hash of reference (32)   national reference (8)                   home_apply
  *     HOLDS        token: epoch (8), sequence (8)      HomeHold (home.proto)                    home_apply
- *     HOLD_LISTS   SHA-256 of owner / 16, token        nothing; owner: "team " name or          home_apply
- *                                                      "agency " id
+ *     HOLD_LISTS   SHA-256 of list, 0, owner / 16,     nothing; lists: of a team's name and of  home_apply
+ *                  token's complement                  an agency's id all holds, and live ones
  *     EVENTS       agency, 0, event number (8)         HomeEvent (home.proto)                   batch
- *     ASKED        SHA-256 of holder / 16, request id  AskedHold (home.proto)                   home_apply
+ *     ASKED        SHA-256 of "asked", 0, holder / 16, AskedHold (home.proto)                   home_apply
+ *                  request id's complement
  *
  * All are read by home_open (home_check.c); CARERS, AGENCIES and PRINCIPALS by observers, CARERS, AGENCIES, LOG and
  * CHECKPOINTS by log_reader. Of CHECKPOINTS the last of each block of 256 sequences is kept, and the newest.
@@ -54,6 +55,7 @@
 #define VACANCY_REGISTER_TABLES_H
 
 #include "daemon/base/arena.h"
+#include "daemon/record/hold.h"
 #include "daemon/record/ids.h"
 #include "daemon/register/store.h"
 
@@ -77,6 +79,15 @@ struct table_key key_of_reference(const char *region, const char *agency, const 
 /* Of a carer that is lost since a restore, under the keyed hash of its reference. */
 struct table_key key_of_orphan(const char *region, const char *agency, const uint8_t hash[DIGEST_BYTES]);
 struct table_key key_of_request(const char *region, const uint8_t request_id[REQUEST_ID_BYTES], const char *principal);
+struct table_key key_of_hold(const char *region, const struct hold_token *token);
+/* In one of an owner's lists, which are scanned newest first: so the token's complement. token NULL: the list's prefix.
+ */
+enum hold_list { HOLD_LIST_TEAM, HOLD_LIST_TEAM_LIVE, HOLD_LIST_AGENCY, HOLD_LIST_AGENCY_LIVE };
+struct table_key key_of_hold_list(const char *region, enum hold_list list, const char *owner,
+                                  const struct hold_token *token);
+bool key_hold_list_token(const struct octets *key, struct hold_token *out);
+/* Newest first, too. request_id NULL: the holder's prefix. */
+struct table_key key_of_asked(const char *region, const char *holder, const uint8_t *request_id);
 /* The replica's. */
 struct table_key key_of_generation(const char *region, uint32_t generation);
 struct table_key key_of_entry(const char *region, uint32_t generation, uint64_t sequence);
