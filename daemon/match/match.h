@@ -267,6 +267,14 @@ enum err match_explain(struct match *match, const struct criteria *criteria, uin
     __attribute__((warn_unused_result));
 void match_explain_abandon(struct match_explaining *explaining);
 
+/*
+ * Whose live vacancy has this id: its region (of two, the first by code, as for match_explain), and its agency, zeroed
+ * where nothing is known of it. Looks through all ids there are, a number of each: about a millisecond for a million.
+ * ERR_NOT_FOUND: no hub that this one follows has it. ERR_UNAVAILABLE: MATCH_SEARCHES_MAX are unfinished. Any thread.
+ */
+enum err match_where(struct match *match, uint64_t vacancy_id, char region[GSS_BYTES], struct agency *agency)
+    __attribute__((warn_unused_result));
+
 /* How many offers the current version holds, and memory it uses. */
 void match_stats(struct match *match, uint64_t *offers, uint64_t *bytes);
 

@@ -8,6 +8,7 @@
  */
 #include "daemon/match/match_answer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -167,6 +168,24 @@ static enum err explain_answer(const struct match_explaining *x, const struct cr
     out->ahead = x->ahead;
     return answer_option(x->match, x->version, criteria, &x->found, x->failed, arena, &out->option) ? ERR_NONE
                                                                                                     : ERR_LIMIT;
+}
+
+enum err match_where(struct match *match, uint64_t vacancy_id, char region[GSS_BYTES], struct agency *agency)
+{
+    struct match_explaining x = {.match = match, .vacancy_id = vacancy_id};
+    const struct fact_group *group;
+    uint32_t count;
+    if ((x.version = index_pin(match, &x.slot)) == NULL)
+        return ERR_UNAVAILABLE;
+    while ((group = version_next_group(x.version, &x.cursor, &count)) != NULL)
+        look_for(&x, group, count);
+    if (x.found.group != NULL) {
+        const struct agency_slot *slot = &x.version->agencies->slots[x.found.group->agency[x.found.lane]];
+        snprintf(region, GSS_BYTES, "%s", slot->region);
+        *agency = slot->row != NULL ? *slot->row : (struct agency){0};
+    }
+    index_unpin(match, x.slot);
+    return x.found.group != NULL ? ERR_NONE : ERR_NOT_FOUND;
 }
 
 void match_explain_abandon(struct match_explaining *explaining)

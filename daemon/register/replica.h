@@ -144,6 +144,11 @@ size_t replica_ages(struct replica *replica, int64_t now_wall_ms, int64_t now_bo
 
 struct log_reader replica_log_reader(struct replica *replica);
 
+/* One shared record as it was proven, its octets copied into the arena. ERR_NOT_FOUND: there is none, or nothing of the
+ * region is here. Any thread. */
+enum err replica_read(struct replica *replica, const char *region, enum log_table table, const struct octets *key,
+                      struct arena *arena, struct octets *out) __attribute__((warn_unused_result));
+
 /* Recomputes a region's digest from the records on disk, checking each record's own check. ERR_STORE_DAMAGED with what
  * was found. Long: not on a worker. */
 enum err replica_verify(struct replica *replica, const char *region, uint64_t *records, uint8_t state[DIGEST_BYTES],

@@ -1,9 +1,9 @@
 /*
  * replica_read.c - what this hub has of other regions, for other hubs and for whoever wants it proven again.
  *
- * Owns: the log_reader of replicated regions, replica_verify. Any thread. Reads begin, copy out, end within one call;
- * the region's row is read in the same transaction, so a slice is consistent in itself, and is of the proven
- * generation. Invariant: nothing staged is ever given.
+ * Owns: the log_reader of replicated regions, replica_read, replica_verify. Any thread. Reads begin, copy out, end
+ * within one call; the region's row is read in the same transaction, so a slice is consistent in itself, and is of the
+ * proven generation. Invariant: nothing staged is ever given.
  */
 #include "daemon/base/log.h"
 #include "daemon/record/bytes.h"
@@ -81,6 +81,26 @@ static struct octets copy_of(struct arena *arena, const struct octets *octets)
     if (copy != NULL && octets->size > 0)
         memcpy(copy, octets->data, octets->size);
     return (struct octets){copy, octets->size};
+}
+
+enum err replica_read(struct replica *replica, const char *region, enum log_table table, const struct octets *key,
+                      struct arena *arena, struct octets *out)
+{
+    struct reading reading;
+    struct octets value;
+    if (key->size > SHARED_KEY_MAX_BYTES)
+        return ERR_NOT_FOUND;
+    enum err err = reading_begin(replica, region, &reading);
+    if (err != ERR_NONE)
+        return err;
+    struct table_key at = key_of_record(region, reading.row.proven.generation, table, key);
+    struct octets k = key_octets(&at);
+    err = tables_get(replica->store, reading.txn, STORE_RECORDS, &k, &value, &reading.problem);
+    if (err == ERR_NONE) {
+        *out = copy_of(arena, &value);
+        err = out->data != NULL ? ERR_NONE : ERR_LIMIT;
+    }
+    return reading_end(&reading, err);
 }
 
 /* --- log_reader ----------------------------------------------------------------------------------------------------

@@ -63,8 +63,10 @@ static enum err fill_confirm(const struct service_context *ctx, const struct pri
     return check_once(in, problem);
 }
 
-static ProtobufCMessage *reply_confirm(const struct update *update, struct arena *arena)
+static ProtobufCMessage *reply_confirm(const struct service_context *ctx, const struct update *update,
+                                       struct arena *arena)
 {
+    (void)ctx;
     const struct update_result *result = &update->result;
     NEW(Vacancy__V1__ConfirmVacanciesResponse, out, vacancy__v1__confirm_vacancies_response__init);
     out->confirmed = result->confirmed;

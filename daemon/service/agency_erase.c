@@ -18,8 +18,10 @@ static enum err fill_erase(const struct service_context *ctx, const struct princ
     return check_reference(problem, NULL, "agency_reference", in->agency_reference, update->agency_reference);
 }
 
-static ProtobufCMessage *reply_erase(const struct update *update, struct arena *arena)
+static ProtobufCMessage *reply_erase(const struct service_context *ctx, const struct update *update,
+                                     struct arena *arena)
 {
+    (void)ctx;
     NEW(Vacancy__V1__EraseCarerResponse, out, vacancy__v1__erase_carer_response__init);
     return (out->receipt = receipt_view(update, arena)) != NULL ? &out->base : NULL;
 }

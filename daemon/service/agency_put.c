@@ -27,8 +27,10 @@ static enum err fill_put_carer(const struct service_context *ctx, const struct p
     return ERR_NONE;
 }
 
-static ProtobufCMessage *reply_put_carer(const struct update *update, struct arena *arena)
+static ProtobufCMessage *reply_put_carer(const struct service_context *ctx, const struct update *update,
+                                         struct arena *arena)
 {
+    (void)ctx;
     NEW(Vacancy__V1__PutCarerResponse, out, vacancy__v1__put_carer_response__init);
     if ((out->receipt = receipt_view(update, arena)) == NULL ||
         (out->national_reference = view_id(arena, update->result.national_reference)) == NULL)
@@ -76,8 +78,10 @@ static enum err fill_end_carer(const struct service_context *ctx, const struct p
     return ERR_NONE;
 }
 
-static ProtobufCMessage *reply_end_carer(const struct update *update, struct arena *arena)
+static ProtobufCMessage *reply_end_carer(const struct service_context *ctx, const struct update *update,
+                                         struct arena *arena)
 {
+    (void)ctx;
     NEW(Vacancy__V1__EndCarerResponse, out, vacancy__v1__end_carer_response__init);
     return (out->receipt = receipt_view(update, arena)) != NULL ? &out->base : NULL;
 }
@@ -113,8 +117,10 @@ static enum err fill_put_vacancy(const struct service_context *ctx, const struct
     return vacancy_from(in->vacancy, now_ms, &update->as.vacancy, update->agency_reference, problem);
 }
 
-static ProtobufCMessage *reply_put_vacancy(const struct update *update, struct arena *arena)
+static ProtobufCMessage *reply_put_vacancy(const struct service_context *ctx, const struct update *update,
+                                           struct arena *arena)
 {
+    (void)ctx;
     NEW(Vacancy__V1__PutVacancyResponse, out, vacancy__v1__put_vacancy_response__init);
     out->valid_until_ms = update->result.valid_until_ms;
     if ((out->receipt = receipt_view(update, arena)) == NULL ||
@@ -157,8 +163,10 @@ static enum err fill_withdraw(const struct service_context *ctx, const struct pr
     return err;
 }
 
-static ProtobufCMessage *reply_withdraw(const struct update *update, struct arena *arena)
+static ProtobufCMessage *reply_withdraw(const struct service_context *ctx, const struct update *update,
+                                        struct arena *arena)
 {
+    (void)ctx;
     NEW(Vacancy__V1__WithdrawVacancyResponse, out, vacancy__v1__withdraw_vacancy_response__init);
     return (out->receipt = receipt_view(update, arena)) != NULL ? &out->base : NULL;
 }

@@ -23,8 +23,10 @@ static enum err fill_put_agency(const struct service_context *ctx, const struct 
     return agency_from(ctx, in->agency, &update->as.agency_row, problem);
 }
 
-static ProtobufCMessage *reply_put_agency(const struct update *update, struct arena *arena)
+static ProtobufCMessage *reply_put_agency(const struct service_context *ctx, const struct update *update,
+                                          struct arena *arena)
 {
+    (void)ctx;
     NEW(Vacancy__V1__PutAgencyResponse, out, vacancy__v1__put_agency_response__init);
     out->epoch = update->result.epoch;
     out->sequence = update->result.sequence;
@@ -69,8 +71,10 @@ static enum err fill_suspend(const struct service_context *ctx, const struct pri
     return ERR_NONE;
 }
 
-static ProtobufCMessage *reply_suspend(const struct update *update, struct arena *arena)
+static ProtobufCMessage *reply_suspend(const struct service_context *ctx, const struct update *update,
+                                       struct arena *arena)
 {
+    (void)ctx;
     (void)update;
     NEW(Vacancy__V1__SuspendPrincipalResponse, out, vacancy__v1__suspend_principal_response__init);
     return &out->base;

@@ -112,7 +112,7 @@ void write_resumed(struct call *call, const struct mail *mail)
     if (update->result.problem.code != ERR_NONE)
         call_finish(call, &update->result.problem);
     else
-        call_answer(call, type->reply(update, call->arena));
+        call_answer(call, type->reply(call_context(call), update, call->arena));
     update_destroy(update);
 }
 

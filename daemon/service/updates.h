@@ -20,11 +20,19 @@ struct update_type {
     /* Checks the request and fills update->as and what is the kind's own. */
     enum err (*fill)(const struct service_context *ctx, const struct principal *who, const ProtobufCMessage *request,
                      int64_t now_ms, struct update *update, struct problem *problem);
-    /* The unary answer of an update that was done; NULL when the arena's limit is reached. */
-    ProtobufCMessage *(*reply)(const struct update *update, struct arena *arena);
+    /* The unary answer of an update that was done, in the arena, with views into the update; NULL when the arena's
+     * limit is reached. */
+    ProtobufCMessage *(*reply)(const struct service_context *ctx, const struct update *update, struct arena *arena);
 };
 
 extern const struct update_type put_carer_type, end_carer_type, put_vacancy_type, withdraw_vacancy_type;
+/*
+ * Of holds (placement_hold.c, agency_hold.c). The teams' are decided at home only: fill refuses what is another
+ * region's (ERR_PRECONDITION), so nothing is forwarded twice (V11). For a team that another hub vouches for, update->as
+ * .hold.forwarded_by is the caller's to fill in. settle_hold_type: of a GetHold with request_id.
+ */
+extern const struct update_type hold_vacancy_type, extend_hold_type, release_hold_type, place_child_type,
+    report_unavailable_type, settle_hold_type, accept_hold_type, decline_hold_type;
 
 /*
  * An update made of the request; if the request is refused, result.problem says why and the update must not be

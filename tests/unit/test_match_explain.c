@@ -51,6 +51,13 @@ static void check(struct random_world *world, const struct criteria *criteria, c
     assert_int_equal(out.suitable, option != NULL);
     assert_int_equal(out.position_count, 1);
     assert_int_equal(failed_of(&out.option) == 0, out.suitable);
+    char region[GSS_BYTES];
+    struct agency agency;
+    assert_int_equal(match_where(world->match, vacancy_id, region, &agency), ERR_NONE);
+    assert_string_equal(region, out.option.region);
+    assert_string_equal(agency.id, out.option.agency.id);
+    assert_string_equal(agency.phone, out.option.agency.phone);
+    assert_int_equal(match_where(world->match, vacancy_id ^ UINT64_C(1) << 60, region, &agency), ERR_NOT_FOUND);
     seen[option == NULL ? 0 : at < answer->option_count ? 1 : 2]++;
     if (option == NULL)
         return;

@@ -48,6 +48,34 @@ static void test_follows(void **state)
     assert_replica_is(pair->rig, pair->b);
 }
 
+static void test_one_record(void **state)
+{
+    struct pair *pair = *state;
+    struct origin *a = pair->a;
+    struct arena arena;
+    struct octets value;
+    const struct octets nobody = {(const uint8_t *)"nobody!!", 8};
+    arena_init(&arena, 1 << 20);
+    assert_int_equal(replica_read(pair->rig->replica, REGION_A, LOG_TABLE_CARER, &nobody, &arena, &value),
+                     ERR_NOT_FOUND);
+    rig_follow(pair->rig, a);
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < a->records; i++) {
+            const struct kept *kept = &a->state[i];
+            const struct octets key = {kept->key, kept->key_bytes};
+            assert_int_equal(replica_read(pair->rig->replica, REGION_A, kept->table, &key, &arena, &value), ERR_NONE);
+            assert_int_equal(value.size, kept->value.size);
+            assert_memory_equal(value.data, kept->value.data, value.size);
+            assert_int_equal(replica_read(pair->rig->replica, REGION_B, kept->table, &key, &arena, &value),
+                             ERR_NOT_FOUND);
+        }
+        assert_int_equal(replica_read(pair->rig->replica, REGION_A, LOG_TABLE_CARER, &nobody, &arena, &value),
+                         ERR_NOT_FOUND);
+        rig_restart(pair->rig);
+    }
+    arena_finish(&arena);
+}
+
 /* --- R5, R9, R10: what comes twice, early, late ------------------------------------------------------------------ */
 
 static void test_duplicates_and_reordered_R5(void **state)
@@ -491,6 +519,7 @@ int main(void)
 #define ONE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         ONE(test_follows),
+        ONE(test_one_record),
         ONE(test_duplicates_and_reordered_R5),
         ONE(test_any_order_R5),
         ONE(test_gap_R9),
