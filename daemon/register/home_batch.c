@@ -34,6 +34,7 @@ enum err batch_begin(struct home *home, bool use_reserve, struct batch *out)
         .standing = home->standing,
         .only_reserve = use_reserve,
     };
+    lease_read(home, &out->position.lease);
     enum err err = home->store->ops->begin(home->store, true, &out->txn);
     if (err == ERR_NONE && use_reserve)
         home->store->ops->use_reserve(out->txn);
@@ -50,6 +51,7 @@ static void publish(struct batch *batch)
 {
     struct home *home = batch->home;
     home->state = batch->state;
+    home->lease_unkept = false;
     lost_copy(&home->lost, &batch->lists->lost);
     if (batch->position.erased != home->position.erased)
         home->erased_boot_ms = clock_boot_ms(home->options.clock);

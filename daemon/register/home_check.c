@@ -238,6 +238,15 @@ static enum err read_table(struct reading *reading, enum store_table table,
     }
 }
 
+/* The newest may be gone with an erased carer, but none is past where META says they end. */
+static enum err read_event(struct reading *reading, const struct octets *rest, const struct octets *value)
+{
+    uint64_t number;
+    if (event_row_check(rest, value, &number) != ERR_NONE || number > reading->home->position.events)
+        return damaged(reading, STORE_EVENTS, "a record can't be read");
+    return ERR_NONE;
+}
+
 static enum err read_through(struct reading *reading)
 {
     static enum err (*const rows[STORE_HOME_TABLES])(struct reading *, const struct octets *, const struct octets *) = {
@@ -245,7 +254,7 @@ static enum err read_through(struct reading *reading)
         [STORE_AGENCIES] = read_agency, [STORE_PRINCIPALS] = read_plain, [STORE_LOG] = read_log_entry,
         [STORE_AUDIT] = read_audit_row, [STORE_REQUESTS] = read_plain,   [STORE_CHECKPOINTS] = read_checkpoint,
         [STORE_ORPHANS] = read_orphan,  [STORE_HOLDS] = read_plain,      [STORE_HOLD_LISTS] = read_plain,
-        [STORE_EVENTS] = read_plain,    [STORE_ASKED] = read_plain,
+        [STORE_EVENTS] = read_event,    [STORE_ASKED] = read_plain,
     };
     for (int table = 0; table < STORE_HOME_TABLES; table++) {
         enum err err = read_table(reading, (enum store_table)table, rows[table]);

@@ -29,6 +29,9 @@ void position_encode(const struct home_position *position, uint8_t out[POSITION_
     put_be64(out + 112, (uint64_t)position->forgotten_ms);
     put_be64(out + 120, position->horizon);
     put_be64(out + 128, position->erased);
+    lease_encode(&position->lease, out + 136);
+    put_be64(out + 176, position->events);
+    put_be64(out + 184, position->events_gone);
 }
 
 void position_decode(const uint8_t in[POSITION_BYTES], struct home_position *out)
@@ -43,6 +46,9 @@ void position_decode(const uint8_t in[POSITION_BYTES], struct home_position *out
     out->forgotten_ms = (int64_t)get_be64(in + 112);
     out->horizon = get_be64(in + 120);
     out->erased = get_be64(in + 128);
+    lease_decode(in + 136, &out->lease);
+    out->events = get_be64(in + 176);
+    out->events_gone = get_be64(in + 184);
 }
 
 enum err position_read(struct home *home, struct store_txn *txn, struct home_position *out, struct problem *problem)
@@ -93,6 +99,7 @@ static enum err create_register(struct home *home, struct problem *problem)
     uint8_t schema[SCHEMA_BYTES];
     schema_encode(home, schema);
     struct octets schema_value = {schema, sizeof schema};
+    lease_begin(home);
     enum err err = batch_begin(home, false, &batch);
     if (err != ERR_NONE)
         return problem_set(problem, err, "", "the store can't be written: %s", err_name(err));
@@ -116,6 +123,8 @@ static enum err open_register(struct home *home, const struct octets *schema, st
     enum err err = check_schema(home, schema, problem);
     if (err == ERR_NONE)
         err = position_read(home, txn, &home->position, problem);
+    if (err == ERR_NONE)
+        lease_go_on(home);
     if (err == ERR_NONE)
         err = standing_read(home, txn, problem);
     if (err == ERR_NONE)

@@ -9,6 +9,7 @@
  *     home_feed.c    the first feeding of an observer            home_read.c      reads
  *     home_standing.c  whether this hub decides; epochs        home_replay.c    its own entries, from its peers
  *     home_lost.c    carers of which a restore left the shared part only
+ *     home_lease.c   the clock on which holds run out          home_events.c    what agencies are told
  *     home_horizon.c   erasure, and payloads that are dropped  home_backup.c    what a backup says of itself
  *
  * Thread: the writer's, but for what is under `lock`, and home_read.c.
@@ -26,6 +27,12 @@
 
 #define BATCH_ARENA_BYTES (512ULL << 20) /* a confirmation of everything that an agency has is one transaction */
 
+/* A reading of the lease clock (home.h), and of what it goes by, at one moment. */
+struct lease {
+    uint8_t boot_id[BOOT_ID_BYTES];
+    int64_t boot_ms, wall_ms, lease_ms;
+};
+
 /* Where both chains end; stored in META with each commit. */
 struct home_position {
     uint64_t epoch, sequence;
@@ -36,6 +43,9 @@ struct home_position {
     int64_t forgotten_ms; /* request ids made up to then may have been forgotten, whatever the clock says now (C1) */
     uint64_t horizon;     /* payloads up to here may be gone */
     uint64_t erased;      /* the last erasure: the horizon moves there soon */
+    struct lease lease;   /* as the batch began */
+    uint64_t events;      /* the newest event's number, of any agency; 0: none yet */
+    uint64_t events_gone; /* events up to here may be gone, by their age */
 };
 
 /* What the region's records add up to; stored in META with each commit that changes them. */
@@ -83,6 +93,7 @@ struct home {
     int64_t erased_boot_ms;    /* when position.erased was set, or this process began */
     int64_t look_back_boot_ms; /* when entries' age is looked at next */
     int64_t forget_again_ms;   /* wall time of the next look at old request ids */
+    bool lease_unkept;         /* position.lease goes on from another boot, and is not durable yet */
     struct {
         bool under_way, again; /* again: another round must follow this one */
         struct table_key at;
@@ -178,7 +189,7 @@ enum err request_check(struct batch *batch, struct update *update);
 bool request_store(struct batch *batch, const struct update *update);
 
 /* home_open.c: META's records. */
-#define POSITION_BYTES 136
+#define POSITION_BYTES 192
 extern const struct table_key meta_schema, meta_position;
 void position_encode(const struct home_position *position, uint8_t out[POSITION_BYTES]);
 void position_decode(const uint8_t in[POSITION_BYTES], struct home_position *out);
@@ -255,6 +266,58 @@ void requests_forget_begin(struct home *home);
 enum err requests_read(struct home *home, struct store_txn *txn, struct problem *problem);
 /* True: there is more to look at. */
 bool requests_forget_slice(struct home *home);
+
+/* home_lease.c. A batch's own reading is position.lease.lease_ms: what it decides by, and keeps. */
+/* A new register begins at 0. */
+void lease_begin(struct home *home);
+/* At open, after position_read: goes on from what was kept. */
+void lease_go_on(struct home *home);
+void lease_read(struct home *home, struct lease *out);
+/* Makes the reading durable where the wall clock has moved against the boot clock since it was last kept. */
+enum err lease_keep(struct home *home);
+void lease_encode(const struct lease *lease, uint8_t out[BOOT_ID_BYTES + 24]);
+void lease_decode(const uint8_t in[BOOT_ID_BYTES + 24], struct lease *out);
+
+/* home_events.c. The numbers are those of proto AgencyEvent.Kind. */
+enum event_kind {
+    EVENT_CARER_REGISTERED = 1,
+    EVENT_CARER_CHANGED,
+    EVENT_CARER_ENDED,
+    EVENT_VACANCY_OFFERED,
+    EVENT_VACANCY_CHANGED,
+    EVENT_VACANCY_WITHDRAWN,
+    EVENT_GOING_STALE,
+    EVENT_STALE,
+    EVENT_LAPSED,
+    EVENT_REPORTED_UNAVAILABLE,
+    EVENT_HELD,
+    EVENT_HOLD_EXTENDED,
+    EVENT_HOLD_ACCEPTED,
+    EVENT_HOLD_DECLINED,
+    EVENT_HOLD_RELEASED,
+    EVENT_HOLD_EXPIRED,
+    EVENT_PLACED,
+    EVENT_CARER_RELEASED,
+    EVENT_CARER_MOVED,
+    EVENT_CARER_ERASED,
+    EVENT_END
+};
+
+/* All borrowed for the call. */
+struct home_event {
+    enum event_kind kind;
+    const struct home_carer *home; /* as it is after it; WITHDRAWN and ENDED: as it was, so that the vacancy is named */
+    const struct hold *hold;       /* NULL: none */
+    const char *by;                /* SPIFFE name; "hub" for what time did */
+    uint8_t decline_reason;
+    const char *detail; /* NULL: none */
+    int64_t until_ms;   /* 0: none */
+};
+/* Adds it to what the carer's agency (home->carer.agency) is told, in this transaction. Of CARER_ERASED nothing of the
+ * carer is kept. No record's state hangs on it. */
+bool batch_event(struct batch *batch, const struct home_event *event);
+/* An event's row, for home_check.c: its number. ERR_STORE_DAMAGED. */
+enum err event_row_check(const struct octets *rest, const struct octets *value, uint64_t *number);
 
 /* Whether a key begins with the region's; `rest` is what follows. */
 bool key_in_region(const struct octets *key, const char *region, struct octets *rest);

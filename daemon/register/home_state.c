@@ -216,6 +216,7 @@ bool home_heartbeat(struct home *home, int64_t *next_ms)
     bool fresh = false, more = false;
     standing_decide_alone(home);
     home_note_failure(home, roster_keep(home));
+    home_note_failure(home, lease_keep(home));
     /* A hub that does not decide does not know where its region stands: it signs nothing. But what is to be forgotten
      * is forgotten there, too. */
     if (home->standing == STANDING_SUPERSEDED)

@@ -89,6 +89,16 @@ struct table_key key_of_orphan(const char *region, const char *agency, const uin
     return key;
 }
 
+struct table_key key_of_event(const char *region, const char *agency, uint64_t number)
+{
+    struct table_key key = key_of_region(region);
+    uint8_t octets[8];
+    put_be64(octets, number);
+    append(&key, agency, strlen(agency) + 1);
+    append(&key, octets, sizeof octets);
+    return key;
+}
+
 struct table_key key_of_request(const char *region, const uint8_t request_id[REQUEST_ID_BYTES], const char *principal)
 {
     struct table_key key = key_of_region(region);

@@ -7,7 +7,9 @@
  *     table        key, after the region               value                                    written by
  *
  *     META         no region: "schema"                 version, region, public signing key      home_open
- *                  no region: "position"               epoch, ends of log and audit, horizon    batch
+ *                  no region: "position"               epoch, ends of log, audit and events,    batch
+ *                                                      horizon, lease clock
+ *                  no region: "events-ends"            where the events of each epoch end       home_events
  *                  no region: "state-0", "state-1"     records (8), half an LtHash16 (1024)     batch
  *                  no region: "restoring"              1: after a restore, until it decides     home_standing
  *                  no region: "superseded"             the checkpoint that superseded us        home_standing
@@ -78,6 +80,7 @@ struct table_key key_of_text(const char *region, const char *text);
 struct table_key key_of_reference(const char *region, const char *agency, const char *agency_reference);
 /* Of a carer that is lost since a restore, under the keyed hash of its reference. */
 struct table_key key_of_orphan(const char *region, const char *agency, const uint8_t hash[DIGEST_BYTES]);
+struct table_key key_of_event(const char *region, const char *agency, uint64_t number);
 struct table_key key_of_request(const char *region, const uint8_t request_id[REQUEST_ID_BYTES], const char *principal);
 struct table_key key_of_hold(const char *region, const struct hold_token *token);
 /* In one of an owner's lists, which are scanned newest first: so the token's complement. token NULL: the list's prefix.

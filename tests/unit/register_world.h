@@ -41,6 +41,7 @@ struct view {
 
 struct world {
     int64_t wall_ms, boot_ms;
+    uint8_t boot;                     /* which boot of the machine it is */
     struct seeded_random random, ids; /* what happens; what the register draws */
     struct randomness source;
     struct clock_source clock;
@@ -116,6 +117,25 @@ static inline int64_t world_boot(void *ctx)
     return ((struct world *)ctx)->boot_ms;
 }
 
+static inline void world_boot_id(void *ctx, uint8_t out[BOOT_ID_BYTES])
+{
+    memset(out, ((struct world *)ctx)->boot, BOOT_ID_BYTES);
+}
+
+/* The machine starts anew, with the register closed: its boot clock begins again. */
+static inline void world_reboot(struct world *world)
+{
+    world->boot++;
+    world->boot_ms = 500;
+}
+
+/* Both clocks. */
+static inline void world_pass(struct world *world, int64_t ms)
+{
+    world->wall_ms += ms;
+    world->boot_ms += ms;
+}
+
 /* A folder of ours with everything in it. */
 static inline int world_remove_one(const char *path, const struct stat *stat, int type, struct FTW *walk)
 {
@@ -141,7 +161,8 @@ static inline void world_init(struct world *world, uint64_t seed, bool on_disk)
     memset(world, 0, sizeof *world);
     world->wall_ms = WORLD_START_MS;
     world->boot_ms = 1000;
-    world->clock = (struct clock_source){.wall_ms = world_wall, .boot_ms = world_boot, .ctx = world};
+    world->clock =
+        (struct clock_source){.wall_ms = world_wall, .boot_ms = world_boot, .boot_id = world_boot_id, .ctx = world};
     seeded_random_init(&world->random, seed);
     seeded_random_init(&world->ids, seed ^ 0x5eed);
     world->source = seeded_random_source(&world->ids);

@@ -129,6 +129,31 @@ static void the_system_clocks_tell_the_time(void **state)
     assert_true(clock_boot_ms(clock) >= boot);
 }
 
+/* In its own words: 8-4-4-4-12 hex digits. */
+static void the_boot_id_is_the_kernels(void **state)
+{
+    (void)state;
+    char text[64] = {0}, digits[2 * BOOT_ID_BYTES + 1] = {0}, found[2 * BOOT_ID_BYTES + 1] = {0};
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+    if (file == NULL)
+        skip();
+    assert_non_null(fgets(text, sizeof text, file));
+    fclose(file);
+    for (size_t i = 0, at = 0; text[i] != '\0' && at < 2 * BOOT_ID_BYTES; i++)
+        if (text[i] != '-')
+            digits[at++] = text[i];
+    uint8_t id[BOOT_ID_BYTES], again[BOOT_ID_BYTES], none[BOOT_ID_BYTES] = {0};
+    clock_boot_id(clock_system(), id);
+    clock_boot_id(clock_system(), again);
+    for (size_t i = 0; i < BOOT_ID_BYTES; i++)
+        snprintf(found + 2 * i, 3, "%02x", id[i]);
+    assert_string_equal(found, digits);
+    assert_memory_equal(id, again, sizeof id);
+    assert_memory_not_equal(id, none, sizeof id);
+    clock_boot_id(&(struct clock_source){0}, id); /* a simulator's that has none */
+    assert_memory_equal(id, none, sizeof id);
+}
+
 static void the_seeded_stream_is_xoshiro256ss(void **state)
 {
     (void)state;
@@ -202,8 +227,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dates_that_exist_are_read_and_written), cmocka_unit_test(anything_else_is_refused),
         cmocka_unit_test(every_day_agrees_with_the_c_library),   cmocka_unit_test(odd_values_are_shown_safely),
-        cmocka_unit_test(the_system_clocks_tell_the_time),       cmocka_unit_test(the_seeded_stream_is_xoshiro256ss),
-        cmocka_unit_test(the_kernel_gives_every_byte_once),      cmocka_unit_test(a_forked_child_draws_other_bytes),
+        cmocka_unit_test(the_system_clocks_tell_the_time),       cmocka_unit_test(the_boot_id_is_the_kernels),
+        cmocka_unit_test(the_seeded_stream_is_xoshiro256ss),     cmocka_unit_test(the_kernel_gives_every_byte_once),
+        cmocka_unit_test(a_forked_child_draws_other_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
