@@ -73,6 +73,12 @@ enum exit_code cli_connect(struct cli *cli)
     }
 }
 
+bool cli_is_agency(const struct cli *cli)
+{
+    const struct spiffe_name *self = link_self(cli->link);
+    return self != NULL && self->kind == SPIFFE_AGENCY;
+}
+
 bool cli_unread(const struct cli *cli)
 {
     struct pollfd reader = {fileno(cli->out), POLLOUT, 0};

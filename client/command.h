@@ -37,7 +37,8 @@ struct cli {
 extern const struct command command_push, command_confirm, command_withdraw, command_end, command_list, command_show,
     command_find, command_hub_agencies, command_hub_suspend, command_hub_status, command_audit_verify,
     command_audit_read, command_ping, command_hub_regions, command_hub_verify, command_hub_promote, command_hub_backup,
-    command_carer_erase, command_why, command_watch;
+    command_carer_erase, command_why, command_watch, command_accept, command_decline, command_history,
+    command_carer_release, command_carer_take_over;
 
 /* EXIT_DONE, or what to end with; then it has been said why. main closes the link. */
 enum exit_code cli_connect(struct cli *cli) __attribute__((warn_unused_result));
@@ -47,6 +48,8 @@ void cli_say(struct cli *cli, const char *format, ...) __attribute__((format(pri
 enum exit_code cli_failed(struct cli *cli, const struct problem *problem);
 /* Says that the command line is wrong; EXIT_USAGE. */
 enum exit_code cli_usage(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Whether the certificate of the link is an agency's. */
+bool cli_is_agency(const struct cli *cli);
 /* Nobody reads the output any more (`vacancy find | head -1`): no error, but no reason to go on either. */
 bool cli_unread(const struct cli *cli);
 /*

@@ -34,6 +34,8 @@ struct link {
     bool dead;
     char *address;
     char region[SPIFFE_GSS_BYTES];
+    struct spiffe_name self;
+    bool has_self;
     struct link_call *calls;
     struct arena reply; /* of link_call */
 };
@@ -102,13 +104,11 @@ static void on_closed(struct h2_stream *stream, const struct h2_outcome *outcome
         problem_set(&call->problem, ERR_DEADLINE, "", "%s did not answer in time; try again", call->link->address);
 }
 
-/* The certificate must be a hub's: a team's or an agency's with a fitting DNS name is no hub. */
-static bool on_ready(struct h2_conn *conn, const struct tls_peer *peer)
+/* The one name of a certificate, in whatever trust domain. */
+static bool read_name(const struct tls_peer *peer, struct spiffe_name *out)
 {
-    struct link *link = h2_conn_context(conn);
     static const char scheme[] = "spiffe://";
     char domain[SPIFFE_DOMAIN_BYTES];
-    struct spiffe_name name;
     struct problem ignored;
     if (peer->uri_count != 1 || peer->uri_bytes > TLS_URI_BYTES || peer->uri_bytes < sizeof scheme)
         return false;
@@ -117,7 +117,15 @@ static bool on_ready(struct h2_conn *conn, const struct tls_peer *peer)
         return false;
     memcpy(domain, host, (size_t)(end - host));
     domain[end - host] = '\0';
-    if (spiffe_parse(peer->uri, peer->uri_bytes, domain, &name, &ignored) != ERR_NONE || name.kind != SPIFFE_HUB)
+    return spiffe_parse(peer->uri, peer->uri_bytes, domain, out, &ignored) == ERR_NONE;
+}
+
+/* The certificate must be a hub's: a team's or an agency's with a fitting DNS name is no hub. */
+static bool on_ready(struct h2_conn *conn, const struct tls_peer *peer)
+{
+    struct link *link = h2_conn_context(conn);
+    struct spiffe_name name;
+    if (!read_name(peer, &name) || name.kind != SPIFFE_HUB)
         return false;
     memcpy(link->region, name.region, sizeof link->region);
     return true;
@@ -286,6 +294,10 @@ enum err link_open(const struct settings *settings, struct link **out, struct pr
                               .ca_path = settings->ca};
     enum err err = tls_context_create(&tls, &link->tls, problem);
     int fd = err == ERR_NONE ? connect_any(settings, deadline_ms, problem) : -1;
+    struct tls_peer own = {0};
+    if (err == ERR_NONE)
+        tls_context_own_names(link->tls, &own);
+    link->has_self = read_name(&own, &link->self);
     if (fd < 0) {
         err = err == ERR_NONE ? ERR_UNAVAILABLE : err;
         goto fail;
@@ -334,6 +346,11 @@ void link_close(struct link *link)
 const char *link_region(const struct link *link)
 {
     return link->region;
+}
+
+const struct spiffe_name *link_self(const struct link *link)
+{
+    return link->has_self ? &link->self : NULL;
 }
 
 /* --- calls ------------------------------------------------------------------------------------------------------ */

@@ -10,6 +10,7 @@
 #define VACANCY_CLIENT_LINK_H
 
 #include "client/settings.h"
+#include "proto/wire/spiffe.h"
 
 #include <protobuf-c/protobuf-c.h>
 #include <stdint.h>
@@ -28,6 +29,8 @@ enum err link_open(const struct settings *settings, struct link **out, struct pr
 void link_close(struct link *link);
 /* The region of the hub's certificate, GSS code. */
 const char *link_region(const struct link *link);
+/* Who we are by our own certificate; NULL: nobody by its name (the hub will say so). Valid as long as the link. */
+const struct spiffe_name *link_self(const struct link *link);
 
 /* One request, one reply. *out is valid until the next link_call or link_stream on this link, or link_close. */
 enum err link_call(struct link *link, const char *path, const ProtobufCMessage *request,

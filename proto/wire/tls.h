@@ -65,6 +65,9 @@ struct tls_peer {
     bool has_eku, eku_server, eku_client;
 };
 
+/* The names in our own leaf: uri_count, uri_bytes and uri of *out; nothing else of it is filled. */
+void tls_context_own_names(const struct tls_context *context, struct tls_peer *out);
+
 /* Leaf rules of SPIFFE's X509-SVID; ERR_UNAUTHENTICATED with what is wrong. The name itself: spiffe.h. */
 enum err tls_peer_check_leaf(const struct tls_peer *peer, struct problem *problem) __attribute__((warn_unused_result));
 

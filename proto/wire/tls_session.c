@@ -153,6 +153,12 @@ static void copy_uri_names(X509 *leaf, struct tls_peer *out)
     GENERAL_NAMES_free(names);
 }
 
+void tls_context_own_names(const struct tls_context *context, struct tls_peer *out)
+{
+    *out = (struct tls_peer){0};
+    copy_uri_names(SSL_CTX_get0_certificate(tls_context_ctx(context)), out);
+}
+
 static void copy_usage(X509 *leaf, struct tls_peer *out)
 {
     int critical;

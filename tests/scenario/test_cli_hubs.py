@@ -1,6 +1,5 @@
 """vacancy's commands about many hubs, against a gRPC server of Debian's grpcio that says what a real hub seldom says:
 frozen regions, unequal digests, broken backups, losses in a restore. Issue 3, sections 1, 5, 7, 8."""
-import concurrent.futures
 import hashlib
 import json
 import os
@@ -13,7 +12,7 @@ import grpc
 import pytest
 
 import hub as library
-import stubs
+import made_up
 
 pytestmark = pytest.mark.check
 
@@ -28,54 +27,15 @@ METHODS = ("HubService/ListRegions", "HubService/Verify", "HubService/Promote", 
 
 @pytest.fixture(scope="module")
 def fake(federation):
-    """`answers[method]`: a message, a list of them, or a function of the request; `heard` what was asked."""
-    who, known = federation.principal("hub"), stubs.load()
-    fake = types.SimpleNamespace(answers={}, heard=[], known=known)
-
-    def handler(method):
-        path, request, response, streams_in, streams_out = known.method(method)
-
-        def answer(asked, context):
-            said = fake.answers[method]
-            if streams_in:
-                return said(asked)
-            fake.heard.append((method, asked))
-            said = said(asked) if callable(said) else said
-            if isinstance(said, Exception):
-                context.abort(said.args[0], said.args[1])
-            return iter(said) if streams_out else said
-
-        kind = ("stream_" if streams_in else "unary_") + ("stream" if streams_out else "unary")
-        make = getattr(grpc, f"{kind}_rpc_method_handler")
-        return path.rpartition("/")[2], make(answer, request.FromString, response.SerializeToString)
-
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
-    for service in ("HubService", "AgencyService", "PlacementService"):
-        server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(
-            f"vacancy.v1.{service}", dict(handler(each) for each in METHODS if each.startswith(service)))])
-    with open(who.key, "rb") as key, open(who.cert, "rb") as cert, open(federation.root, "rb") as root:
-        credentials = grpc.ssl_server_credentials([(key.read(), cert.read())], root.read(), True)
-    fake.port = server.add_secure_port("127.0.0.1:0", credentials)
-    server.start()
+    fake = made_up.MadeUpHub(federation, METHODS)
     yield fake
-    server.stop(None)
+    fake.stop()
 
 
 @pytest.fixture
-def vacancy(fake, federation, tmp_path):
-    fake.heard.clear()
-    fake.answers.clear()
-
-    def run(who, *arguments, columns=100, **options):
-        principal = federation.principal(who)
-        environment = {**os.environ, "VACANCY_HUB": f"localhost:{fake.port}", "VACANCY_CERT": principal.cert,
-                       "VACANCY_KEY": principal.key, "VACANCY_CA": federation.root, "HOME": str(tmp_path),
-                       "COLUMNS": str(columns), "TZ": "UTC"}
-        options = {"stdin": subprocess.DEVNULL, **options}
-        return subprocess.run([library.VACANCY, *arguments], env=environment, timeout=60, text=True, check=False,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
-
-    return run
+def vacancy(fake, tmp_path):
+    fake.clear()
+    return lambda who, *arguments, **options: fake.run(who, tmp_path, *arguments, **options)
 
 
 def message(fake, name, **fields):
