@@ -22,6 +22,53 @@ int64_t vacancy_ttl_ms(const struct carer *carer, const struct vacancy *vacancy)
     return code_in(offered, CARE_EMERGENCY) ? VACANCY_TTL_EMERGENCY_MS : VACANCY_TTL_DEFAULT_MS;
 }
 
+/* --- beds ------------------------------------------------------------------------------------------------------ */
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+uint32_t beds_held(const struct home_carer *home)
+{
+    uint32_t beds = 0;
+    for (uint32_t i = 0; i < home->hold_count; i++)
+        if (home->holds[i].state == HOLD_ACTIVE || home->holds[i].state == HOLD_ACCEPTED)
+            beds += home->holds[i].beds;
+    return beds;
+}
+
+uint32_t beds_placed(const struct home_carer *home)
+{
+    uint32_t beds = 0;
+    for (uint32_t i = 0; i < home->hold_count; i++)
+        if (home->holds[i].state == HOLD_PLACED)
+            beds += home->holds[i].beds;
+    return beds;
+}
+
+uint32_t beds_free(const struct home_carer *home)
+{
+    const struct carer *carer = &home->carer;
+    uint32_t beds = home->vacancy.beds, children = carer->placed_count;
+    for (uint32_t i = 0; i < home->hold_count; i++) {
+        beds -= least(beds, home->holds[i].beds);
+        children += home->holds[i].child_count;
+    }
+    uint32_t held = beds_held(home), places = carer->places - least(carer->places, children);
+    return least(beds, places - least(places, held));
+}
+
+enum vacancy_state vacancy_state_now(const struct home_carer *home)
+{
+    const struct vacancy *vacancy = &home->vacancy;
+    if (vacancy->vacancy_id == 0 || vacancy->state == VACANCY_LAPSED)
+        return vacancy->vacancy_id == 0 ? VACANCY_NONE : VACANCY_LAPSED;
+    if (vacancy->stated != VACANCY_VACANT || home->hold_count == 0 || beds_free(home) > 0)
+        return (enum vacancy_state)vacancy->stated;
+    return beds_held(home) > 0 ? VACANCY_HELD : VACANCY_PLACED;
+}
+
 /* --- same content ----------------------------------------------------------------------------------------------- */
 
 static bool same_terms(const struct terms *a, const struct terms *b)
@@ -100,8 +147,35 @@ static enum err check_ages(const struct terms *terms, const struct vacancy *vaca
     return ERR_NONE;
 }
 
-enum err vacancy_check(const struct carer *carer, const struct vacancy *vacancy, struct problem *problem)
+/* Of placements through the register: beds of those whose children the agency counts among its own by now. */
+static uint32_t beds_settled(const struct home_carer *home)
 {
+    uint32_t beds = 0;
+    for (uint32_t i = 0; i < home->hold_count; i++)
+        if (home->holds[i].state == HOLD_PLACED && home->holds[i].child_count == 0)
+            beds += home->holds[i].beds;
+    return beds;
+}
+
+/* A team that holds a bed is answered first; what is held and placed is part of the beds (faults.md V8). */
+static enum err check_claims(const struct home_carer *home, const struct vacancy *vacancy, struct problem *problem)
+{
+    uint32_t held = beds_held(home), placed = beds_placed(home);
+    if (vacancy->beds < held + placed)
+        return problem_set(
+            problem, ERR_PRECONDITION, "vacancy.beds",
+            "%u beds offered, but %u are held and %u placed of this vacancy; count those too, or decline "
+            "the hold first (DeclineHold)",
+            vacancy->beds, held, placed);
+    if (vacancy->stated != VACANCY_VACANT && held > 0)
+        return problem_set(problem, ERR_PRECONDITION, "vacancy.state",
+                           "a team holds %u beds of this vacancy; decline the hold first (DeclineHold)", held);
+    return ERR_NONE;
+}
+
+enum err vacancy_check(const struct home_carer *home, const struct vacancy *vacancy, struct problem *problem)
+{
+    const struct carer *carer = &home->carer;
     const struct terms *terms = &carer->terms;
     if (carer->status != CARER_APPROVED)
         return problem_set(problem, ERR_PRECONDITION, "vacancy.agency_reference",
@@ -118,12 +192,14 @@ enum err vacancy_check(const struct carer *carer, const struct vacancy *vacancy,
     if (vacancy->sex != SEX_ANY && terms->sex != SEX_ANY && vacancy->sex != terms->sex)
         return problem_set(problem, ERR_PRECONDITION, "vacancy.sex",
                            "the carer is approved for the other sex; leave it out or offer what is approved");
-    uint32_t free_places = carer->places > carer->placed_count ? carer->places - carer->placed_count : 0;
-    if (vacancy->beds > free_places)
+    uint32_t settled = beds_settled(home), others = carer->placed_count - least(carer->placed_count, settled);
+    uint32_t places = carer->places - least(carer->places, others);
+    if (vacancy->beds > places)
         return problem_set(problem, ERR_PRECONDITION, "vacancy.beds",
                            "%u beds offered, but %u places less %u children placed leave %u", vacancy->beds,
-                           carer->places, carer->placed_count, free_places);
-    return check_ages(terms, vacancy, problem);
+                           carer->places, others, places);
+    enum err err = check_claims(home, vacancy, problem);
+    return err == ERR_NONE ? check_ages(terms, vacancy, problem) : err;
 }
 
 /* --- octets: encode ---------------------------------------------------------------------------------------------- */
@@ -268,16 +344,51 @@ static ProtobufCBinaryData binary(const struct octets *octets)
     return (ProtobufCBinaryData){octets->size, (uint8_t *)octets->data};
 }
 
-/* Nothing but what is shared. */
+/* What a HomeCarer message points to for its holds. */
+struct holds_message {
+    Vacancy__V1__LiveHold holds[LIVE_HOLDS_MAX], *list[LIVE_HOLDS_MAX];
+    Vacancy__V1__PlacedNow children[LIVE_HOLDS_MAX][CHILDREN_MAX], *child_lists[LIVE_HOLDS_MAX][CHILDREN_MAX];
+};
+
+static void holds_to_message(const struct home_carer *home, struct holds_message *m, Vacancy__V1__HomeCarer *out)
+{
+    for (uint32_t i = 0; i < home->hold_count; i++) {
+        const struct live_hold *hold = &home->holds[i];
+        Vacancy__V1__LiveHold *to = &m->holds[i];
+        vacancy__v1__live_hold__init(to);
+        to->epoch = hold->epoch;
+        to->sequence = hold->sequence;
+        to->beds = hold->beds;
+        to->state = (Vacancy__V1__HoldState)hold->state;
+        for (uint32_t c = 0; c < hold->child_count; c++) {
+            Vacancy__V1__PlacedNow *child = &m->children[i][c];
+            vacancy__v1__placed_now__init(child);
+            child->age_band = (Vacancy__V1__AgeBand)hold->children[c].age_band;
+            child->sex = (Vacancy__V1__Sex)hold->children[c].sex;
+            child->sibling_group = hold->children[c].sibling_group;
+            child->responsible_authority = (char *)hold->children[c].responsible_authority;
+            m->child_lists[i][c] = child;
+        }
+        to->n_children = hold->child_count;
+        to->children = m->child_lists[i];
+        m->list[i] = to;
+    }
+    out->n_holds = home->hold_count;
+    out->holds = m->list;
+}
+
+/* Nothing but what is shared, and the holds, which are shared too. */
 static enum err lost_encode(const struct home_carer *home, const struct home_carer_shared *shared, struct arena *arena,
                             struct octets *out)
 {
     Vacancy__V1__HomeCarer h;
+    struct holds_message holds;
     vacancy__v1__home_carer__init(&h);
     h.agency = (char *)home->carer.agency;
     h.carer_row = binary(&shared->carer_row);
     h.offer = binary(&shared->offer);
     h.lost_in_restore = true;
+    holds_to_message(home, &holds, &h);
     return pack_message(&h.base, arena, out);
 }
 
@@ -295,7 +406,9 @@ enum err home_carer_encode(const struct home_carer *home, const struct home_care
     if (err != ERR_NONE)
         return err;
     Vacancy__V1__HomeCarer h;
+    struct holds_message holds;
     vacancy__v1__home_carer__init(&h);
+    holds_to_message(home, &holds, &h);
     h.agency = (char *)home->carer.agency;
     h.carer = binary(&carer);
     h.vacancy = binary(&vacancy);
@@ -309,7 +422,14 @@ enum err home_carer_encode(const struct home_carer *home, const struct home_care
         h.vacancy_state = (Vacancy__V1__VacancyState)home->vacancy.state;
         h.confirmed_at_ms = home->vacancy.confirmed_at_ms;
         h.valid_until_ms = home->vacancy.valid_until_ms;
+        h.reported_unavailable_at_ms = home->vacancy.reported_unavailable_at_ms;
+        h.stage = home->vacancy.stage;
     }
+    if (home->transfer_until_ms != 0) {
+        h.transfer_hash = (ProtobufCBinaryData){DIGEST_BYTES, (uint8_t *)home->transfer_hash};
+        h.transfer_until_ms = home->transfer_until_ms;
+    }
+    h.moved_to_agency = (char *)home->moved_to_agency;
     return pack_message(&h.base, arena, out);
 }
 
@@ -339,7 +459,7 @@ static bool read_mask(const int *codes, size_t count, int end, uint32_t *out)
     return true;
 }
 
-static bool read_code(int code, int end, uint8_t *out)
+bool read_code(int code, int end, uint8_t *out)
 {
     *out = (uint8_t)code;
     return code >= 0 && code < end;
@@ -434,13 +554,15 @@ static bool read_vacancy(const Vacancy__V1__HomeCarer *h, struct scratch *scratc
     out->vacancy_id = h->vacancy_id;
     out->confirmed_at_ms = h->confirmed_at_ms;
     out->valid_until_ms = h->valid_until_ms;
+    out->reported_unavailable_at_ms = h->reported_unavailable_at_ms;
+    out->stage = (uint8_t)h->stage;
     out->observed_at_ms = m->observed_at_ms;
     out->beds = m->beds;
     out->age_from_months = m->age_from_months;
     out->age_below_months = m->age_below_months;
     out->sibling_group_only = m->sibling_group_only;
     out->on_call = m->on_call;
-    return read_code((int)h->vacancy_state, VACANCY_STATE_END, &out->state) &&
+    return h->stage <= STAGE_STALE && read_code((int)h->vacancy_state, VACANCY_STATE_END, &out->state) &&
            read_code((int)m->state, VACANCY_LAPSED, &out->stated) &&
            read_code((int)m->reason, NOT_AVAILABLE_REASON_END, &out->reason) &&
            read_code((int)m->sex, SEX_U + 1, &out->sex) &&
@@ -449,8 +571,43 @@ static bool read_vacancy(const Vacancy__V1__HomeCarer *h, struct scratch *scratc
            read_date(m->reserved_until, &out->reserved_until);
 }
 
-/* Where a bytes field's octets stand in the record itself: views that outlive the scratch. */
-static struct octets view_in(const struct octets *record, const ProtobufCBinaryData *field)
+static bool read_hold(const Vacancy__V1__LiveHold *m, struct live_hold *out)
+{
+    out->epoch = m->epoch;
+    out->sequence = m->sequence;
+    out->beds = m->beds;
+    out->child_count = (uint32_t)m->n_children;
+    bool good = m->n_children <= CHILDREN_MAX && read_code((int)m->state, HOLD_STATE_END, &out->state);
+    for (uint32_t i = 0; good && i < out->child_count; i++) {
+        const Vacancy__V1__PlacedNow *child = m->children[i];
+        struct placed_child *to = &out->children[i];
+        to->sibling_group = (uint8_t)child->sibling_group;
+        good = child->sibling_group <= UINT8_MAX && read_code((int)child->age_band, AGE_BAND_END, &to->age_band) &&
+               read_code((int)child->sex, SEX_U + 1, &to->sex) &&
+               copy_text(to->responsible_authority, sizeof to->responsible_authority, child->responsible_authority);
+    }
+    return good;
+}
+
+/* The holds, and the code of a transfer that is out. */
+static bool read_claims(const Vacancy__V1__HomeCarer *h, struct home_carer *out)
+{
+    if (h->n_holds > LIVE_HOLDS_MAX)
+        return false;
+    out->hold_count = (uint32_t)h->n_holds;
+    bool good = true;
+    for (uint32_t i = 0; good && i < out->hold_count; i++)
+        good = read_hold(h->holds[i], &out->holds[i]);
+    out->transfer_until_ms = h->transfer_until_ms;
+    if (good && h->transfer_until_ms != 0) {
+        good = h->transfer_hash.len == DIGEST_BYTES;
+        if (good)
+            memcpy(out->transfer_hash, h->transfer_hash.data, DIGEST_BYTES);
+    }
+    return good;
+}
+
+struct octets view_in(const struct octets *record, const ProtobufCBinaryData *field)
 {
     const uint8_t *at = field->len ? memmem(record->data, record->size, field->data, field->len) : NULL;
     return (struct octets){at, at ? field->len : 0};
@@ -486,13 +643,16 @@ enum err home_carer_decode(const struct octets *octets, uint64_t national_refere
     out->carer.ended_observed_at_ms = h->ended_observed_at_ms;
     bool good = copy_text(out->carer.agency, sizeof out->carer.agency, h->agency) &&
                 copy_text(out->carer.end_reason, sizeof out->carer.end_reason, h->end_reason) &&
-                (h->lost_in_restore || read_carer(&h->carer, &scratch, &out->carer));
+                copy_text(out->moved_to_agency, sizeof out->moved_to_agency, h->moved_to_agency) &&
+                read_claims(h, out) && (h->lost_in_restore || read_carer(&h->carer, &scratch, &out->carer));
     if (good && h->vacancy_id != 0)
         good = read_vacancy(h, &scratch, &out->vacancy);
     const Vacancy__V1__CarerRow *row =
         good ? vacancy__v1__carer_row__unpack(&scratch.allocator, h->carer_row.len, h->carer_row.data) : NULL;
     good = row != NULL && cell_from_message(row->cell, &out->carer.cell) &&
-           read_code((int)row->status, CARER_STATUS_END, &out->carer.status);
+           read_code((int)row->status, CARER_STATUS_END, &out->carer.status) &&
+           copy_text(out->moved_to_region, GSS_BYTES, row->moved_to_region) &&
+           copy_text(out->moved_from_region, GSS_BYTES, row->moved_from_region);
     if (good)
         out->revision = row->revision;
     if (good && h->lost_in_restore)

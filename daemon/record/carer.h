@@ -90,7 +90,7 @@ struct carer {
 struct vacancy {
     uint64_t vacancy_id; /* 0: no live vacancy */
     int64_t observed_at_ms, confirmed_at_ms, valid_until_ms;
-    uint8_t state;  /* enum vacancy_state, LAPSED included */
+    uint8_t state;  /* enum vacancy_state, LAPSED, HELD and PLACED included */
     uint8_t stated; /* the state the agency stated: VACANT, RESERVED, NOT_AVAILABLE */
     uint8_t reason, sex;
     uint32_t beds;
@@ -135,9 +135,13 @@ struct home_carer {
     char moved_to_agency[AGENCY_ID_BYTES], moved_to_region[GSS_BYTES], moved_from_region[GSS_BYTES];
 };
 
-/* Beds of the live vacancy that are held (ACTIVE, ACCEPTED), placed, and free. */
+/* Beds of the live vacancy that are held (ACTIVE, ACCEPTED), placed, and free: of its beds those neither held nor
+ * placed, and no more than there are places for which no child is placed and no team holds a bed. */
 uint32_t beds_held(const struct home_carer *home), beds_placed(const struct home_carer *home);
 uint32_t beds_free(const struct home_carer *home);
+/* What the vacancy's state is with its holds: LAPSED if `vacancy.state` says so; HELD or PLACED where the agency states
+ * it vacant and no bed is free because of holds or placements; otherwise as stated. NONE: none live. */
+enum vacancy_state vacancy_state_now(const struct home_carer *home);
 
 /* Same stated content (everything the agency says; not when, not what the hub derived). Decides push or confirmation.
  */
@@ -145,11 +149,12 @@ bool carer_same_content(const struct carer *a, const struct carer *b);
 bool vacancy_same_content(const struct vacancy *a, const struct vacancy *b);
 
 /*
- * Rules between a vacancy and its carer, which need both: care types and ages within the approval, beds at most places
- * less the children placed (ERR_PRECONDITION), approval not ended. Fields are named as in the Vacancy message,
- * prefixed by "vacancy.".
+ * Rules between a vacancy that is pushed and its carer, which need both: care types and ages within the approval, beds
+ * at most places less the children placed (but for those in beds of this vacancy) and at least what is held and placed
+ * of it, stated vacant while a team holds a bed, approval not ended. ERR_PRECONDITION. Fields are named as in the
+ * Vacancy message, prefixed by "vacancy.".
  */
-enum err vacancy_check(const struct carer *carer, const struct vacancy *vacancy, struct problem *problem);
+enum err vacancy_check(const struct home_carer *home, const struct vacancy *vacancy, struct problem *problem);
 
 /* What was last logged of this carer, verbatim: relayed and snapshotted unchanged, and not logged again while equal. */
 struct home_carer_shared {
@@ -158,8 +163,8 @@ struct home_carer_shared {
 
 /*
  * Stored octets (HomeCarer). Encode fails only at the arena's limit (ERR_LIMIT); decode refuses what it can't read with
- * ERR_STORE_DAMAGED. The cell, the carer's status and the revision are kept in carer_row alone. *shared (may be NULL)
- * gets views into *octets.
+ * ERR_STORE_DAMAGED. The cell, the carer's status, the regions of a move and the revision are kept in carer_row alone.
+ * *shared (may be NULL) gets views into *octets.
  */
 enum err home_carer_encode(const struct home_carer *carer, const struct home_carer_shared *shared, struct arena *arena,
                            struct octets *out);

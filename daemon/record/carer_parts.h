@@ -1,5 +1,5 @@
 /*
- * carer_parts.h - pieces of messages that carer.c and offer.c both build and read.
+ * carer_parts.h - pieces of messages that carer.c, offer.c and hold.c build and read alike.
  * Thread: any; no state. Only daemon/record includes this.
  */
 #ifndef VACANCY_RECORD_CARER_PARTS_H
@@ -11,5 +11,9 @@
 /* The view in *out points into *cell. */
 void cell_to_message(const struct home_cell *cell, Vacancy__V1__Cell *out);
 bool cell_from_message(const Vacancy__V1__Cell *message, struct home_cell *out);
+/* False for a code that is not 0 .. end-1. */
+bool read_code(int code, int end, uint8_t *out);
+/* Where a bytes field's octets stand in the record itself: a view that outlives the scratch. */
+struct octets view_in(const struct octets *record, const ProtobufCBinaryData *field);
 
 #endif

@@ -58,9 +58,9 @@ bool hold_id_parse(const char *text, char region[GSS_BYTES], struct hold_token *
 enum err hold_row_encode(const struct hold *hold, struct arena *arena, struct octets *out);
 /* Fills what the row tells; the rest is zeroed. key: the record's. ERR_STORE_DAMAGED. */
 enum err hold_row_decode(const struct octets *key, const struct octets *row, struct hold *out);
-/* row: as last logged, stored verbatim. */
+/* row: as last logged, stored verbatim; empty: it is gone from the region's state (7 days after the end). */
 enum err home_hold_encode(const struct hold *hold, const struct octets *row, struct arena *arena, struct octets *out);
-/* *row (may be NULL) is a view into *octets. ERR_STORE_DAMAGED. */
+/* *row (may be NULL) is a view into *octets, empty where it is gone. ERR_STORE_DAMAGED. */
 enum err home_hold_decode(const struct octets *key, const struct octets *octets, struct hold *out, struct octets *row);
 
 /* what: "holder" (request_id NULL) or "request"; keyed by the region's secret. */

@@ -25,8 +25,34 @@ static uint32_t most(uint32_t a, uint32_t b)
     return a > b ? a : b;
 }
 
-static void add_children(const struct carer *carer, struct offer *out)
+/* A number for siblings that no other group of the children placed has. */
+static uint8_t unused_group(const struct offer *offer)
 {
+    uint8_t group = 1;
+    for (uint32_t i = 0; i < offer->child_count; i++)
+        if (offer->children[i].placed && offer->children[i].sibling_group == group) {
+            group++;
+            i = UINT32_MAX; /* from the first again */
+        }
+    return group;
+}
+
+/* Placed through the register, and not yet told by their agency: the children of one hold are siblings. */
+static void add_placed_now(const struct live_hold *hold, struct offer *out)
+{
+    uint8_t group = hold->child_count > 1 ? unused_group(out) : 0;
+    for (uint32_t i = 0; i < hold->child_count && out->child_count < OFFER_CHILDREN_MAX; i++)
+        out->children[out->child_count++] = (struct child_at_home){
+            .age_band = hold->children[i].age_band,
+            .sex = hold->children[i].sex,
+            .sibling_group = group,
+            .placed = true,
+        };
+}
+
+static void add_children(const struct home_carer *home, struct offer *out)
+{
+    const struct carer *carer = &home->carer;
     for (uint32_t i = 0; i < carer->placed_count; i++)
         out->children[out->child_count++] = (struct child_at_home){
             .age_band = carer->placed[i].age_band,
@@ -34,7 +60,9 @@ static void add_children(const struct carer *carer, struct offer *out)
             .sibling_group = carer->placed[i].sibling_group,
             .placed = true,
         };
-    for (uint32_t i = 0; i < carer->household_count; i++)
+    for (uint32_t i = 0; i < home->hold_count; i++)
+        add_placed_now(&home->holds[i], out);
+    for (uint32_t i = 0; i < carer->household_count && out->child_count < OFFER_CHILDREN_MAX; i++)
         out->children[out->child_count++] = (struct child_at_home){
             .age_band = carer->household[i].age_band,
             .sex = carer->household[i].sex,
@@ -66,12 +94,11 @@ bool offer_derive(const struct home_carer *home, struct offer *out)
     memset(out, 0, sizeof *out);
     memcpy(out->agency, carer->agency, sizeof out->agency);
     out->vacancy_id = vacancy->vacancy_id;
-    out->state = vacancy->state;
+    out->state = (uint8_t)vacancy_state_now(home);
     /* Kept when lapsed, so that a lapsed one that was not available is not taken for vacant. */
     out->bucket = vacancy->stated == VACANCY_NOT_AVAILABLE ? (uint8_t)reason_bucket_of(vacancy->reason) : BUCKET_NONE;
     out->beds = vacancy->beds;
-    out->beds_free =
-        least(vacancy->beds, carer->places > carer->placed_count ? carer->places - carer->placed_count : 0);
+    out->beds_free = beds_free(home);
     out->from = vacancy->from;
     out->until = vacancy->until;
     out->reserved_until = vacancy->reserved_until;
@@ -80,6 +107,7 @@ bool offer_derive(const struct home_carer *home, struct offer *out)
     out->observed_at_ms = vacancy->observed_at_ms;
     out->confirmed_at_ms = vacancy->confirmed_at_ms;
     out->valid_until_ms = vacancy->valid_until_ms;
+    out->reported_unavailable_at_ms = vacancy->reported_unavailable_at_ms;
     out->max_children = terms->max_children;
     out->max_children_if_siblings = terms->max_children_if_siblings;
     out->approved_care_types = terms->care_types;
@@ -98,9 +126,15 @@ bool offer_derive(const struct home_carer *home, struct offer *out)
     out->language_count = carer->language_count;
     memcpy(out->languages, carer->languages, sizeof out->languages);
     out->cell = carer->cell;
-    add_children(carer, out);
+    add_children(home, out);
     narrow(terms, vacancy, out);
     return true;
+}
+
+/* HELD and PLACED are what the hub makes of VACANT; of a lapsed one it is not known. */
+static uint8_t vacancy_stated_of(uint8_t state)
+{
+    return state == VACANCY_LAPSED || state == VACANCY_HELD || state == VACANCY_PLACED ? VACANCY_VACANT : state;
 }
 
 void vacancy_from_offer(const struct offer *offer, struct vacancy *out)
@@ -111,7 +145,8 @@ void vacancy_from_offer(const struct offer *offer, struct vacancy *out)
         .confirmed_at_ms = offer->confirmed_at_ms,
         .valid_until_ms = offer->valid_until_ms,
         .state = offer->state,
-        .stated = offer->state == VACANCY_LAPSED ? VACANCY_VACANT : offer->state,
+        .stated = vacancy_stated_of(offer->state),
+        .reported_unavailable_at_ms = offer->reported_unavailable_at_ms,
         .sex = offer->sex,
         .beds = offer->beds,
         .care_types = offer->care_types,
@@ -176,6 +211,7 @@ static void offer_vacancy_to_message(const struct offer *offer, Vacancy__V1__Off
     m->observed_at_ms = offer->observed_at_ms;
     m->confirmed_at_ms = offer->confirmed_at_ms;
     m->valid_until_ms = offer->valid_until_ms;
+    m->reported_unavailable_at_ms = offer->reported_unavailable_at_ms;
 }
 
 /* "pl:2" */
@@ -189,7 +225,7 @@ enum err offer_encode(const struct offer *offer, struct arena *arena, struct oct
 {
     Vacancy__V1__Offer m;
     Vacancy__V1__Cell cell;
-    Vacancy__V1__ChildAtHome children[2 * CHILDREN_MAX], *child_list[2 * CHILDREN_MAX];
+    Vacancy__V1__ChildAtHome children[OFFER_CHILDREN_MAX], *child_list[OFFER_CHILDREN_MAX];
     char languages[LANGUAGES_MAX][CODED_TEXT_BYTES], *language_list[LANGUAGES_MAX];
     uint8_t id[8];
     vacancy__v1__offer__init(&m);
@@ -267,6 +303,7 @@ static void read_offer_vacancy(const Vacancy__V1__Offer *m, struct offer *out)
     out->observed_at_ms = m->observed_at_ms;
     out->confirmed_at_ms = m->confirmed_at_ms;
     out->valid_until_ms = m->valid_until_ms;
+    out->reported_unavailable_at_ms = m->reported_unavailable_at_ms;
 }
 
 /* A code that this hub does not know may come from a newer one; what is refused is what does not fit its byte. */
@@ -283,7 +320,7 @@ enum err offer_decode(const struct octets *octets, struct offer *out)
     scratch_init(&scratch);
     memset(out, 0, sizeof *out);
     const Vacancy__V1__Offer *m = vacancy__v1__offer__unpack(&scratch.allocator, octets->size, octets->data);
-    if (m == NULL || m->vacancy_id.len != 8 || m->n_languages > LANGUAGES_MAX || m->n_children > 2 * CHILDREN_MAX ||
+    if (m == NULL || m->vacancy_id.len != 8 || m->n_languages > LANGUAGES_MAX || m->n_children > OFFER_CHILDREN_MAX ||
         !codes_fit(m))
         return ERR_STORE_DAMAGED;
     read_offer_vacancy(m, out);
@@ -355,6 +392,8 @@ enum err carer_row_encode(const struct home_carer *home, const uint8_t reference
     cell_to_message(&carer->cell, &cell);
     m.cell = &cell;
     m.revision = home->revision;
+    m.moved_to_region = (char *)home->moved_to_region;
+    m.moved_from_region = (char *)home->moved_from_region;
     return pack_message(&m.base, arena, out);
 }
 

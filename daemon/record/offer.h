@@ -15,6 +15,8 @@ struct child_at_home {
     bool placed;
 };
 
+#define OFFER_CHILDREN_MAX (3 * CHILDREN_MAX) /* placed, placed through the register, own */
+
 /* A vacancy joined with the facts that matching needs. Strings are NUL-terminated, counts are within bounds. */
 struct offer {
     uint64_t vacancy_id;
@@ -29,7 +31,7 @@ struct offer {
     uint32_t max_children, max_children_if_siblings, bedrooms;
     uint32_t home_features, pets, cannot_take, skills;
     uint32_t child_count, language_count;
-    struct child_at_home children[2 * CHILDREN_MAX];
+    struct child_at_home children[OFFER_CHILDREN_MAX];
     struct language languages[LANGUAGES_MAX];
     struct home_cell cell;
     int64_t reported_unavailable_at_ms; /* 0: not, since the last confirmation */

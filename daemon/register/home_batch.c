@@ -270,8 +270,10 @@ void batch_due(struct batch *batch, uint64_t national_reference, int64_t at_ms)
 
 bool batch_store_carer(struct batch *batch, struct stored_carer *carer)
 {
-    const struct vacancy *vacancy = &carer->home.vacancy;
+    struct vacancy *vacancy = &carer->home.vacancy;
     struct octets value;
+    if (!carer->home.lost && vacancy->vacancy_id != 0)
+        vacancy->state = (uint8_t)vacancy_state_now(&carer->home);
     if (trouble(batch, home_carer_encode(&carer->home, &carer->shared, batch->arena, &value)))
         return false;
     struct table_key key = key_of_id(batch->home->options.region, carer->home.national_reference);

@@ -87,9 +87,10 @@ static bool understand_offer(struct batch *batch, struct home_carer *home, const
         known.observed_at_ms = told.observed_at_ms;
         known.confirmed_at_ms = told.confirmed_at_ms;
         known.valid_until_ms = told.valid_until_ms;
+        known.reported_unavailable_at_ms = told.reported_unavailable_at_ms;
         known.state = told.state;
         if (told.state != VACANCY_LAPSED)
-            known.stated = told.state;
+            known.stated = told.stated;
         if (known.stated != VACANCY_NOT_AVAILABLE)
             known.reason = told.reason; /* none */
         if (gives(batch, home, &known, offer_octets)) {

@@ -131,7 +131,7 @@ static void change_unshared(struct batch *batch, struct stored_carer *carer)
 static bool offer_tells(const struct home_carer *home)
 {
     struct offer offer;
-    return offer_derive(home, &offer) && (offer.state == VACANCY_VACANT || offer.state == VACANCY_RESERVED);
+    return offer_derive(home, &offer) && offer.state != VACANCY_NOT_AVAILABLE && offer.state != VACANCY_LAPSED;
 }
 
 /* --- carers ------------------------------------------------------------------------------------------------------ */
@@ -193,7 +193,7 @@ static enum err take_over(struct batch *batch, struct update *update, struct sto
     home->lost = false;
     /* An offer that tells all of its vacancy goes on; whatever the agency says of it next is newer. */
     int64_t known_ms = home->vacancy.observed_at_ms - 1;
-    if (home->vacancy.state != VACANCY_VACANT && home->vacancy.state != VACANCY_RESERVED)
+    if (home->vacancy.state == VACANCY_NOT_AVAILABLE || home->vacancy.state == VACANCY_LAPSED)
         vacancy_clear(batch, home, 0);
     else
         vacancy_settle(&home->carer, &home->vacancy, batch->now_ms);
@@ -304,7 +304,7 @@ static enum err put_vacancy(struct batch *batch, struct update *update)
     bool live = known->vacancy_id != 0, same = live && vacancy_same_content(known, &pushed);
     if (update->observed_at_ms < known_ms || (update->observed_at_ms == known_ms && !same))
         return refuse_stale(update, field, known_ms);
-    err = same ? ERR_NONE : vacancy_check(&stored.home.carer, &pushed, &update->result.problem);
+    err = same ? ERR_NONE : vacancy_check(&stored.home, &pushed, &update->result.problem);
     if (err != ERR_NONE)
         return err;
     if (update->observed_at_ms == known_ms) {

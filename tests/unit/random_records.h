@@ -6,6 +6,7 @@
 #define VACANCY_TESTS_RANDOM_RECORDS_H
 
 #include "daemon/base/randomness.h"
+#include "daemon/record/hold.h"
 #include "daemon/record/ids.h"
 #include "daemon/record/offer.h"
 
@@ -103,6 +104,24 @@ static inline void random_vacancy(struct seeded_random *random, const struct car
     out->on_call = random_up_to(random, 5) == 0;
 }
 
+/* Of the live vacancy, as many beds as it has at most. */
+static inline void random_live_holds(struct seeded_random *random, struct home_carer *out)
+{
+    uint32_t beds = out->vacancy.beds;
+    while (beds > 0 && random_up_to(random, 2) == 0) {
+        struct live_hold *hold = &out->holds[out->hold_count++];
+        hold->epoch = 1;
+        hold->sequence = out->hold_count + random_up_to(random, 1000);
+        hold->state = (uint8_t[]){HOLD_ACTIVE, HOLD_ACCEPTED, HOLD_PLACED}[random_up_to(random, 2)];
+        hold->beds = 1 + random_up_to(random, beds - 1);
+        beds -= hold->beds;
+        hold->child_count = hold->state == HOLD_PLACED && random_up_to(random, 1) ? hold->beds : 0;
+        for (uint32_t i = 0; i < hold->child_count; i++)
+            hold->children[i] = (struct placed_child){(uint8_t)(1 + random_up_to(random, 5)),
+                                                      (uint8_t)(1 + random_up_to(random, 1)), 0, "E08000036"};
+    }
+}
+
 static inline void random_home_carer(struct seeded_random *random, struct home_carer *out)
 {
     struct randomness source = seeded_random_source(random);
@@ -123,6 +142,58 @@ static inline void random_home_carer(struct seeded_random *random, struct home_c
         if (random_up_to(random, 5) == 0)
             out->vacancy.state = VACANCY_LAPSED;
         out->vacancy_observed_at_ms = out->vacancy.observed_at_ms;
+        out->vacancy.stage = (uint8_t)random_up_to(random, STAGE_STALE);
+        out->vacancy.reported_unavailable_at_ms =
+            random_up_to(random, 5) == 0 ? out->vacancy.confirmed_at_ms + random_up_to(random, 1000) : 0;
+        random_live_holds(random, out);
+        out->vacancy.state = (uint8_t)vacancy_state_now(out);
+    }
+    if (out->carer.status == CARER_APPROVED && random_up_to(random, 5) == 0) {
+        random_fill(&source, out->transfer_hash, sizeof out->transfer_hash);
+        out->transfer_until_ms = out->carer.observed_at_ms + random_up_to(random, 100000);
+    }
+    if (out->carer.status == CARER_ENDED && random_up_to(random, 2) == 0) {
+        out->carer.status = CARER_MOVED;
+        strcpy(out->moved_to_agency, "wigan-fostering");
+        strcpy(out->moved_to_region, "E12000002");
+    } else if (random_up_to(random, 5) == 0) {
+        strcpy(out->moved_from_region, "E12000001");
+    }
+}
+
+static inline void random_hold(struct seeded_random *random, struct hold *out)
+{
+    struct randomness source = seeded_random_source(random);
+    memset(out, 0, sizeof *out);
+    out->token = (struct hold_token){1 + random_up_to(random, 3), 1 + seeded_random_below(random, 1ULL << 40)};
+    out->national_reference = id_random(&source);
+    out->vacancy_id = id_random(&source);
+    out->beds = 1 + random_up_to(random, 11);
+    out->state = (uint8_t)(1 + random_up_to(random, HOLD_STATE_END - 2));
+    out->extended = random_up_to(random, 1);
+    out->made_at_ms = 1764000000000 + random_up_to(random, 1000000);
+    out->until_ms = out->made_at_ms + random_up_to(random, 4 * 3600 * 1000);
+    out->ended_at_ms = hold_live(out) || out->state == HOLD_PLACED ? 0 : out->until_ms - 5;
+    random_fill(&source, out->holder_hash, sizeof out->holder_hash);
+    random_fill(&source, out->request_hash, sizeof out->request_hash);
+    strcpy(out->agency, "leeds-fostering");
+    snprintf(out->agency_reference, sizeof out->agency_reference, "H-%u", random_up_to(random, 999999));
+    if (random_up_to(random, 4) == 0)
+        return; /* as a restore leaves it */
+    snprintf(out->holder, sizeof out->holder, "spiffe://vacancy.example/team/t%u", random_up_to(random, 99));
+    strcpy(out->authority, "E08000035");
+    if (random_up_to(random, 1))
+        strcpy(out->forwarded_by, "E12000002");
+    snprintf(out->request_reference, sizeof out->request_reference, "383-%u", 1000 + random_up_to(random, 99999));
+    out->until_lease_ms = random_up_to(random, 100000000);
+    if (out->state == HOLD_ACCEPTED || out->state == HOLD_DECLINED)
+        out->answered_at_ms = out->made_at_ms + random_up_to(random, 1000);
+    if (out->state == HOLD_DECLINED)
+        out->decline_reason = (uint8_t)(1 + random_up_to(random, DECLINE_REASON_END - 2));
+    if (out->state == HOLD_PLACED) {
+        out->placement_code = (uint8_t)(1 + random_up_to(random, PLACEMENT_CODE_END - 2));
+        out->provider_consent = out->authorities_consent = CONSENT_GIVEN;
+        out->starts_on = 20450 + (date_days)random_up_to(random, 100);
     }
 }
 
