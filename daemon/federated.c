@@ -118,7 +118,8 @@ struct federation_port federated_services(struct federated *federated)
                                     .wakes = federated->wakes,
                                     .federation = links_federation(federated->links),
                                     .peer_has = tell_peer_has,
-                                    .peer_has_ctx = federated};
+                                    .peer_has_ctx = federated,
+                                    .forward = {.submit = links_forward, .ctx = federated->links}};
 }
 
 /* --- from opened to linked -------------------------------------------------------------------------------------- */

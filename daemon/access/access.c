@@ -272,6 +272,17 @@ static enum role role_of(enum spiffe_kind kind)
     return ROLE_NONE;
 }
 
+/* size < PRINCIPAL_NAME_BYTES */
+static void fill_principal(const struct spiffe_name *name, const char *text, size_t size, struct principal *out)
+{
+    out->role = role_of(name->kind);
+    memcpy(out->name, text, size);
+    out->name[size] = '\0';
+    memcpy(out->region, name->region, GSS_BYTES);
+    memcpy(out->authority, name->authority, GSS_BYTES);
+    memcpy(out->id, name->id, AGENCY_ID_BYTES);
+}
+
 /* Rows A1 to A4, T20 and the leaf rules: the name in an acceptable certificate. */
 static enum err read_name(const struct access *access, const struct tls_peer *peer, struct spiffe_name *name,
                           struct principal *out, struct problem *problem)
@@ -293,12 +304,7 @@ static enum err read_name(const struct access *access, const struct tls_peer *pe
     err = spiffe_parse(peer->uri, peer->uri_bytes, access->trust_domain, name, problem);
     if (err != ERR_NONE)
         return err;
-    out->role = role_of(name->kind);
-    memcpy(out->name, peer->uri, peer->uri_bytes);
-    out->name[peer->uri_bytes] = '\0';
-    memcpy(out->region, name->region, GSS_BYTES);
-    memcpy(out->authority, name->authority, GSS_BYTES);
-    memcpy(out->id, name->id, AGENCY_ID_BYTES);
+    fill_principal(name, (const char *)peer->uri, peer->uri_bytes, out);
     return ERR_NONE;
 }
 _Static_assert(GSS_BYTES == SPIFFE_GSS_BYTES && AGENCY_ID_BYTES == SPIFFE_ID_BYTES, "a name's parts fit a principal");
@@ -391,6 +397,79 @@ enum err access_identify(struct access *access, const struct tls_peer *peer, uns
     if ((err = check_issuer(access, atomic_load(&access->roster), peer, &who, problem)) == ERR_NONE &&
         (err = check_role(access, &who, roles, problem)) == ERR_NONE)
         err = check_standing(atomic_load(&access->standing), &who, problem);
+    reader_leave(access, lane);
+    if (err == ERR_NONE)
+        *out = who;
+    return err;
+}
+
+/* --- who is vouched for ---------------------------------------------------------------------------------------- */
+
+static bool has_team(const struct roster *roster, const char *authority, const char *region)
+{
+    for (uint32_t i = 0; i < roster->team_count; i++)
+        if (strcmp(roster->teams[i].authority, authority) == 0)
+            return strcmp(roster->teams[i].region, region) == 0;
+    return false;
+}
+
+static enum err check_vouched(const struct roster *roster, const struct principal *hub, const struct principal *who,
+                              unsigned roles, struct problem *problem)
+{
+    if ((roles & ROLE_BIT(who->role) & (ROLE_BIT(ROLE_TEAM) | ROLE_BIT(ROLE_AGENCY))) == 0)
+        return problem_set(problem, ERR_FORBIDDEN, "principal", "a hub can't ask this for %s",
+                           role_words[who->role].one);
+    if (strcmp(who->region, hub->region) != 0)
+        return problem_set(problem, ERR_FORBIDDEN, "principal",
+                           "the hub of region %s can't vouch for a principal of region %s", hub->region, who->region);
+    if (who->role == ROLE_TEAM && (roster == NULL || !has_team(roster, who->authority, hub->region)))
+        return problem_set(problem, ERR_FORBIDDEN, "principal",
+                           "this hub's roster does not say that teams of %s are of region %s", who->authority,
+                           hub->region);
+    return ERR_NONE;
+}
+
+static enum err check_voucher(const struct access *access, const struct standing *standing, const struct roster *roster,
+                              const struct principal *hub, struct problem *problem)
+{
+    bool suspended;
+    if (hub->role != ROLE_HUB || strcmp(hub->region, access->region) == 0 || roster == NULL ||
+        roster_find(roster, hub->region) == NULL)
+        return problem_set(problem, ERR_FORBIDDEN, "", "only another hub of the roster may ask for its teams");
+    names_place(&standing->suspended, hub->name, &suspended);
+    return suspended ? problem_set(problem, ERR_FORBIDDEN, "", "this hub is suspended; ask the hub's operator")
+                     : ERR_NONE;
+}
+
+static enum err check_not_suspended(const struct standing *standing, const struct principal *who,
+                                    struct problem *problem)
+{
+    bool suspended;
+    names_place(&standing->suspended, who->name, &suspended);
+    return suspended ? problem_set(problem, ERR_FORBIDDEN, "principal",
+                                   "this principal is suspended; ask the operator of the hub of this region")
+                     : ERR_NONE;
+}
+
+enum err access_vouched(struct access *access, const struct principal *hub, const char *name, unsigned roles,
+                        struct principal *out, struct problem *problem)
+{
+    struct spiffe_name parsed;
+    struct principal who = {.role = ROLE_NONE};
+    size_t size = strlen(name);
+    if (size >= PRINCIPAL_NAME_BYTES)
+        return problem_set(problem, ERR_UNAUTHENTICATED, "principal", "the name is too long");
+    struct problem why;
+    if (spiffe_parse(name, size, access->trust_domain, &parsed, &why) != ERR_NONE)
+        return problem_set(problem, ERR_UNAUTHENTICATED, "principal", "%s", why.text);
+    fill_principal(&parsed, name, size, &who);
+    unsigned lane = reader_enter(access);
+    const struct roster *roster = atomic_load(&access->roster);
+    const struct standing *standing = atomic_load(&access->standing);
+    enum err err;
+    if ((err = check_voucher(access, standing, roster, hub, problem)) == ERR_NONE &&
+        (err = check_vouched(roster, hub, &who, roles, problem)) == ERR_NONE)
+        err = check_not_suspended(standing, &who, problem);
     reader_leave(access, lane);
     if (err == ERR_NONE)
         *out = who;

@@ -25,7 +25,7 @@
 #define MESSAGE_BYTES_MIN ((size_t)1 << 20) /* what hubs say to each other fits, whatever clients may send */
 
 enum { MAIL_WAKE = 1, MAIL_WORKED, MAIL_UPDATED, MAIL_RESOLVED };
-enum { ASKED_STOP = 1, ASKED_CHANGED = 2, ASKED_RELOAD = 4, ASKED_PEER_HAS = 8 };
+enum { ASKED_STOP = 1, ASKED_CHANGED = 2, ASKED_RELOAD = 4, ASKED_PEER_HAS = 8, ASKED_FORWARD = 16 };
 
 struct links {
     struct federation_options given; /* as main gave it */
@@ -35,11 +35,14 @@ struct links {
     bool started;
     atomic_uint asked;
 
-    pthread_mutex_t lock; /* of the next four */
+    pthread_mutex_t lock; /* of the next seven */
     const struct roster *new_roster;
     struct tls_context *new_tls;
     struct peer_positions *peers_have[ROSTER_REGIONS_MAX]; /* what inbound streams heard: at most one for a peer */
     size_t peers_have_count;
+    struct forward *forwards, **forwards_end; /* not looked at yet, in their order */
+    uint32_t forward_count;                   /* under way in all: until they are answered */
+    bool stopped;                             /* takes no forwards */
 
     /* The thread's. */
     struct links_shared shared;
@@ -90,10 +93,23 @@ static void do_set_reading(void *ctx, uint32_t peer, bool on)
     links_hub_set_reading(peer_at(ctx, peer), on);
 }
 
-static void set_peers(struct links *links, const struct roster *roster)
+static struct links_hub *peer_of(struct links *links, const char *region)
 {
     for (uint32_t i = 0; i < links->peer_count; i++)
+        if (strcmp(links->peers[i].region->region, region) == 0)
+            return &links->peers[i];
+    return NULL;
+}
+
+static void set_peers(struct links *links, const struct roster *roster)
+{
+    int64_t down_since_ms[ROSTER_REGIONS_MAX] = {0};
+    for (uint32_t i = 0; i < links->peer_count; i++)
         links_hub_finish(&links->peers[i]);
+    for (uint32_t i = 0; i < roster->region_count && links->peers != NULL; i++) {
+        const struct links_hub *before = peer_of(links, roster->regions[i].region);
+        down_since_ms[i] = before != NULL ? before->down_since_ms : 0;
+    }
     roster_ref(roster);
     roster_unref(links->roster);
     links->roster = roster;
@@ -104,8 +120,11 @@ static void set_peers(struct links *links, const struct roster *roster)
     links->polled = calloc(links->peer_count + 1, sizeof *links->polled);
     if (links->peers == NULL || links->polled == NULL)
         log_fatal("federation", "out of memory for %u peers", links->peer_count);
-    for (uint32_t i = 0; i < links->peer_count; i++)
+    for (uint32_t i = 0; i < links->peer_count; i++) {
         links_hub_init(&links->peers[i], &links->shared, i, &roster->regions[i]);
+        if (down_since_ms[i] != 0)
+            links->peers[i].down_since_ms = down_since_ms[i];
+    }
 }
 
 static void do_peers_changed(void *ctx, const struct roster *roster)
@@ -151,6 +170,64 @@ static void do_roster(void *ctx, const struct roster *roster)
 {
     struct links *links = ctx;
     links->given.works.roster(links->given.works.ctx, roster);
+}
+
+/* --- forwards --------------------------------------------------------------------------------------------------- */
+
+static void answered(void *ctx, struct forward *forward)
+{
+    struct links *links = ctx;
+    pthread_mutex_lock(&links->lock);
+    links->forward_count--;
+    pthread_mutex_unlock(&links->lock);
+    const struct mail mail = {.kind = forward->reply.kind, .to = forward->reply.to, .payload = forward};
+    mailbox_send_reserved(forward->reply.mailbox, &mail);
+}
+
+static struct forward *take_queued(struct links *links)
+{
+    pthread_mutex_lock(&links->lock);
+    struct forward *first = links->forwards;
+    links->forwards = NULL;
+    links->forwards_end = &links->forwards;
+    pthread_mutex_unlock(&links->lock);
+    return first;
+}
+
+static void refuse(struct links *links, struct forward *forward, enum forward_end end)
+{
+    forward_settle(forward, end, NULL);
+    answered(links, forward);
+}
+
+static void take_forwards(struct links *links)
+{
+    for (struct forward *forward = take_queued(links), *next; forward != NULL; forward = next) {
+        struct links_hub *peer = peer_of(links, forward->region);
+        next = forward->next;
+        forward->next = NULL;
+        if (peer != NULL)
+            links_hub_forward(peer, forward);
+        else
+            refuse(links, forward, FORWARD_NO_REGION);
+    }
+}
+
+static void set_stopped(struct links *links, bool stopped)
+{
+    pthread_mutex_lock(&links->lock);
+    links->stopped = stopped;
+    pthread_mutex_unlock(&links->lock);
+}
+
+/* Those that the thread did not see any more. */
+static void end_forwards(struct links *links)
+{
+    set_stopped(links, true);
+    for (struct forward *forward = take_queued(links), *next; forward != NULL; forward = next) {
+        next = forward->next;
+        refuse(links, forward, FORWARD_UNBEGUN);
+    }
 }
 
 /* --- mails and posts -------------------------------------------------------------------------------------------- */
@@ -250,6 +327,8 @@ static bool take_posts(struct links *links)
         take_reload(links);
     if (asked & ASKED_PEER_HAS)
         take_peers_have(links);
+    if (asked & ASKED_FORWARD)
+        take_forwards(links);
     if (asked & ASKED_CHANGED)
         federation_changed(links->shared.federation);
     return (asked & ASKED_STOP) == 0;
@@ -348,6 +427,7 @@ static struct h2_limits limits_for(size_t message_bytes_max)
     struct h2_limits limits = h2_limits_default;
     size_t bytes = message_bytes_max > MESSAGE_BYTES_MIN ? message_bytes_max : MESSAGE_BYTES_MIN;
     limits.message_bytes_max = (uint32_t)bytes;
+    limits.streams_max = FORWARDS_EACH_MAX + 16; /* what the peer does not take at once waits here */
     limits.receive_bytes_max = (uint32_t)(4 * bytes);
     limits.stream_window_bytes = 512 << 10; /* two batches: one is heard while the next comes */
     limits.handshake_ms = 4000;
@@ -364,9 +444,13 @@ struct links *links_create(const struct links_options *options)
     links->given = options->federation;
     links->wakes = options->wakes;
     links->mailbox = mailbox_create(MAILBOX_PLACES);
+    links->forwards_end = &links->forwards;
     pthread_mutex_init(&links->lock, NULL);
     links->shared = (struct links_shared){.resolver = resolver_create(links->mailbox, MAIL_RESOLVED),
                                           .tls = options->tls,
+                                          .clock = options->federation.clock,
+                                          .answered = answered,
+                                          .answered_ctx = links,
                                           .limits = limits_for(options->message_bytes_max)};
     memcpy(links->shared.trust_domain, options->trust_domain, sizeof links->shared.trust_domain);
     arena_init(&links->shared.arena, 2 * (size_t)links->shared.limits.message_bytes_max);
@@ -392,17 +476,21 @@ struct links *links_create(const struct links_options *options)
 
 void links_start(struct links *links)
 {
+    set_stopped(links, false);
     links->thread = thread_start("links", run, links);
     links->started = true;
 }
 
 void links_stop(struct links *links)
 {
-    if (links == NULL || !links->started)
+    if (links == NULL)
         return;
-    post(links, ASKED_STOP);
-    pthread_join(links->thread, NULL);
-    links->started = false;
+    if (links->started) {
+        post(links, ASKED_STOP);
+        pthread_join(links->thread, NULL);
+        links->started = false;
+    }
+    end_forwards(links);
 }
 
 void links_destroy(struct links *links)
@@ -491,6 +579,23 @@ void links_peer_has(struct links *links, struct peer_positions *positions)
         free(positions); /* more hubs than a roster has: rosters came and went */
     pthread_mutex_unlock(&links->lock);
     post(links, ASKED_PEER_HAS);
+}
+
+enum err links_forward(void *ctx, struct forward *forward)
+{
+    struct links *links = ctx;
+    pthread_mutex_lock(&links->lock);
+    enum err err = links->stopped ? ERR_UNAVAILABLE : links->forward_count >= FORWARDS_MAX ? ERR_LIMIT : ERR_NONE;
+    if (err == ERR_NONE) {
+        forward->next = NULL;
+        *links->forwards_end = forward;
+        links->forwards_end = &forward->next;
+        links->forward_count++;
+    }
+    pthread_mutex_unlock(&links->lock);
+    if (err == ERR_NONE)
+        post(links, ASKED_FORWARD);
+    return err;
 }
 
 void links_changed(struct links *links)

@@ -3,8 +3,8 @@
  *
  * Owns: one thread with a poll(2) loop; dialling the roster's endpoints (in their order), TLS as this hub, checking
  * that the peer's certificate names that region's hub and was issued by that region's issuer (roster), the Follow
- * stream and the FetchSnapshot call on one HTTP/2 connection a peer; the mailbox through which works, updates and
- * inbound positions come back to the logic. Not here: what to say (federation.c), inbound links (net,
+ * stream, the FetchSnapshot call and calls of Forward on one HTTP/2 connection a peer; the mailbox through which works,
+ * updates and inbound positions come back to the logic. Not here: what to say (federation.c), inbound links (net,
  * service/federation.c), how a name becomes a socket (links_dial.h). Thread: create to destroy from main, the rest any.
  * Invariant: at most one connection to a peer; nothing is heard from a peer whose name or issuer is not the roster's.
  */
@@ -30,8 +30,9 @@ struct links;
 struct links *links_create(const struct links_options *options) __attribute__((warn_unused_result));
 void links_start(struct links *links);
 /*
- * Ends the links, waits for what the writers have of ours (so before they stop), ends the thread. NULL is fine, as is a
- * thread that was never started. What others still post is kept or dropped until links_destroy.
+ * Ends the links, answers the forwards that are under way (so before those who wait for them go) and takes no more,
+ * waits for what the writers have of ours (so before they stop), ends the thread. NULL is fine, as is a thread that was
+ * never started. What others still post is kept or dropped until links_destroy.
  */
 void links_stop(struct links *links);
 /* After everybody who posts. NULL is fine. */

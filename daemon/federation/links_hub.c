@@ -1,7 +1,7 @@
 /*
  * links_hub.c - see links_hub.h. Owns struct peer's connection and streams. Thread: the links'.
- * Invariant: a connection is destroyed only outside of its own callbacks; a stream's context is its peer, or NULL once
- * nothing of it is wanted.
+ * Invariant: a connection is destroyed only outside of its own callbacks; a stream's context is its peer, a forward's
+ * is its struct links_forward, or NULL once nothing of it is wanted.
  */
 #include "daemon/federation/links_hub.h"
 
@@ -87,8 +87,11 @@ static bool on_ready(struct h2_conn *conn, const struct tls_peer *who)
 
 static void on_message(struct h2_stream *stream, const uint8_t *data, size_t bytes)
 {
-    struct links_hub *peer = h2_stream_context(stream);
-    if (peer == NULL || peer->over)
+    struct links_hub *peer = h2_conn_context(h2_stream_conn(stream));
+    void *context = h2_stream_context(stream);
+    if (context != NULL && context != peer)
+        links_forward_heard(context, data, bytes);
+    if (context != peer || peer->over)
         return;
     struct links_shared *shared = peer->shared;
     struct problem why;
@@ -108,8 +111,11 @@ static void on_message(struct h2_stream *stream, const uint8_t *data, size_t byt
 
 static void on_closed(struct h2_stream *stream, const struct h2_outcome *outcome)
 {
-    struct links_hub *peer = h2_stream_context(stream);
-    if (peer == NULL)
+    struct links_hub *peer = h2_conn_context(h2_stream_conn(stream));
+    void *context = h2_stream_context(stream);
+    if (context != NULL && context != peer)
+        links_forward_closed(context, outcome);
+    if (context != peer)
         return;
     if (stream == peer->follow) {
         peer->follow = NULL;
@@ -139,12 +145,16 @@ static const struct h2_conn_callbacks conn_callbacks = {.touched = on_touched, .
 void links_hub_init(struct links_hub *peer, struct links_shared *shared, uint32_t number,
                     const struct roster_region *region)
 {
-    *peer = (struct links_hub){.shared = shared, .number = number, .region = region};
+    *peer = (struct links_hub){
+        .shared = shared, .number = number, .region = region, .down_since_ms = clock_wall_ms(shared->clock)};
     dial_init(&peer->dial, shared->resolver, number, region);
 }
 
 static void disconnect(struct links_hub *peer)
 {
+    links_forwards_lose(peer);
+    if (peer->state == HUB_LINKED)
+        peer->down_since_ms = clock_wall_ms(peer->shared->clock);
     h2_conn_destroy(peer->conn);
     peer->conn = NULL;
     peer->follow = peer->fetch = NULL;
@@ -286,7 +296,10 @@ short links_hub_events(const struct links_hub *peer)
 
 int64_t links_hub_deadline_ms(const struct links_hub *peer)
 {
-    return peer->conn != NULL ? h2_conn_deadline_ms(peer->conn) : peer->dial.deadline_ms;
+    if (peer->conn == NULL)
+        return peer->dial.deadline_ms;
+    int64_t at = h2_conn_deadline_ms(peer->conn), forwards = links_forwards_due_ms(peer);
+    return forwards < at ? forwards : at;
 }
 
 void links_hub_event(struct links_hub *peer, short events)
@@ -376,10 +389,11 @@ bool links_hub_settle(struct links_hub *peer)
         federation_snapshot_over(peer->shared->federation, peer->number, &why);
         again = true;
     }
+    links_forwards_expire(peer);
     if (peer->conn != NULL && peer->touched)
         again |= settle_conn(peer);
-    /* A hub that stops waits for its calls to end, and ours never would. */
-    if (peer->state == HUB_LINKED && !peer->over && !h2_conn_accepts_calls(peer->conn))
+    /* A hub that stops waits for its calls to end, and Follow never would. */
+    if (peer->state == HUB_LINKED && !peer->over && !h2_conn_accepts_calls(peer->conn) && !links_forwards_wait(peer))
         end_with(peer, ERR_UNAVAILABLE, "it is stopping", "");
     if (peer->over) {
         go_on(peer);

@@ -57,6 +57,8 @@ struct call_ops {
     void (*yield)(struct call *call);
     const struct tls_peer *(*peer)(struct call *call);
     void (*wake_at)(struct call *call, int64_t boot_ms);
+    /* NULL: what is attached is dropped. */
+    void (*attach)(struct call *call, const void *details, size_t bytes);
 };
 
 struct call {
@@ -77,6 +79,13 @@ static inline bool call_send(struct call *call, const ProtobufCMessage *message)
 /* Ends the call after what was sent; problem NULL: OK. Nothing may be sent after it. */
 static inline void call_finish(struct call *call, const struct problem *problem)
 {
+    call->ops->finish(call, problem);
+}
+/* The same with the google.rpc.Status octets to send, in place of those made of the problem. Copied. */
+static inline void call_finish_with(struct call *call, const struct problem *problem, const void *details, size_t bytes)
+{
+    if (call->ops->attach != NULL)
+        call->ops->attach(call, details, bytes);
     call->ops->finish(call, problem);
 }
 /* A place for one reply through the worker's mailbox. ERR_LIMIT: too much is under way; refuse or stop reading. */

@@ -375,6 +375,13 @@ static const struct tls_peer *op_peer(struct call *call)
     return ((struct live_call *)call)->peer;
 }
 
+static void op_attach(struct call *call, const void *details, size_t bytes)
+{
+    struct live_call *live = (struct live_call *)call;
+    if (live->stream != NULL)
+        live->calls->options.stream_ops->attach(live->stream, details, bytes);
+}
+
 static const struct call_ops ops = {
     .send = op_send,
     .finish = op_finish,
@@ -384,4 +391,5 @@ static const struct call_ops ops = {
     .yield = op_yield,
     .peer = op_peer,
     .wake_at = op_wake_at,
+    .attach = op_attach,
 };

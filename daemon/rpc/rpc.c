@@ -73,8 +73,13 @@ static void stream_set_reading(void *stream, bool on)
     h2_stream_set_reading(stream, on);
 }
 
+static void stream_attach(void *stream, const void *details, size_t bytes)
+{
+    h2_stream_set_details(stream, details, bytes);
+}
+
 static const struct stream_ops stream_ops = {
-    .send = stream_send, .finish = stream_finish, .set_reading = stream_set_reading};
+    .send = stream_send, .finish = stream_finish, .set_reading = stream_set_reading, .attach = stream_attach};
 
 /* --- what streams tell ----------------------------------------------------------------------------------------- */
 

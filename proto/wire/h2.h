@@ -77,6 +77,10 @@ struct h2_outcome {
     enum grpc_code code;
     struct problem problem;
     bool unprocessed; /* client: the server has certainly not seen the request: trying again is safe */
+    bool said;        /* client: `code` is the server's own grpc-status, and not what became of the call on its way */
+    /* Client: the google.rpc.Status octets that came with it, as they came; valid until `closed` returns. */
+    const uint8_t *details;
+    size_t details_bytes;
 };
 
 /* Of streams. Any may be NULL. */
@@ -192,6 +196,9 @@ size_t h2_stream_queued_bytes(const struct h2_stream *stream);
 
 /* Ends the call after what was queued: status and details from the problem, NULL: OK. Later calls are ignored. */
 void h2_stream_finish(struct h2_stream *stream, const struct problem *problem);
+/* Before it: the google.rpc.Status octets to send with a problem, in place of those made of it (at most
+ * STATUS_DETAILS_SENT_MAX; more is not sent). Copied. */
+void h2_stream_set_details(struct h2_stream *stream, const void *octets, size_t bytes);
 
 /* --- client ---------------------------------------------------------------------------------------------------- */
 
@@ -205,6 +212,8 @@ struct h2_call {
     size_t metadata_count; /* at most 8 */
     void *context;
     bool one_reply; /* h2_stream_expect_one */
+    uint32_t
+        reply_bytes_max; /* a larger message ends the call ERR_LIMIT before it is held; 0: the connection's limit */
 };
 /* NULL: the connection is ending (open another), or the call has no room. Copies what it is given. */
 struct h2_stream *h2_call_start(struct h2_conn *conn, const struct h2_call *call, int64_t now_ms)
@@ -213,6 +222,9 @@ struct h2_stream *h2_call_start(struct h2_conn *conn, const struct h2_call *call
 void h2_stream_half_close(struct h2_stream *stream);
 /* RST_STREAM; `closed` follows in the next settle. A server's handler uses h2_stream_finish instead. */
 void h2_stream_cancel(struct h2_stream *stream);
+/* Whether anything of the request was given to the connection. False: the server has nothing of it, and won't have if
+ * the call is cancelled now. */
+bool h2_stream_has_left(const struct h2_stream *stream);
 /* False: start no more calls here (GOAWAY, draining, ended). */
 bool h2_conn_accepts_calls(const struct h2_conn *conn);
 

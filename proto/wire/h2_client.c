@@ -67,6 +67,7 @@ struct h2_stream *h2_call_start(struct h2_conn *conn, const struct h2_call *call
     stream->announced = true;
     stream->context = call->context;
     stream->expect_one = call->one_reply;
+    stream->message_bytes_max = call->reply_bytes_max;
     if (call->timeout_ms > 0) {
         int64_t timeout_ms = call->timeout_ms < GRPC_TIMEOUT_MAX_MS ? call->timeout_ms : GRPC_TIMEOUT_MAX_MS;
         stream->deadline_ms = conn->now_ms + timeout_ms;
@@ -83,6 +84,11 @@ void h2_stream_half_close(struct h2_stream *stream)
     stream->finishing = true;
     if (!stream->ended)
         stream_resume(stream);
+}
+
+bool h2_stream_has_left(const struct h2_stream *stream)
+{
+    return stream->headers_sent;
 }
 
 void client_cancel(struct h2_stream *stream, const struct problem *problem)
@@ -158,6 +164,7 @@ void client_header(struct h2_stream *stream, const char *name, size_t name_bytes
 static void read_status(struct h2_stream *stream, struct h2_outcome *out)
 {
     out->code = stream->status_code < GRPC_CODE_COUNT ? (enum grpc_code)stream->status_code : GRPC_UNKNOWN;
+    out->said = true;
     if (out->code == GRPC_OK)
         return;
     if (stream->status_message != NULL) {
@@ -165,12 +172,15 @@ static void read_status(struct h2_stream *stream, struct h2_outcome *out)
             grpc_percent_decode(stream->status_message, stream->status_message_bytes, stream->status_message);
         stream->status_message[bytes] = '\0';
     }
-    uint8_t *details = stream->status_details_bytes > 0 ? malloc(stream->status_details_bytes + 3) : NULL;
+    /* In its place: what is written is never past what was read. */
+    uint8_t *details = (uint8_t *)stream->status_details;
     size_t bytes = 0;
-    if (details != NULL && !grpc_base64_decode(stream->status_details, stream->status_details_bytes, details, &bytes))
+    if (stream->status_details_bytes == 0 ||
+        !grpc_base64_decode(stream->status_details, stream->status_details_bytes, details, &bytes))
         bytes = 0;
     status_to_problem(out->code, stream->status_message, details, bytes, &out->problem);
-    free(details);
+    out->details = details;
+    out->details_bytes = bytes;
 }
 
 static void set_end(struct h2_outcome *out, enum h2_end end, enum err err, const char *text)
@@ -210,6 +220,7 @@ void client_outcome(struct h2_stream *stream, struct h2_outcome *out)
     if (stream->local.code != ERR_NONE) {
         out->end = stream->cancelled ? H2_END_CANCELLED : stream->timed_out ? H2_END_TIMEOUT : H2_END_REFUSED;
         out->problem = stream->local;
+        out->unprocessed = !stream->headers_sent;
         out->code = grpc_code_of_err(stream->local.code);
     } else if (stream->over_receive_limit) {
         set_end(out, H2_END_REFUSED, ERR_LIMIT, "the server sends more than this client holds");
@@ -219,8 +230,10 @@ void client_outcome(struct h2_stream *stream, struct h2_outcome *out)
         out->unprocessed = !stream->headers_sent;
     } else if (stream->has_status && stream->http_status == 200 && stream->remote_ended) {
         read_status(stream, out);
-        if (out->code == GRPC_OK && stream->expect_one && stream->messages_heard == 0)
+        if (out->code == GRPC_OK && stream->expect_one && stream->messages_heard == 0) {
             set_end(out, H2_END_FINISHED, ERR_INTERNAL, "the server said OK without a reply");
+            out->said = false;
+        }
     } else if (stream->http_status != 0 && (stream->http_status != 200 || !stream->is_grpc)) {
         out->code = grpc_code_of_http(stream->http_status);
         problem_set(&out->problem, err_of_grpc_code(out->code), "", "the server answered HTTP %u, not gRPC",

@@ -72,6 +72,7 @@ struct h2_stream {
     bool wants_writable;
     bool discard; /* what comes is no longer wanted */
     uint32_t messages_heard;
+    uint32_t message_bytes_max; /* client; 0: the connection's */
 
     /* Sending. */
     bool response_begun; /* server: HEADERS submitted */

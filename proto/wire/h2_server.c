@@ -113,6 +113,21 @@ bool server_check_request(struct h2_stream *stream)
     return false;
 }
 
+static void keep_details(struct h2_stream *stream, const void *octets, size_t bytes)
+{
+    free(stream->status_details);
+    stream->status_details_bytes = 0;
+    stream->status_details = bytes <= STATUS_DETAILS_SENT_MAX ? malloc(GRPC_BASE64_BYTES(bytes)) : NULL;
+    if (stream->status_details != NULL)
+        stream->status_details_bytes = grpc_base64_encode(octets, bytes, stream->status_details);
+}
+
+void h2_stream_set_details(struct h2_stream *stream, const void *octets, size_t bytes)
+{
+    if (!stream->finishing)
+        keep_details(stream, octets, bytes);
+}
+
 /* Keeps the status for the trailers. Out of memory costs text, not the code. */
 static void set_status(struct h2_stream *stream, const struct problem *problem)
 {
@@ -124,10 +139,8 @@ static void set_status(struct h2_stream *stream, const struct problem *problem)
     if (stream->status_message != NULL)
         stream->status_message_bytes = grpc_percent_encode(problem->text, text_bytes, stream->status_message);
     uint8_t details[STATUS_DETAILS_BYTES];
-    size_t bytes = status_details_encode(problem, details);
-    stream->status_details = malloc(GRPC_BASE64_BYTES(bytes));
-    if (stream->status_details != NULL)
-        stream->status_details_bytes = grpc_base64_encode(details, bytes, stream->status_details);
+    if (stream->status_details == NULL)
+        keep_details(stream, details, status_details_encode(problem, NULL, details));
 }
 
 /* grpc-status and what goes with it; returns how many. `code` holds the number's text until it is submitted. */

@@ -195,18 +195,21 @@ static void refuse(struct h2_stream *stream, enum err code, const char *text)
 static bool check_prefix(struct h2_stream *stream, size_t *bytes)
 {
     uint8_t flag;
+    uint32_t most = stream->conn->limits.message_bytes_max;
+    if (stream->message_bytes_max != 0 && stream->message_bytes_max < most)
+        most = stream->message_bytes_max;
     *bytes = grpc_prefix_read(octet_queue_front(&stream->in), &flag);
     if (flag == 1)
         refuse(stream, ERR_INTERNAL,
                "a message is marked compressed and no grpc-encoding was named; send it uncompressed");
     else if (flag != 0)
         refuse(stream, ERR_INTERNAL, "a message has flags that gRPC does not know");
-    else if (*bytes <= stream->conn->limits.message_bytes_max)
+    else if (*bytes <= most)
         return true;
     else {
         struct problem problem;
         problem_set(&problem, ERR_LIMIT, "", "a message of %zu bytes is over the limit of %u; send less in one", *bytes,
-                    stream->conn->limits.message_bytes_max);
+                    most);
         stream_fail(stream, H2_END_REFUSED, &problem);
     }
     return false;

@@ -64,8 +64,11 @@ enum grpc_code grpc_code_of_http(unsigned http_status)
     }
 }
 
-size_t status_details_encode(const struct problem *problem, uint8_t out[STATUS_DETAILS_BYTES])
+size_t status_details_encode(const struct problem *problem, const ProtobufCMessage *detail,
+                             uint8_t out[STATUS_DETAILS_BYTES])
 {
+    char type_url[sizeof TYPE_URL + 64];
+    uint8_t detail_octets[STATUS_DETAIL_MAX];
     uint8_t info_octets[128], bad_octets[PROBLEM_FIELD_BYTES + PROBLEM_TEXT_BYTES + 16];
     Google__Rpc__ErrorInfo info = GOOGLE__RPC__ERROR_INFO__INIT;
     info.reason = (char *)err_name(problem->code);
@@ -73,7 +76,7 @@ size_t status_details_encode(const struct problem *problem, uint8_t out[STATUS_D
     Google__Protobuf__Any any_info = GOOGLE__PROTOBUF__ANY__INIT;
     any_info.type_url = (char *)TYPE_ERROR_INFO;
     any_info.value = (ProtobufCBinaryData){google__rpc__error_info__pack(&info, info_octets), info_octets};
-    Google__Protobuf__Any *details[2] = {&any_info, NULL};
+    Google__Protobuf__Any *details[3] = {&any_info};
     size_t count = 1;
 
     Google__Rpc__BadRequest__FieldViolation violation = GOOGLE__RPC__BAD_REQUEST__FIELD_VIOLATION__INIT;
@@ -88,6 +91,13 @@ size_t status_details_encode(const struct problem *problem, uint8_t out[STATUS_D
         any_bad.type_url = (char *)TYPE_BAD_REQUEST;
         any_bad.value = (ProtobufCBinaryData){google__rpc__bad_request__pack(&bad, bad_octets), bad_octets};
         details[count++] = &any_bad;
+    }
+    Google__Protobuf__Any any_detail = GOOGLE__PROTOBUF__ANY__INIT;
+    if (detail != NULL && protobuf_c_message_get_packed_size(detail) <= sizeof detail_octets) {
+        snprintf(type_url, sizeof type_url, TYPE_URL "%s", detail->descriptor->name);
+        any_detail.type_url = type_url;
+        any_detail.value = (ProtobufCBinaryData){protobuf_c_message_pack(detail, detail_octets), detail_octets};
+        details[count++] = &any_detail;
     }
     Google__Rpc__Status status = GOOGLE__RPC__STATUS__INIT;
     status.code = (int32_t)grpc_code_of_err(problem->code);

@@ -10,6 +10,7 @@
 
 #include "daemon/base/error.h"
 
+#include <protobuf-c/protobuf-c.h>
 #include <stdint.h>
 
 enum grpc_code {
@@ -42,10 +43,16 @@ const char *grpc_code_name(enum grpc_code code);
 /* HTTP's status as gRPC sees it when no grpc-status came. */
 enum grpc_code grpc_code_of_http(unsigned http_status);
 
-/* Enough for any struct problem. */
-#define STATUS_DETAILS_BYTES 1024
-/* google.rpc.Status octets; returns how many. problem->code must not be ERR_NONE. */
-size_t status_details_encode(const struct problem *problem, uint8_t out[STATUS_DETAILS_BYTES]);
+/* Enough for any struct problem and a detail of STATUS_DETAIL_MAX packed octets. */
+#define STATUS_DETAILS_BYTES    2048
+#define STATUS_DETAIL_MAX       1024
+#define STATUS_DETAILS_SENT_MAX 4096
+/*
+ * google.rpc.Status octets; returns how many. problem->code must not be ERR_NONE. `detail` stands beside what the
+ * problem gives; NULL: none. One that is too large is left out.
+ */
+size_t status_details_encode(const struct problem *problem, const ProtobufCMessage *detail,
+                             uint8_t out[STATUS_DETAILS_BYTES]);
 /*
  * What a server's status says, as a problem: from the code, the decoded grpc-message and the details (which may be
  * absent, foreign or broken: then from the code alone). Details are read with the bounds of message.h.

@@ -101,8 +101,17 @@ static void op_wake_at(struct call *call, int64_t boot_ms)
     ((struct fake_call *)call)->wake_boot_ms = boot_ms;
 }
 
-static const struct call_ops ops = {op_send,        op_finish, op_reserve_reply, op_unreserve_reply,
-                                    op_set_reading, op_yield,  op_peer,          op_wake_at};
+static void op_attach(struct call *call, const void *details, size_t bytes)
+{
+    struct fake_call *fake = (struct fake_call *)call;
+    free(fake->details);
+    fake->details = need(malloc(bytes + 1));
+    memcpy(fake->details, details, bytes);
+    fake->details_bytes = bytes;
+}
+
+static const struct call_ops ops = {op_send,  op_finish, op_reserve_reply, op_unreserve_reply, op_set_reading,
+                                    op_yield, op_peer,   op_wake_at,       op_attach};
 
 /* --- host ------------------------------------------------------------------------------------------------------ */
 
@@ -248,6 +257,7 @@ void fake_call_destroy(struct fake_call *fake)
         free(fake->responses[i].octets);
     }
     free(fake->responses);
+    free(fake->details);
     arena_finish(&fake->arena);
     free(fake);
 }

@@ -35,6 +35,8 @@ struct fake_call {
     int64_t wake_boot_ms; /* 0: not asked for */
     uint32_t reserved;
     struct problem problem; /* code ERR_NONE: OK */
+    uint8_t *details;       /* what was attached to it; NULL: nothing */
+    size_t details_bytes;
 };
 
 struct fake_host {

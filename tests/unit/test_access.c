@@ -1,7 +1,7 @@
 /* tier: check */
 /*
- * test_access.c - who may call: rows A1 to A5, A9, A11, R14, T20 of faults.md, standing, regions, the roster, and the
- * leaf rules of SPIFFE's X509-SVID.
+ * test_access.c - who may call: rows A1 to A5, A9, A11, R14, T20 of faults.md, standing, regions, the roster, whom
+ * another hub may vouch for, and the leaf rules of SPIFFE's X509-SVID.
  */
 #include "daemon/access/access.h"
 #include "daemon/base/thread.h"
@@ -252,8 +252,9 @@ static void append_hex(char *text, const uint8_t *octets, size_t bytes)
     hex_encode(octets, bytes, text + strlen(text));
 }
 
-/* Regions with one issuer each, whose hash begins with the octet given. */
-static const struct roster *make_roster(size_t count, const char *const regions[], const uint8_t first[])
+/* Regions with one issuer each, whose hash begins with the octet given, and team lines. */
+static const struct roster *make_roster_of(const char *teams, size_t count, const char *const regions[],
+                                           const uint8_t first[])
 {
     static const uint8_t seed[32] = {7};
     char text[2048] = "vacancy roster v1\nversion 1\n";
@@ -268,6 +269,7 @@ static const struct roster *make_roster(size_t count, const char *const regions[
         append_hex(text, issuer, sizeof issuer);
         strcat(text, "\n");
     }
+    strcat(text, teams);
     signer_sign(root, text, strlen(text), signature);
     strcat(text, "signature ");
     append_hex(text, signature, sizeof signature);
@@ -278,6 +280,11 @@ static const struct roster *make_roster(size_t count, const char *const regions[
     if (roster_parse(text, strlen(text), key, &roster, &problem) != ERR_NONE)
         fail_msg("the test's roster: %s", problem.text);
     return roster;
+}
+
+static const struct roster *make_roster(size_t count, const char *const regions[], const uint8_t first[])
+{
+    return make_roster_of("", count, regions, first);
 }
 
 static void set_roster(struct access *access, size_t count, const char *const regions[], const uint8_t first[])
@@ -350,6 +357,84 @@ static void test_hubs_of_the_roster(void **state)
     access_destroy(access);
 }
 
+/* Of the roster: teams of Bristol (E06000023) are south's, those of Leeds (E08000035) north's. */
+static const struct row vouched_rows[] = {
+    {"south's team", SOUTH "/placement-team/E06000023/duty", NULL, ROLE_BIT(ROLE_TEAM), ERR_NONE, ""},
+    {"south's agency", SOUTH "/agency/avon", NULL, ROLE_BIT(ROLE_AGENCY), ERR_NONE, ""},
+    {"a team of an authority that is north's", SOUTH "/placement-team/E08000035/duty", NULL, ROLE_BIT(ROLE_TEAM),
+     ERR_FORBIDDEN, "roster"},
+    {"a team of an authority that is nobody's", SOUTH "/placement-team/E06000060/duty", NULL, ROLE_BIT(ROLE_TEAM),
+     ERR_FORBIDDEN, "roster"},
+    {"north's own team", NORTH "/placement-team/E08000035/duty", NULL, ROLE_BIT(ROLE_TEAM), ERR_FORBIDDEN,
+     "can't vouch for a principal of region E12000003"},
+    {"north's own agency", NORTH "/agency/leeds", NULL, ROLE_BIT(ROLE_AGENCY), ERR_FORBIDDEN, "can't vouch"},
+    {"a third region's agency", DOMAIN "/region/E12000001/agency/tees", NULL, ROLE_BIT(ROLE_AGENCY), ERR_FORBIDDEN,
+     "can't vouch"},
+    {"an agency where a team is needed", SOUTH "/agency/avon", NULL, ROLE_BIT(ROLE_TEAM), ERR_FORBIDDEN,
+     "a fostering agency"},
+    {"a team where an agency is needed", SOUTH "/placement-team/E06000023/duty", NULL, ROLE_BIT(ROLE_AGENCY),
+     ERR_FORBIDDEN, "a placement team"},
+    {"itself", SOUTH "/hub", NULL, ANY, ERR_FORBIDDEN, "another hub"},
+    {"an operator", SOUTH "/operator/olive", NULL, ANY, ERR_FORBIDDEN, "an operator"},
+    {"an auditor", SOUTH "/auditor/ann", NULL, ANY, ERR_FORBIDDEN, "an auditor"},
+    {"a suspended team", SOUTH "/placement-team/E06000023/shut", NULL, ROLE_BIT(ROLE_TEAM), ERR_FORBIDDEN, "suspended"},
+    {"A3 another trust domain", "spiffe://other.example/region/E12000009/placement-team/E06000023/duty", NULL, ANY,
+     ERR_UNAUTHENTICATED, ""},
+    {"A4 upper case", "spiffe://Fostering.example/region/E12000009/placement-team/E06000023/duty", NULL, ANY,
+     ERR_UNAUTHENTICATED, ""},
+    {"no name", "", NULL, ANY, ERR_UNAUTHENTICATED, ""},
+};
+
+/* Design 4.3: the one way to a principal beside a certificate. */
+static void test_vouched(void **state)
+{
+    (void)state;
+    struct access *access = make_access();
+    const struct roster *roster = make_roster_of("team E06000023 E12000009\nteam E08000035 E12000003\n", 2,
+                                                 both_regions, (const uint8_t[]){5, SOUTH_LISTED});
+    access_set_roster(access, roster);
+    roster_unref(roster);
+    struct tls_peer south = fake_peer(SOUTH "/hub", listed_key), own = fake_peer(NORTH "/hub", north_key);
+    struct principal hub, who;
+    struct problem problem;
+    assert_int_equal(access_identify(access, &south, ROLE_BIT(ROLE_HUB), &hub, &problem), ERR_NONE);
+    suspend(access, SOUTH "/placement-team/E06000023/shut", true);
+    for (size_t i = 0; i < sizeof vouched_rows / sizeof vouched_rows[0]; i++) {
+        const struct row *row = &vouched_rows[i];
+        problem = (struct problem){0};
+        memset(&who, 0x5a, sizeof who);
+        enum err err = access_vouched(access, &hub, row->name, row->roles, &who, &problem);
+        if (err != row->expected || problem.code != err || strstr(problem.text, row->text) == NULL)
+            fail_msg("%s: %s \"%s\"", row->what, err_name(err), problem.text);
+        if (err != ERR_NONE) {
+            assert_string_equal(problem.field, "principal");
+            assert_int_equal((uint8_t)who.name[0], 0x5a);
+            continue;
+        }
+        assert_string_equal(who.name, row->name);
+        assert_string_equal(who.region, "E12000009");
+    }
+    static const char team[] = SOUTH "/placement-team/E06000023/duty";
+    assert_int_equal(access_vouched(access, &hub, team, ANY, &who, NULL), ERR_NONE);
+    assert_int_equal(who.role, ROLE_TEAM);
+    assert_string_equal(who.authority, "E06000023");
+    assert_string_equal(who.id, "duty");
+    /* The hub itself: suspended, no hub, this region's own, no longer in the roster. */
+    suspend(access, SOUTH "/hub", true);
+    assert_int_equal(access_vouched(access, &hub, team, ANY, &who, &problem), ERR_FORBIDDEN);
+    suspend(access, SOUTH "/hub", false);
+    assert_int_equal(access_vouched(access, &hub, team, ANY, &who, &problem), ERR_NONE);
+    assert_int_equal(access_vouched(access, &who, team, ANY, &who, &problem), ERR_FORBIDDEN);
+    assert_int_equal(access_identify(access, &own, ROLE_BIT(ROLE_HUB), &who, &problem), ERR_NONE);
+    assert_int_equal(access_vouched(access, &who, NORTH "/placement-team/E08000035/duty", ANY, &who, &problem),
+                     ERR_FORBIDDEN);
+    set_roster(access, 1, both_regions, (const uint8_t[]){5});
+    assert_int_equal(access_vouched(access, &hub, team, ANY, &who, &problem), ERR_FORBIDDEN);
+    access_set_roster(access, NULL);
+    assert_int_equal(access_vouched(access, &hub, team, ANY, &who, &problem), ERR_FORBIDDEN);
+    access_destroy(access);
+}
+
 /* Readers on other threads see whole versions while the observer and a reload replace them (for TSan and ASan). */
 struct readers {
     struct access *access;
@@ -413,6 +498,7 @@ int main(void)
         cmocka_unit_test(test_standing_changes_at_once),
         cmocka_unit_test(test_names_for_standing),
         cmocka_unit_test(test_hubs_of_the_roster),
+        cmocka_unit_test(test_vouched),
         cmocka_unit_test(test_readers_and_the_observer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,7 +58,7 @@ static void stream_set_reading(void *stream, bool on)
 {
     ((struct stream *)stream)->reading = on;
 }
-static const struct stream_ops stream_ops = {stream_send, stream_finish, stream_set_reading};
+static const struct stream_ops stream_ops = {stream_send, stream_finish, stream_set_reading, NULL};
 
 static void on_message(struct call *call, const ProtobufCMessage *message)
 {

@@ -3,6 +3,8 @@
  * Names of principals (A1 to A4), gRPC's texts (G10, G12, G15, G16), status and its details.
  */
 #include "daemon/base/randomness.h"
+#include "google/rpc/error_details.pb-c.h"
+#include "google/rpc/status.pb-c.h"
 #include "proto/wire/grpc.h"
 #include "proto/wire/spiffe.h"
 #include "proto/wire/status.h"
@@ -287,7 +289,7 @@ static void every_error_comes_back(void **state)
         uint8_t details[STATUS_DETAILS_BYTES];
         problem_set(&problem, (enum err)err, err % 2 ? "children[1].age_months" : "", "take 1 to 215 \xe2\x80\x94 %d",
                     err);
-        size_t bytes = status_details_encode(&problem, details);
+        size_t bytes = status_details_encode(&problem, NULL, details);
         assert_true(bytes <= sizeof details);
         status_to_problem(grpc_code_of_err(problem.code), problem.text, details, bytes, &back);
         assert_int_equal(back.code, problem.code);
@@ -307,10 +309,37 @@ static void the_longest_problem_has_room(void **state)
     memset(problem.field, 'f', sizeof problem.field - 1);
     memset(problem.text, 't', sizeof problem.text - 1);
     uint8_t details[STATUS_DETAILS_BYTES];
-    size_t bytes = status_details_encode(&problem, details);
+    size_t bytes = status_details_encode(&problem, NULL, details);
     assert_true(bytes <= sizeof details);
     status_to_problem(GRPC_DATA_LOSS, problem.text, details, bytes, &back);
     assert_memory_equal(&back, &problem, sizeof back);
+}
+
+/* One more detail stands beside what the problem gives, if it is not too large, and disturbs nothing. */
+static void a_further_detail_comes_along(void **state)
+{
+    (void)state;
+    struct problem problem, back;
+    uint8_t details[STATUS_DETAILS_BYTES];
+    char large[STATUS_DETAIL_MAX];
+    Google__Rpc__ErrorInfo more = GOOGLE__RPC__ERROR_INFO__INIT;
+    problem_set(&problem, ERR_STALE, "vacancy.beds", "something newer is stored");
+    memset(large, 'x', sizeof large - 1);
+    large[sizeof large - 1] = '\0';
+    for (size_t count = 3; count >= 2; count--) {
+        more.reason = count == 3 ? (char *)"more" : large;
+        size_t bytes = status_details_encode(&problem, &more.base, details);
+        assert_true(bytes <= sizeof details);
+        status_to_problem(GRPC_ABORTED, problem.text, details, bytes, &back);
+        assert_int_equal(back.code, ERR_STALE);
+        assert_string_equal(back.field, problem.field);
+        Google__Rpc__Status *status = google__rpc__status__unpack(NULL, bytes, details);
+        assert_non_null(status);
+        assert_int_equal(status->n_details, count);
+        if (count == 3)
+            assert_string_equal(status->details[2]->type_url, "type.googleapis.com/google.rpc.ErrorInfo");
+        google__rpc__status__free_unpacked(status, NULL);
+    }
 }
 
 static void foreign_details_do_no_harm(void **state)
@@ -319,7 +348,7 @@ static void foreign_details_do_no_harm(void **state)
     struct problem problem, back;
     uint8_t details[STATUS_DETAILS_BYTES];
     problem_set(&problem, ERR_STORE_FULL, "x", "full");
-    size_t bytes = status_details_encode(&problem, details);
+    size_t bytes = status_details_encode(&problem, NULL, details);
     struct seeded_random random;
     seeded_random_init(&random, 7);
     for (int i = 0; i < 20000; i++) {
@@ -346,6 +375,7 @@ int main(void)
         cmocka_unit_test(base64),
         cmocka_unit_test(every_error_comes_back),
         cmocka_unit_test(the_longest_problem_has_room),
+        cmocka_unit_test(a_further_detail_comes_along),
         cmocka_unit_test(foreign_details_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
