@@ -327,3 +327,100 @@ void vacancy_clear(struct batch *batch, struct home_carer *home, int64_t observe
     if (observed_at_ms > home->vacancy_observed_at_ms)
         home->vacancy_observed_at_ms = observed_at_ms;
 }
+
+/* --- holds ------------------------------------------------------------------------------------------------------- */
+
+enum err batch_get_hold(struct batch *batch, const struct hold_token *token, struct stored_hold *out,
+                        struct problem *problem)
+{
+    struct table_key key = key_of_hold(batch->home->options.region, token);
+    struct octets value, rest;
+    enum err err = batch_get(batch, STORE_HOLDS, &key, &value, problem);
+    if (err != ERR_NONE)
+        return err;
+    struct octets k = key_octets(&key);
+    if (!key_in_region(&k, batch->home->options.region, &rest) ||
+        home_hold_decode(&rest, &value, &out->hold, &out->row) != ERR_NONE)
+        return problem_set(problem, ERR_STORE_DAMAGED, "", "store damaged: a hold's record can't be read");
+    return ERR_NONE;
+}
+
+/* A hold's line in one list, as it should be; looked at first, since most changes of a hold leave it. */
+static bool put_line(struct batch *batch, enum hold_list list, const char *owner, const struct hold_token *token,
+                     bool wanted)
+{
+    static const struct octets nothing = {(const uint8_t *)"", 0};
+    if (owner[0] == '\0')
+        return true;
+    struct table_key key = key_of_hold_list(batch->home->options.region, list, owner, token);
+    struct octets k = key_octets(&key), view;
+    enum err err = tables_get(batch->home->store, batch->txn, STORE_HOLD_LISTS, &k, &view, NULL);
+    if (err != ERR_NONE && err != ERR_NOT_FOUND) {
+        batch->failed = err;
+        return false;
+    }
+    if ((err == ERR_NONE) == wanted)
+        return true;
+    return wanted ? batch_put(batch, STORE_HOLD_LISTS, &key, &nothing) : batch_del(batch, STORE_HOLD_LISTS, &key);
+}
+
+static bool put_lines(struct batch *batch, const struct hold *hold, bool kept)
+{
+    bool live = kept && hold_live(hold);
+    return put_line(batch, HOLD_LIST_TEAM, hold->holder, &hold->token, kept) &&
+           put_line(batch, HOLD_LIST_TEAM_LIVE, hold->holder, &hold->token, live) &&
+           put_line(batch, HOLD_LIST_AGENCY, hold->agency, &hold->token, kept) &&
+           put_line(batch, HOLD_LIST_AGENCY_LIVE, hold->agency, &hold->token, live);
+}
+
+bool batch_store_hold(struct batch *batch, const struct stored_hold *hold)
+{
+    struct octets value;
+    if (trouble(batch, home_hold_encode(&hold->hold, &hold->row, batch->arena, &value)))
+        return false;
+    struct table_key key = key_of_hold(batch->home->options.region, &hold->hold.token);
+    return batch_put(batch, STORE_HOLDS, &key, &value) && put_lines(batch, &hold->hold, true);
+}
+
+/* The key of its row in the log, in the arena. */
+static bool hold_log_key(struct batch *batch, const struct hold *hold, struct octets *out)
+{
+    uint8_t *key = arena_alloc(batch->arena, HOLD_KEY_BYTES);
+    if (key == NULL)
+        return trouble(batch, ERR_LIMIT) == ERR_NONE;
+    hold_key(&hold->token, key);
+    *out = (struct octets){key, HOLD_KEY_BYTES};
+    return true;
+}
+
+bool batch_put_hold(struct batch *batch, struct stored_hold *hold)
+{
+    bool made = hold->hold.token.sequence == 0;
+    struct octets key, row;
+    if (made)
+        hold->hold.token = (struct hold_token){batch->position.epoch, batch->position.sequence + 1};
+    if (!made && hold->row.size == 0) /* gone from what is shared: it has long ended */
+        return batch_store_hold(batch, hold);
+    return !trouble(batch, hold_row_encode(&hold->hold, batch->arena, &row)) &&
+           hold_log_key(batch, &hold->hold, &key) && log_if_changed(batch, LOG_TABLE_HOLD, &key, &hold->row, &row) &&
+           batch_store_hold(batch, hold);
+}
+
+bool batch_drop_hold_row(struct batch *batch, struct stored_hold *hold)
+{
+    static const struct octets none;
+    struct octets key;
+    return hold_log_key(batch, &hold->hold, &key) && log_if_changed(batch, LOG_TABLE_HOLD, &key, &hold->row, &none) &&
+           batch_store_hold(batch, hold);
+}
+
+bool batch_forget_hold(struct batch *batch, const struct stored_hold *hold)
+{
+    struct table_key key = key_of_hold(batch->home->options.region, &hold->hold.token);
+    return batch_del(batch, STORE_HOLDS, &key) && put_lines(batch, &hold->hold, false);
+}
+
+bool batch_remove_hold(struct batch *batch, struct stored_hold *hold)
+{
+    return batch_drop_hold_row(batch, hold) && batch_forget_hold(batch, hold);
+}

@@ -160,7 +160,8 @@ enum err batch_get_carer(struct batch *batch, uint64_t national_reference, struc
                          struct problem *problem);
 /* Stores the carer and logs what changed of its row (looked at only when row_too) and of its offer. */
 bool batch_put_carer(struct batch *batch, struct stored_carer *carer, bool row_too);
-/* A hold with its row as last logged (empty: a new one); the row is a view in the batch's arena. */
+/* A hold with its row as last logged (empty: a new one, or gone from what is shared); the row is a view in the batch's
+ * arena. */
 struct stored_hold {
     struct hold hold;
     struct octets row;
@@ -168,8 +169,17 @@ struct stored_hold {
 enum err batch_get_hold(struct batch *batch, const struct hold_token *token, struct stored_hold *out,
                         struct problem *problem);
 /* Logs the row when it changed, and stores the hold with its lines in HOLD_LISTS (while it is live also in those of the
- * live; its holder's only once it is known). A new hold's token is the position of the next entry. */
+ * live; its holder's only once it is known). A new hold's token (0, 0 till then) is the position of the next entry. Where
+ * the carer's offer changes with it, it goes first: so a replay knows the hold when the offer comes. */
 bool batch_put_hold(struct batch *batch, struct stored_hold *hold);
+/* Stores it, with its lines, without logging anything. */
+bool batch_store_hold(struct batch *batch, const struct stored_hold *hold);
+/* Its row leaves what is shared (HOLD_SHARED_MS); the hold stays. */
+bool batch_drop_hold_row(struct batch *batch, struct stored_hold *hold);
+/* The hold and its lines go; its row, if it still has one, is not logged. */
+bool batch_forget_hold(struct batch *batch, const struct stored_hold *hold);
+/* All of it goes, the row too. */
+bool batch_remove_hold(struct batch *batch, struct stored_hold *hold);
 /* Sets what follows from observed_at, the terms and the moment: confirmed_at, valid_until, LAPSED or not. */
 void vacancy_settle(const struct carer *carer, struct vacancy *vacancy, int64_t now_ms);
 void vacancy_clear(struct batch *batch, struct home_carer *home, int64_t observed_at_ms);
