@@ -4,6 +4,7 @@
 #include "daemon/federation/forward.h"
 
 #include "proto/wire/h2.h"
+#include "proto/wire/message.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,17 @@ void forward_destroy(struct forward *forward)
     free((void *)forward->response.data);
     free((void *)forward->details.data);
     free(forward);
+}
+
+enum err forward_response(const struct forward *forward, struct arena *arena, const Vacancy__V1__ForwardResponse **out,
+                          struct problem *problem)
+{
+    ProtobufCMessage *message;
+    enum err err = message_unpack(&vacancy__v1__forward_response__descriptor, forward->response.data,
+                                  forward->response.size, arena, &message, problem);
+    if (err == ERR_NONE)
+        *out = (const Vacancy__V1__ForwardResponse *)message;
+    return err;
 }
 
 enum forward_end forward_end_of(const struct h2_outcome *outcome, bool replied)

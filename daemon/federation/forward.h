@@ -16,6 +16,7 @@
 #include "daemon/base/error.h"
 #include "daemon/base/mailbox.h"
 #include "daemon/record/carer.h"
+#include "vacancy/v1/federation_service.pb-c.h"
 
 #define FORWARDS_MAX            1024 /* under way in all; then ERR_LIMIT */
 #define FORWARDS_EACH_MAX       256  /* to one hub */
@@ -58,6 +59,10 @@ void forward_settle(struct forward *forward, enum forward_end end, const struct 
 /* The end of a call that was started; replied: `response` is there. */
 struct h2_outcome; /* proto/wire/h2.h */
 enum forward_end forward_end_of(const struct h2_outcome *outcome, bool replied);
+
+/* The answer, in the arena. ERR_INVALID, ERR_LIMIT: it can't be read. */
+enum err forward_response(const struct forward *forward, struct arena *arena, const Vacancy__V1__ForwardResponse **out,
+                          struct problem *problem) __attribute__((warn_unused_result));
 
 /* Takes it on ERR_NONE; ERR_LIMIT: FORWARDS_MAX are under way, ERR_UNAVAILABLE: it is stopping. What is only known
  * later (no such region, no link) comes back as the forward's problem. Any thread. */

@@ -47,6 +47,14 @@ struct rpc_method {
     const struct call_handler *handler;
 };
 
+/* What goes with a problem in google.rpc.Status.details. */
+struct call_details {
+    const struct problem *problem;
+    const ProtobufCMessage *detail; /* beside what is made of the problem; NULL: none */
+    const void *status;             /* google.rpc.Status octets as another hub made them, in place of all that */
+    size_t status_bytes;            /* 0: none */
+};
+
 /* Implemented by rpc over wire, and by the simulator. */
 struct call_ops {
     bool (*send)(struct call *call, const ProtobufCMessage *message);
@@ -58,7 +66,7 @@ struct call_ops {
     const struct tls_peer *(*peer)(struct call *call);
     void (*wake_at)(struct call *call, int64_t boot_ms);
     /* NULL: what is attached is dropped. */
-    void (*attach)(struct call *call, const void *details, size_t bytes);
+    void (*attach)(struct call *call, const struct call_details *details);
 };
 
 struct call {
@@ -81,11 +89,12 @@ static inline void call_finish(struct call *call, const struct problem *problem)
 {
     call->ops->finish(call, problem);
 }
-/* The same with the google.rpc.Status octets to send, in place of those made of the problem. Copied. */
-static inline void call_finish_with(struct call *call, const struct problem *problem, const void *details, size_t bytes)
+/* The same with more than the problem says. Copied. */
+static inline void call_finish_with(struct call *call, const struct problem *problem,
+                                    const struct call_details *details)
 {
     if (call->ops->attach != NULL)
-        call->ops->attach(call, details, bytes);
+        call->ops->attach(call, details);
     call->ops->finish(call, problem);
 }
 /* A place for one reply through the worker's mailbox. ERR_LIMIT: too much is under way; refuse or stop reading. */

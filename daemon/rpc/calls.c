@@ -375,11 +375,11 @@ static const struct tls_peer *op_peer(struct call *call)
     return ((struct live_call *)call)->peer;
 }
 
-static void op_attach(struct call *call, const void *details, size_t bytes)
+static void op_attach(struct call *call, const struct call_details *details)
 {
     struct live_call *live = (struct live_call *)call;
     if (live->stream != NULL)
-        live->calls->options.stream_ops->attach(live->stream, details, bytes);
+        live->calls->options.stream_ops->attach(live->stream, details);
 }
 
 static const struct call_ops ops = {

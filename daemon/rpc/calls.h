@@ -21,7 +21,7 @@ struct stream_ops {
     /* The last that the stream hears: afterwards it must not speak of the call again. */
     void (*finish)(void *stream, const struct problem *problem);
     void (*set_reading)(void *stream, bool on);
-    void (*attach)(void *stream, const void *details, size_t bytes); /* before finish: as call_finish_with */
+    void (*attach)(void *stream, const struct call_details *details); /* before finish: as call_finish_with */
 };
 
 struct calls_options {

@@ -73,9 +73,13 @@ static void stream_set_reading(void *stream, bool on)
     h2_stream_set_reading(stream, on);
 }
 
-static void stream_attach(void *stream, const void *details, size_t bytes)
+static void stream_attach(void *stream, const struct call_details *details)
 {
-    h2_stream_set_details(stream, details, bytes);
+    uint8_t octets[STATUS_DETAILS_BYTES];
+    if (details->status_bytes > 0)
+        h2_stream_set_details(stream, details->status, details->status_bytes);
+    else
+        h2_stream_set_details(stream, octets, status_details_encode(details->problem, details->detail, octets));
 }
 
 static const struct stream_ops stream_ops = {

@@ -4,6 +4,7 @@
 #include "tests/lib/fake_call.h"
 
 #include "daemon/base/log.h"
+#include "proto/wire/status.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -101,12 +102,19 @@ static void op_wake_at(struct call *call, int64_t boot_ms)
     ((struct fake_call *)call)->wake_boot_ms = boot_ms;
 }
 
-static void op_attach(struct call *call, const void *details, size_t bytes)
+static void op_attach(struct call *call, const struct call_details *details)
 {
     struct fake_call *fake = (struct fake_call *)call;
+    uint8_t octets[STATUS_DETAILS_BYTES];
+    const void *from = details->status;
+    size_t bytes = details->status_bytes;
+    if (bytes == 0) {
+        bytes = status_details_encode(details->problem, details->detail, octets);
+        from = octets;
+    }
     free(fake->details);
-    fake->details = need(malloc(bytes + 1));
-    memcpy(fake->details, details, bytes);
+    fake->details = need(malloc(bytes));
+    memcpy(fake->details, from, bytes);
     fake->details_bytes = bytes;
 }
 

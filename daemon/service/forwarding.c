@@ -1,0 +1,163 @@
+/*
+ * forwarding.c - see forwarding.h. On the call's worker; no state.
+ */
+#include "daemon/service/forwarding.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* --- there -------------------------------------------------------------------------------------------------------- */
+
+static bool knows_region(const struct service_context *ctx, const char *region)
+{
+    const struct roster *roster = access_roster(ctx->access);
+    bool known = roster != NULL && roster_find(roster, region) != NULL;
+    roster_unref(roster);
+    return known;
+}
+
+static enum err check_way(struct call *call, const char *region, int64_t deadline_ms, struct problem *problem)
+{
+    const struct service_context *ctx = call_context(call);
+    if (ctx->federation.forward.submit == NULL)
+        return problem_set(problem, ERR_PRECONDITION, "",
+                           "the hub of region %s decides this, and this hub is in no federation: ask there", region);
+    if (!knows_region(ctx, region))
+        return problem_set(problem, ERR_PRECONDITION, "", "region %s is not in this hub's roster; nobody was asked",
+                           region);
+    if (deadline_ms <= clock_boot_ms(call->clock))
+        return problem_set(problem, ERR_DEADLINE, "",
+                           "less than %d ms were left, too little to ask the hub of region %s; nobody was asked",
+                           FORWARD_MARGIN_MS, region);
+    return ERR_NONE;
+}
+
+static int64_t deadline_of(const struct call *call)
+{
+    int64_t most_ms = clock_boot_ms(call->clock) + FORWARD_DEADLINE_MS;
+    int64_t callers_ms = call->deadline_boot_ms - FORWARD_MARGIN_MS;
+    return callers_ms < most_ms ? callers_ms : most_ms;
+}
+
+static struct forward *make(struct call *call, const char *region, const Vacancy__V1__ForwardRequest *request)
+{
+    size_t size = protobuf_c_message_get_packed_size(&request->base);
+    uint8_t *octets = arena_alloc(call->arena, size);
+    if (octets == NULL)
+        return NULL;
+    protobuf_c_message_pack(&request->base, octets);
+    return forward_create(region, &(struct octets){octets, size}, deadline_of(call));
+}
+
+enum err forwarding_send(struct call *call, const char *region, const Vacancy__V1__ForwardRequest *request,
+                         struct problem *problem)
+{
+    const struct forward_port *port = &call_context(call)->federation.forward;
+    enum err err = check_way(call, region, deadline_of(call), problem);
+    if (err != ERR_NONE)
+        return err;
+    struct forward *forward = make(call, region, request);
+    if (forward == NULL)
+        return problem_set(problem, ERR_LIMIT, "", "this hub is short of memory; nobody was asked: try again");
+    err = call_reserve_reply(call, &forward->reply);
+    if (err == ERR_NONE && (err = port->submit(port->ctx, forward)) == ERR_NONE)
+        return ERR_NONE;
+    if (forward->reply.mailbox != NULL)
+        call_unreserve_reply(call);
+    forward_destroy(forward);
+    return problem_set(problem, err, "", "%s; nobody was asked: try again",
+                       err == ERR_LIMIT ? "too many calls to other hubs are under way" : "this hub is stopping");
+}
+
+/* --- and back ----------------------------------------------------------------------------------------------------- */
+
+const ProtobufCMessage *forwarding_response(struct call *call, struct forward *forward,
+                                            Vacancy__V1__ForwardResponse__ResponseCase item)
+{
+    const Vacancy__V1__ForwardResponse *response;
+    struct problem why;
+    if (forward->problem.code != ERR_NONE)
+        return NULL;
+    if (forward_response(forward, call->arena, &response, &why) == ERR_NONE) {
+        /* All members of the union are pointers to messages. */
+        if (response->response_case == item && response->hold != NULL)
+            return &response->hold->base;
+        problem_set(&why, ERR_INVALID, "", "its answer is to another question");
+    }
+    forward_settle(forward, FORWARD_LOST, &why);
+    return NULL;
+}
+
+/* "2026-11-22 14:31 UTC" */
+static void format_time(int64_t wall_ms, char out[32])
+{
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm tm;
+    if (gmtime_r(&seconds, &tm) == NULL || strftime(out, 32, "%Y-%m-%d %H:%M UTC", &tm) == 0)
+        out[0] = '\0';
+}
+
+static void set_text(struct problem *problem, const struct forward *forward, const Vacancy__V1__AgencyContact *contact)
+{
+    char since[32];
+    static const char how[] = "send the same call with the same request id again, or ask GetHold for that request id";
+    if (forward->outcome_unknown && forward->by_home) {
+        problem_set(problem, problem->code, problem->field,
+                    "%.90s: the hub of region %s may have done it all the same: %s", forward->problem.text,
+                    forward->region, how);
+    } else if (forward->outcome_unknown) {
+        problem_set(problem, problem->code, "", "the hub of region %s may have done this, its answer did not come: %s",
+                    forward->region, how);
+    } else if (forward->unreachable_since_ms != 0) {
+        format_time(forward->unreachable_since_ms, since);
+        problem_set(problem, problem->code, "",
+                    "the hub of region %s can't be reached since %s and has not heard of this. %s%.40s%s%.40s%s",
+                    forward->region, since, contact != NULL ? "Telephone " : "Try again later",
+                    contact != NULL ? contact->name : "", contact != NULL ? ", " : "",
+                    contact != NULL ? contact->phone : "", contact != NULL ? ", or try again later" : "");
+    }
+}
+
+static void fail_with_detail(struct call *call, const struct forward *forward,
+                             const Vacancy__V1__AgencyContact *contact)
+{
+    Vacancy__V1__ForwardFailure failure = VACANCY__V1__FORWARD_FAILURE__INIT;
+    struct problem problem = forward->problem;
+    set_text(&problem, forward, contact);
+    failure.outcome_unknown = forward->outcome_unknown;
+    failure.region = (char *)forward->region;
+    failure.unreachable_since_ms = forward->unreachable_since_ms;
+    failure.agency = (Vacancy__V1__AgencyContact *)contact;
+    call_finish_with(call, &problem, &(struct call_details){.problem = &problem, .detail = &failure.base});
+}
+
+void forwarding_fail(struct call *call, const struct forward *forward, const Vacancy__V1__AgencyContact *contact)
+{
+    if (!forward->by_home || forward->outcome_unknown)
+        fail_with_detail(call, forward, contact);
+    else if (forward->details.size > 0)
+        call_finish_with(call, &forward->problem,
+                         &(struct call_details){.problem = &forward->problem,
+                                                .status = forward->details.data,
+                                                .status_bytes = forward->details.size});
+    else
+        call_finish(call, &forward->problem);
+}
+
+void forwarding_finish(struct call *call, const struct mail *mail, Vacancy__V1__ForwardResponse__ResponseCase item,
+                       const Vacancy__V1__AgencyContact *contact)
+{
+    struct forward *forward = mail->payload;
+    const ProtobufCMessage *response = forwarding_response(call, forward, item);
+    if (response != NULL)
+        call_answer(call, response);
+    else
+        forwarding_fail(call, forward, contact);
+    forward_destroy(forward);
+}
+
+void forwarding_orphaned(const struct mail *mail)
+{
+    forward_destroy(mail->payload);
+}
