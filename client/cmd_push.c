@@ -1,18 +1,13 @@
 /*
  * cmd_push.c - vacancy push: a CSV of carers and vacancies through Submit, pipelined.
  *
- * Owns: reading ahead of the answers, by at most WINDOW updates, and which line each answer belongs to:
- *
- *     answered .. sent   slot n is slots[n % WINDOW]; the hub answers in the order in which it was asked
- *
- * Not here: the CSV's columns (push_sheet.c). The client's one thread.
- * Invariant: an update is counted as done only when the hub has said that it is.
+ * Owns: which updates the rows of the file become, row by row as they are read. Not here: the CSV's columns
+ * (push_sheet.c), the stream and its answers (submit_stream.c). The client's one thread.
  */
 #include "client/command.h"
 #include "client/push_sheet.h"
 #include "client/reference_set.h"
-#include "client/report.h"
-#include "proto/wire/status.h"
+#include "client/submit_stream.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -20,25 +15,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define WINDOW          512u
-#define TURN_EVERY      64u
 #define ROW_ARENA_BYTES (1u << 20)
-
-struct slot {
-    uint64_t line;
-    bool carer;    /* a PutCarer, whose failure explains that of the vacancy after it */
-    bool withdraw; /* of a row that says NONE: that there is no vacancy is fine */
-};
 
 struct push {
     struct cli *cli;
-    struct link_call *call;
+    struct submit_stream stream;
     struct csv_file *file;
     struct sheet_map map;
     struct report report;
-    uint64_t answered, sent;
-    struct slot slots[WINDOW];
-    uint64_t failed_carer_line;
     uint64_t line; /* being read */
     uint64_t file_bytes;
     bool listed;                     /* `live` has been asked for */
@@ -46,69 +30,11 @@ struct push {
     struct problem problem;          /* of the listing */
 };
 
-/* --- answers ---------------------------------------------------------------------------------------------------- */
-
-static void count_outcome(struct report *report, const Vacancy__V1__Receipt *receipt)
-{
-    switch (receipt ? receipt->outcome : VACANCY__V1__RECEIPT__OUTCOME__OUTCOME_UNSPECIFIED) {
-    case VACANCY__V1__RECEIPT__OUTCOME__OUTCOME_CREATED:
-        report->created++;
-        break;
-    case VACANCY__V1__RECEIPT__OUTCOME__OUTCOME_UPDATED:
-        report->updated++;
-        break;
-    case VACANCY__V1__RECEIPT__OUTCOME__OUTCOME_CONFIRMED:
-        report->confirmed++;
-        break;
-    case VACANCY__V1__RECEIPT__OUTCOME__OUTCOME_ENDED:
-        report->ended++;
-        break;
-    default:
-        report->unchanged++;
-    }
-}
-
-static void hear(void *context, const ProtobufCMessage *message)
-{
-    struct push *push = context;
-    const Vacancy__V1__SubmitResponse *response = (const Vacancy__V1__SubmitResponse *)message;
-    if (push->answered == push->sent || response->tag != push->answered)
-        return; /* not an answer to anything; the count at the end will not add up and say so */
-    const struct slot *slot = &push->slots[push->answered++ % WINDOW];
-    if (response->code == GRPC_OK) {
-        count_outcome(&push->report, response->receipt);
-        receipts_take(&push->report.receipts, response->receipt);
-        return;
-    }
-    if (slot->withdraw && (response->code == GRPC_NOT_FOUND || response->code == GRPC_FAILED_PRECONDITION))
-        return;
-    if (!slot->carer && push->failed_carer_line == slot->line)
-        return;
-    if (slot->carer)
-        push->failed_carer_line = slot->line;
-    const struct sheet_column *column = sheet_column_of_field(&push_sheet, response->field);
-    report_rejected(&push->report, slot->line, column ? column->name : NULL,
-                    response->message[0] ? response->message : grpc_code_name(response->code));
-}
-
 /* --- updates ---------------------------------------------------------------------------------------------------- */
 
 static bool stopped(const struct push *push)
 {
-    return link_is_over(push->call, NULL) || push->problem.code != ERR_NONE;
-}
-
-static void send_update(struct push *push, Vacancy__V1__SubmitRequest *request, const struct slot *slot)
-{
-    while (!stopped(push) && (push->sent - push->answered >= WINDOW || !link_writable(push->call)))
-        link_turn(push->cli->link, LINK_CALL_MS);
-    if (stopped(push))
-        return;
-    request->tag = push->sent;
-    push->slots[push->sent++ % WINDOW] = *slot;
-    link_send(push->call, &request->base);
-    if (push->sent % TURN_EVERY == 0)
-        link_turn(push->cli->link, 0);
+    return submit_is_over(&push->stream) || push->problem.code != ERR_NONE;
 }
 
 static bool note_live(void *context, const ProtobufCMessage *message)
@@ -125,8 +51,7 @@ static bool has_vacancy(struct push *push, const char *reference)
     if (!push->listed) {
         Vacancy__V1__ListVacanciesRequest request = VACANCY__V1__LIST_VACANCIES_REQUEST__INIT;
         push->listed = true;
-        while (!stopped(push) && push->answered < push->sent)
-            link_turn(push->cli->link, LINK_CALL_MS); /* the list must know what this file offered so far */
+        submit_settle(&push->stream); /* the list must know what this file offered so far */
         if (link_stream(push->cli->link, "/vacancy.v1.AgencyService/ListVacancies", &request.base,
                         &vacancy__v1__list_vacancies_response__descriptor, note_live, &push->live,
                         &push->problem) != ERR_NONE)
@@ -146,13 +71,13 @@ static void set_wait(struct push_row *row, Vacancy__V1__Durability wait_for)
 static void send_row(struct push *push, struct push_row *row)
 {
     Vacancy__V1__SubmitRequest request = VACANCY__V1__SUBMIT_REQUEST__INIT;
-    struct slot slot = {.line = push->line};
+    struct submit_slot slot = {.line = push->line};
     set_wait(row, push->report.receipts.wait_for);
     if (row->with_end) {
         request.update_case = VACANCY__V1__SUBMIT_REQUEST__UPDATE_END_CARER;
         request.end_carer = row->end_carer;
         row->end_carer->request_id = cli_request_id();
-        send_update(push, &request, &slot);
+        submit_send(&push->stream, &request, &slot);
         return;
     }
     if (row->with_carer) {
@@ -160,14 +85,14 @@ static void send_row(struct push *push, struct push_row *row)
         request.put_carer = row->put_carer;
         row->put_carer->request_id = cli_request_id();
         slot.carer = true;
-        send_update(push, &request, &slot);
+        submit_send(&push->stream, &request, &slot);
         slot.carer = false;
     }
     if (row->vacancy == ROW_VACANCY_OFFERED) {
         request.update_case = VACANCY__V1__SUBMIT_REQUEST__UPDATE_PUT_VACANCY;
         request.put_vacancy = row->put_vacancy;
         row->put_vacancy->request_id = cli_request_id();
-        send_update(push, &request, &slot);
+        submit_send(&push->stream, &request, &slot);
         if (push->listed)
             reference_set_add(&push->live, row->reference, 1);
     } else if (row->vacancy == ROW_VACANCY_NONE && has_vacancy(push, row->reference)) {
@@ -175,7 +100,7 @@ static void send_row(struct push *push, struct push_row *row)
         request.withdraw_vacancy = row->withdraw_vacancy;
         row->withdraw_vacancy->request_id = cli_request_id();
         slot.withdraw = true;
-        send_update(push, &request, &slot);
+        submit_send(&push->stream, &request, &slot);
     }
 }
 
@@ -184,8 +109,7 @@ static void send_row(struct push *push, struct push_row *row)
 static void complain(void *context, const char *column, const char *text)
 {
     struct push *push = context;
-    while (!stopped(push) && push->answered < push->sent)
-        link_turn(push->cli->link, LINK_CALL_MS); /* so that rejected lines come in the file's order */
+    submit_settle(&push->stream); /* so that rejected lines come in the file's order */
     report_rejected(&push->report, push->line, column, text);
 }
 
@@ -230,7 +154,7 @@ static enum exit_code send_file(struct push *push)
         if (push_row_read(&push->map, &row, cli_now_ms(), &arena, &read, complain, push) && is_first_row(push, &read))
             send_row(push, &read);
         double share = push->file_bytes ? (double)csv_file_position(push->file) / (double)push->file_bytes : -1;
-        progress_show(&push->report.progress, share, push->answered);
+        progress_show(&push->report.progress, share, push->stream.answered);
     }
     arena_finish(&arena);
     if (err == ERR_NOT_FOUND && !headed) {
@@ -247,24 +171,19 @@ static enum exit_code send_file(struct push *push)
 /* All answers. What the push ends with; said if it is bad. */
 static enum exit_code settle(struct push *push, enum exit_code code)
 {
-    struct problem problem = {0};
-    link_end(push->call);
-    while (!link_is_over(push->call, &problem) && push->problem.code == ERR_NONE) {
-        link_turn(push->cli->link, LINK_CALL_MS);
-        progress_show(&push->report.progress, -1, push->answered);
-    }
-    if (push->problem.code != ERR_NONE)
-        problem = push->problem;
-    if (problem.code == ERR_NONE && push->answered < push->sent)
-        problem_set(&problem, ERR_UNAVAILABLE, "", "the hub stopped answering before the end");
+    struct problem problem = push->problem;
+    if (problem.code == ERR_NONE)
+        submit_end(&push->stream, 0, &problem);
+    else
+        submit_abandon(&push->stream);
     report_end(&push->report);
     if (problem.code != ERR_NONE) {
         enum exit_code failed = cli_failed(push->cli, &problem);
-        if (push->answered < push->sent)
+        if (push->stream.answered < push->stream.sent)
             cli_say(push->cli,
                     "what became of the rows from line %" PRIu64 " on is not known; push the file again, "
                     "that is safe",
-                    push->slots[push->answered % WINDOW].line);
+                    push->stream.slots[push->stream.answered % SUBMIT_WINDOW].line);
         return code == EXIT_DONE ? failed : code;
     }
     if (code == EXIT_DONE && push->report.rejected > 0)
@@ -284,15 +203,10 @@ static enum exit_code push_from(struct cli *cli, int fd, const char *name)
     if (code != EXIT_DONE)
         return code;
     struct csv_options options = {.fd = fd, .before_read = wait_for_input, .context = &push};
-    struct link_want want = {.path = "/vacancy.v1.AgencyService/Submit",
-                             .reply = &vacancy__v1__submit_response__descriptor,
-                             .message = hear,
-                             .context = &push};
     push.file = csv_file_open(&options);
-    push.call = link_start(cli->link, &want);
     report_begin(&push.report, cli, name, "pushing");
+    submit_begin(&push.stream, cli, &push.report);
     code = settle(&push, send_file(&push));
-    link_free(push.call);
     csv_file_close(push.file);
     reference_set_free(&push.live);
     reference_set_free(&push.seen);

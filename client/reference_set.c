@@ -45,6 +45,12 @@ uint64_t reference_set_add(struct reference_set *set, const char *text, uint64_t
     return 0;
 }
 
+uint64_t reference_set_line(const struct reference_set *set, const char *text)
+{
+    const struct reference_slot *slot = set->room ? &set->slots[slot_of(set->slots, set->room, text)] : NULL;
+    return slot != NULL && slot->text != NULL ? slot->line : 0;
+}
+
 bool reference_set_has(const struct reference_set *set, const char *text)
 {
     return set->room > 0 && set->slots[slot_of(set->slots, set->room, text)].text != NULL;

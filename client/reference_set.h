@@ -19,6 +19,8 @@ struct reference_set {
 
 /* Adds it. Returns the line (above 0) with which it was added before; then nothing changes. 0: it is new. */
 uint64_t reference_set_add(struct reference_set *set, const char *text, uint64_t line);
+/* The line with which it was added; 0: it is not in the set. */
+uint64_t reference_set_line(const struct reference_set *set, const char *text);
 bool reference_set_has(const struct reference_set *set, const char *text);
 void reference_set_free(struct reference_set *set);
 

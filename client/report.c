@@ -24,7 +24,7 @@ void report_rejected(struct report *report, uint64_t line, const char *column, c
 {
     if (report->json) {
         json_t *entry = json_object();
-        json_object_set_new(entry, "line", json_integer((json_int_t)line));
+        json_object_set_new(entry, "line", line ? json_integer((json_int_t)line) : json_null());
         json_object_set_new(entry, "column", column ? json_string(column) : json_null());
         json_object_set_new(entry, "reason", json_of_text(text));
         fputs(report->rejected ? ",\n  " : "\n  ", report->cli->out);
@@ -32,14 +32,29 @@ void report_rejected(struct report *report, uint64_t line, const char *column, c
     } else {
         char *name = clean_text(report->file, 0), *clean = clean_text(text, 0);
         progress_end(&report->progress);
-        fprintf(report->cli->err, "%s:%" PRIu64 ": %s%s%s\n", name, line, column ? column : "", column ? ": " : "",
-                clean);
+        fprintf(report->cli->err, "%s:", name);
+        if (line > 0)
+            fprintf(report->cli->err, "%" PRIu64 ":", line);
+        fprintf(report->cli->err, " %s%s%s\n", column ? column : "", column ? ": " : "", clean);
         free(name);
         free(clean);
     }
+    rejected_lines_add(&report->kept, line, column);
     report->rejected++;
-    report->rejected_lines += report->rejected_line != line;
+    report->rejected_lines += line == 0 || report->rejected_line != line;
     report->rejected_line = line;
+}
+
+static void print_more(const struct report *report)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(report->more, name, value)
+    {
+        fprintf(report->cli->out, ",\n \"%s\": ", name);
+        json_print_inline(report->cli->out, json_incref(value));
+    }
+    json_decref(report->more);
 }
 
 static void print_json_sum(const struct report *report, double seconds)
@@ -55,6 +70,7 @@ static void print_json_sum(const struct report *report, double seconds)
     if (!report->done)
         fprintf(out, ", \"local\": %" PRIu64 ", \"replicated\": %" PRIu64 ", \"lost_in_restore\": %" PRIu32,
                 report->receipts.local, report->receipts.replicated, report->receipts.lost_in_restore);
+    print_more(report);
     fprintf(out, ", \"rejected_lines\": %" PRIu64 ", \"seconds\": %.3f}\n", report->rejected_lines, seconds);
 }
 
@@ -72,12 +88,23 @@ static void print_sum(const struct report *report, double seconds)
             report->rejected_lines == 1 ? "line" : "lines", seconds);
 }
 
-void report_end(struct report *report)
+static void end(struct report *report, bool idle)
 {
     double seconds = (double)(clock_boot_ms(clock_system()) - report->began_ms) / 1000;
     progress_end(&report->progress);
     if (report->json)
         print_json_sum(report, seconds);
-    else
+    else if (!idle)
         print_sum(report, seconds);
+    rejected_lines_save(&report->kept, report->cli, report->file);
+}
+
+void report_end(struct report *report)
+{
+    end(report, false);
+}
+
+void report_end_idle(struct report *report)
+{
+    end(report, true);
 }

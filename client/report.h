@@ -8,6 +8,7 @@
 #define VACANCY_CLIENT_REPORT_H
 
 #include "client/receipt.h"
+#include "client/rejected_lines.h"
 
 struct report {
     struct cli *cli;
@@ -20,13 +21,17 @@ struct report {
     uint64_t rejected;                                      /* complaints */
     uint64_t rejected_line;                                 /* the last one, to count lines once */
     uint64_t rejected_lines;
+    json_t *more; /* with --json its members are members of the sum; the report's own once set. NULL: none */
+    struct rejected_lines kept;
     struct progress progress;
 };
 
 void report_begin(struct report *report, struct cli *cli, const char *file, const char *what);
-/* column NULL: the whole line. */
+/* column NULL: the whole line. line 0: of no line; `column` is then what it is about. */
 void report_rejected(struct report *report, uint64_t line, const char *column, const char *text);
-/* The sum; once, also after a failure. */
+/* The sum; once, also after a failure. Which lines were rejected is kept for the worklist. */
 void report_end(struct report *report);
+/* Ends where nothing was done: no sum for people. */
+void report_end_idle(struct report *report);
 
 #endif

@@ -36,7 +36,7 @@ class MadeUpHub:
         def answer(asked, context):
             said = self.answers[method]
             if streams_in:
-                return said(asked)
+                return self.until_it_breaks(said(asked), context)
             self.heard.append((method, asked))
             said = said(asked) if callable(said) else said
             if isinstance(said, Exception):
@@ -46,6 +46,14 @@ class MadeUpHub:
         kind = ("stream_" if streams_in else "unary_") + ("stream" if streams_out else "unary")
         make = getattr(grpc, f"{kind}_rpc_method_handler")
         return path.rpartition("/")[2], make(answer, request.FromString, response.SerializeToString)
+
+    @staticmethod
+    def until_it_breaks(answers, context):
+        """An Exception(status code, text) out of the function ends the stream with that status."""
+        try:
+            yield from answers
+        except Exception as broken:  # pylint: disable=broad-except
+            context.abort(*broken.args)
 
     def clear(self):
         self.heard.clear()

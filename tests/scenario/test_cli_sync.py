@@ -1,0 +1,236 @@
+"""vacancy sync: the file is the agency's whole truth. The difference, its limits, and that a break at any record leaves
+nothing that the next run does not mend. Issue 5, item 4 and "Bad input"."""
+import itertools
+import json
+import os
+import re
+import stat
+import time
+
+import grpc
+import pytest
+
+import homes
+import hub as library
+import made_up
+
+pytestmark = pytest.mark.check
+
+LEEDS, KIRKLEES = "agency leeds", "agency good-homes"
+HEADER = ("agency_reference,approved_on,max_children,age_from,age_to,care_types,places,bedrooms,postcode,"
+          "languages,vacancy,beds\n")
+
+
+def row(number, beds=1, vacancy="VACANT", postcode="LS6 1", languages="pl:FLUENT", places=3):
+    return (f"L-{number},2020-05-04,3,0,17,SHORT_TERM;LONG_TERM,{places},3,{postcode},{languages},{vacancy},"
+            f"{beds if vacancy == 'VACANT' else ''}\n")
+
+
+class File:
+    """A file with a time of its own: each write is a minute newer, beginning an hour ago."""
+
+    def __init__(self, folder, name="carers.csv"):
+        self.path, self.at = folder / name, int(time.time()) - 3600
+
+    def write(self, *rows, header=HEADER, newer=True):
+        self.path.write_text(header + "".join(rows), encoding="utf-8")
+        self.at += 60 if newer else 0
+        os.utime(self.path, (self.at, self.at))
+        return str(self.path)
+
+
+@pytest.fixture
+def agencies(hub):
+    homes.register_agencies(hub)
+    return hub
+
+
+@pytest.fixture
+def file(tmp_path):
+    return File(tmp_path)
+
+
+def sync(hub, path, *arguments, code=0, who=LEEDS):
+    done = hub.run_vacancy(who, "sync", path, *arguments)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def state(hub, who=LEEDS):
+    """All that the hub has, but for what is random."""
+    def known(carer):
+        vacancy = carer.get("vacancy")
+        return (carer["carer"], carer["status"], vacancy and {**vacancy, "vacancy_id": ""})
+
+    listed = json.loads(hub.run_vacancy(who, "list", "carers", "--ended", "--json").stdout)
+    return [known(each) for each in listed]
+
+
+def test_the_difference_is_shown_applied_once_and_then_nothing(agencies, file):
+    first = sync(agencies, file.write(*(row(n) for n in range(20))))
+    assert re.search(r"^20 added, 0 changed, 0 ended, 0 unchanged \(0 of them confirmed anew\), as of ", first.stdout, re.M)
+    assert re.search(r"^added +L-0 +2  registered, vacancy offered$", first.stdout, re.M)
+    assert re.search(r"^added +and 10 more$", first.stdout, re.M)
+    assert re.search(r"^40 created, 0 updated, .*\n", first.stdout, re.M)
+    assert re.search(r"^receipt: E12000003, epoch 1, sequence \d+$", first.stdout, re.M)
+    before = state(agencies)
+    for _ in range(2):
+        again = sync(agencies, str(file.path))
+        assert re.search(r"^0 added, 0 changed, 0 ended, 20 unchanged \(0 of them", again.stdout, re.M)
+        assert again.stdout.endswith("\nnothing to do\n")
+    assert state(agencies) == before
+    # Written otherwise, the same: case, spaces, order of codes.
+    same = row(0).replace("SHORT_TERM;LONG_TERM", "long-term;SHORT_TERM").replace("LS6 1", "ls61").replace("pl:", "PL:")
+    path = file.write(same, row(1, beds=2), *(row(n) for n in range(2, 20)))
+    changed = json.loads(sync(agencies, path, "--json").stdout)
+    assert [(each["agency_reference"], each["line"], each["what"]) for each in changed["difference"]["changed"]] == \
+        [("L-1", 3, "beds")]
+    assert (changed["difference"]["unchanged"], changed["difference"]["confirmed"]) == (19, 19)
+    assert (changed["updated"], changed["confirmed"], changed["created"], changed["rejected"]) == (1, 19, 0, [])
+    assert changed["receipt"]["region"] == "E12000003"
+    confirmed = {each[0]["agency_reference"]: each[2]["vacancy"]["observed_at_ms"] for each in state(agencies)}
+    assert set(confirmed.values()) == {file.at * 1000}
+    assert sync(agencies, path).stdout.endswith("nothing to do\n")
+
+
+def test_what_is_not_in_the_file_is_withdrawn_and_its_carer_named(agencies, file):
+    sync(agencies, file.write(*(row(n) for n in range(12))))
+    done = sync(agencies, file.write(*(row(n) for n in range(11))))
+    assert re.search(r"^ended +L-11 +vacancy withdrawn: not in the file$", done.stdout, re.M)
+    assert "1 carer is not in the file and stays registered, without a vacancy: L-11; " in done.stdout
+    assert "1 ended; 0 lines rejected" in done.stdout
+    listed = json.loads(agencies.run_vacancy(LEEDS, "list", "vacancies", "--json").stdout)
+    assert len(listed) == 11
+    # NONE withdraws, too; an approval that ends, ends with the row.
+    ended = file.write(row(0, vacancy="NONE").rstrip("\n") + ",,\n",
+                       row(1).rstrip("\n") + ",2026-01-31,aw1\n", *(row(n).rstrip("\n") + ",,\n" for n in range(2, 11)),
+                       header=HEADER.rstrip("\n") + ",ended_on,end_reason\n")
+    assert "2 of 11 vacancies and 1 of 12 approvals, more than 10 %" in sync(agencies, ended, code=2).stderr
+    done = sync(agencies, ended, "--end-at-most", "20%")
+    assert re.search(r"^ended +L-0 +2  vacancy withdrawn$", done.stdout, re.M)
+    assert re.search(r"^ended +L-1 +3  approval ends$", done.stdout, re.M)
+    assert sync(agencies, ended).stdout.endswith("nothing to do\n")
+
+
+def test_more_than_its_share_ends_only_when_told_to(agencies, file):
+    sync(agencies, file.write(*(row(n) for n in range(10))))
+    before = state(agencies)
+    for text in ((row(0),), ()):
+        path = file.write(*text)
+        done = sync(agencies, path, code=2)
+        assert "Nothing was done." in done.stderr and "--yes" in done.stderr, done.stderr
+        assert state(agencies) == before
+    assert "has no rows: that would end everything" in done.stderr
+    assert sync(agencies, path, "--end-at-most", "100%", code=2) and state(agencies) == before
+    assert sync(agencies, path, "--dry-run").stdout.count("withdrawn") == 10 and state(agencies) == before
+    assert "10 ended" in sync(agencies, path, "--yes").stdout
+    assert agencies.run_vacancy(LEEDS, "list", "vacancies", "--json").stdout == "[]\n"
+
+
+@pytest.mark.parametrize("text, words", [
+    ("", "the file is empty"), (HEADER.replace(",vacancy,beds", ""), "vacancy: the header lacks this column"),
+    (HEADER + row(0) + "L-1,2020-05-04\n", ":3: 2 cells, but the header names 12; the file is not whole"),
+    (HEADER + row(0) + 'L-1,"2020', "inside quotes"),
+    (HEADER + row(0) + row(1).replace("L-1,", ","), ":3: no agency_reference"),
+    (HEADER + row(0) + row(1).rstrip("\n"), "The last line of"),
+    ("name,postcode\nSmith,LS6\n", "names no column"),
+], ids=["empty", "no-vacancy", "short-row", "open-quote", "nobodys-row", "no-line-end", "header"])
+def test_half_a_file_does_nothing(agencies, file, text, words):
+    sync(agencies, file.write(row(0), row(1)))
+    before = state(agencies)
+    path = file.write()
+    file.path.write_text(text, encoding="utf-8")
+    done = sync(agencies, path, code=2)
+    assert words in done.stderr, done.stderr
+    assert state(agencies) == before
+
+
+def test_another_agencys_file_needs_yes(agencies, file):
+    sync(agencies, file.write(row(0, vacancy="NONE"), row(1, vacancy="NONE")))
+    other = file.write(*(row(n).replace("L-", "K-") for n in range(3)))
+    done = sync(agencies, other, code=2)
+    assert "it may be another agency's" in done.stderr and len(state(agencies)) == 2
+    sync(agencies, other, who=KIRKLEES)  # the agency whose it is
+    assert len(state(agencies, KIRKLEES)) == 3
+
+
+def test_a_rejected_line_leaves_its_household_alone_and_the_rest_goes_on(agencies, file):
+    sync(agencies, file.write(*(row(n) for n in range(3))))
+    bad = file.write(row(0, postcode="ZZ99 9"), row(1).replace("2020-05-04", "2020-02-30"), row(2, beds=2), row(2, beds=3))
+    done = sync(agencies, bad, code=1)
+    assert re.findall(r"^\S+:(\d+): (\w+): ", done.stderr, re.M) == [
+        ("3", "approved_on"), ("5", "agency_reference"), ("2", "postcode")]
+    assert [each[2]["vacancy"]["beds"] for each in state(agencies)] == [1, 1, 2]
+    # Which lines, for the worklist: readable by nobody else, and nothing of what stood in them.
+    kept = os.path.join(agencies.folder, ".local", "state", "vacancy", "rejected-leeds")
+    assert stat.S_IMODE(os.stat(kept).st_mode) == 0o600
+    text = open(kept, encoding="utf-8").read()
+    assert text.endswith("count 3\n3 approved_on\n5 agency_reference\n2 postcode\n") and "ZZ99" not in text
+    sync(agencies, file.write(*(row(n) for n in range(3))))
+    assert open(kept, encoding="utf-8").read().endswith("count 0\n")
+
+
+def test_an_older_file_takes_nothing_back(agencies, file):
+    path = file.write(row(0), row(1))
+    sync(agencies, path)
+    sync(agencies, file.write(row(0, beds=2), row(1)))
+    before = state(agencies)
+    old = file.write(row(0), newer=False)
+    os.utime(old, (file.at - 60, file.at - 60))
+    done = sync(agencies, old, "--yes", code=1)
+    assert done.stderr.count("but what is stored was observed at") == 2
+    assert re.search(r"carers\.csv: L-1: observed at", done.stderr), done.stderr
+    assert state(agencies) == before
+
+
+def test_rows_with_their_own_time_are_as_old_as_that(agencies, file):
+    header = "observed_at," + HEADER
+    early, late = "2026-01-05T09:00:00Z,", "2026-02-05T09:00:00Z,"
+    sync(agencies, file.write(early + row(0), early + row(1), header=header))
+    done = sync(agencies, file.write(early + row(0), late + row(1), header=header))
+    assert "2 unchanged (1 of them confirmed anew)" in done.stdout
+    assert sync(agencies, str(file.path)).stdout.endswith("nothing to do\n")
+
+
+UPDATES = 10  # L-1, L-2 withdrawn, L-3, L-5 and L-6 with their vacancies, L-0 and L-3 confirmed, L-4 withdrawn
+
+
+def cut_sync(hub, path, folder, done, heard):
+    """A sync whose link breaks when the hub has done so many updates and the client has heard of so many."""
+    between = made_up.MadeUpHub(hub.federation, ("AgencyService/ListCarers", "AgencyService/Submit"))
+    with hub.client(LEEDS) as client:
+        def submit(requests):
+            yield from client.call("AgencyService/Submit", iter(list(itertools.islice(requests, done))))[:heard]
+            raise Exception(grpc.StatusCode.UNAVAILABLE, "the link broke")
+
+        between.answers["AgencyService/ListCarers"] = lambda asked: client.call("AgencyService/ListCarers", asked)
+        between.answers["AgencyService/Submit"] = submit
+        broken = between.run(LEEDS, folder, "sync", path, "--yes")
+        between.stop()
+    assert broken.returncode == 4, broken.stdout + broken.stderr
+    assert f"{heard} of {UPDATES} updates were answered; run it again, that does the rest" in broken.stderr, broken.stderr
+
+
+def test_a_break_at_any_record_leaves_nothing_that_the_next_run_does_not_mend(federation, tmp_path, request):
+    """The link breaks when the hub has done k updates and the client has heard of k, or of one less, for every k: the
+    next run makes the state that a run without a break makes."""
+    start = File(tmp_path).write(*(row(n) for n in range(5)))
+    change = File(tmp_path, "change.csv")
+    change.at += 60
+    path = change.write(row(0), row(1, beds=2), row(2, vacancy="NONE"), row(3, languages=""), row(5), row(6, places=2))
+    states = []
+    cuts = [None] + [(done, heard) for done in range(UPDATES + 1) for heard in {done, max(done - 1, 0)}]
+    for number, cut in enumerate(cuts):
+        hub = library.Hub(federation, tmp_path / f"hub-{number}")
+        request.node.hubs = [hub]
+        hub.start()
+        homes.register_agencies(hub)
+        sync(hub, start)
+        if cut is not None:
+            cut_sync(hub, path, tmp_path, *cut)
+        sync(hub, path, "--yes")
+        assert sync(hub, path).stdout.endswith("nothing to do\n")
+        states.append(state(hub))
+        hub.stop()
+        assert states[-1] == states[0], f"cut after {cut}"
+    assert len(states) == 2 * UPDATES + 2 and len(states[0]) == 7
