@@ -325,8 +325,12 @@ enum err home_observe(struct home *home, const struct commit_observer *observer)
  */
 void home_apply(struct home *home, struct update **updates, size_t count);
 
-/* Lapses vacancies whose valid_until has passed, at most `max`; returns how many. next_due_ms (may be NULL): wall time
- * of the next one, INT64_MAX: none. Also forgets request ids older than REQUEST_ID_KEPT_MS. */
+/*
+ * What time does, to at most `max` vacancies and holds; returns to how many. A vacancy's agency is told that it is
+ * going stale a quarter of its time before valid_until, and then that it is stale; it lapses when the policy's time
+ * more has passed. next_due_ms (may be NULL): wall time of the next one as the clocks go now, INT64_MAX: none. Also
+ * forgets request ids older than REQUEST_ID_KEPT_MS.
+ */
 size_t home_lapse(struct home *home, size_t max, int64_t *next_due_ms);
 
 /* --- the federation's side ------------------------------------------------------------------------------------------
@@ -339,11 +343,12 @@ size_t home_lapse(struct home *home, size_t max, int64_t *next_due_ms);
  * before the first epoch. */
 enum err home_checkpoint(struct home *home, struct signed_checkpoint *out);
 /* The writer's thread: decides after a restore where there is no peer, signs again what is due, moves the horizon,
- * drops payloads behind it in slices, forgets in slices what request ids say of erased carers. True when there is a
+ * drops payloads behind it in slices, forgets in slices what request ids and events say of erased carers, and events
+ * that are too old. True when there is a
  * newer signature; *next_ms (may be NULL): how long until it wants to be called again. */
 bool home_heartbeat(struct home *home, int64_t *next_ms);
-/* An erasure is whole once no request id tells of the carer: home_heartbeat looks through them in rounds. After
- * home_apply: the round that is the last one needed for what was erased so far, 0: none. The writer's thread. */
+/* An erasure is whole once no request id or event tells of the carer: home_heartbeat looks through them in rounds.
+ * After home_apply: the round that is the last one needed for what was erased so far, 0: none. The writer's thread. */
 uint64_t home_forget_due(const struct home *home);
 uint64_t home_forgotten(const struct home *home); /* rounds done */
 struct log_reader home_log_reader(struct home *home);

@@ -237,12 +237,21 @@ enum err batch_get_carer(struct batch *batch, uint64_t national_reference, struc
     return ERR_NONE;
 }
 
-void vacancy_settle(const struct carer *carer, struct vacancy *vacancy, int64_t now_ms)
+void vacancy_settle(struct batch *batch, struct home_carer *home)
 {
+    struct vacancy *vacancy = &home->vacancy;
+    int64_t now_ms = batch->now_ms, until_ms = vacancy->valid_until_ms;
+    if (vacancy->reported_unavailable_at_ms < vacancy->observed_at_ms)
+        vacancy->reported_unavailable_at_ms = 0;
     /* What the agency saw is believed from when it saw it, not from when its file arrived. */
     vacancy->confirmed_at_ms = vacancy->observed_at_ms < now_ms ? vacancy->observed_at_ms : now_ms;
-    vacancy->valid_until_ms = vacancy->confirmed_at_ms + vacancy_ttl_ms(carer, vacancy);
-    vacancy->state = vacancy->valid_until_ms <= now_ms ? VACANCY_LAPSED : vacancy->stated;
+    vacancy->valid_until_ms = vacancy->confirmed_at_ms + vacancy_ttl_ms(&home->carer, vacancy);
+    if (vacancy->reported_unavailable_at_ms != 0 && vacancy->reported_unavailable_at_ms < vacancy->valid_until_ms)
+        vacancy->valid_until_ms = vacancy->reported_unavailable_at_ms;
+    if (vacancy->valid_until_ms != until_ms)
+        vacancy->stage = STAGE_FRESH;
+    bool lapsed = now_ms - vacancy_lapse_ms(&batch->home->options.policy, home) >= vacancy->valid_until_ms;
+    vacancy->state = lapsed ? VACANCY_LAPSED : vacancy->stated;
 }
 
 bool octets_same(const struct octets *a, const struct octets *b)
@@ -279,8 +288,7 @@ bool batch_store_carer(struct batch *batch, struct stored_carer *carer)
     struct table_key key = key_of_id(batch->home->options.region, carer->home.national_reference);
     if (!batch_put(batch, STORE_CARERS, &key, &value))
         return false;
-    bool due = vacancy->vacancy_id != 0 && vacancy->state != VACANCY_LAPSED;
-    batch_due(batch, carer->home.national_reference, due ? vacancy->valid_until_ms : INT64_MAX);
+    batch_due(batch, carer->home.national_reference, vacancy_due_ms(&batch->home->options.policy, &carer->home));
     batch_subject(batch, carer->home.national_reference);
     return true;
 }

@@ -61,8 +61,7 @@ static enum err read_carer(struct reading *reading, const struct octets *rest, c
     if (home.vacancy.vacancy_id == 0)
         return ERR_NONE;
     reading->vacancies++;
-    if (home.vacancy.state != VACANCY_LAPSED)
-        due_set(reading->home->due, home.national_reference, home.vacancy.valid_until_ms);
+    due_set(reading->home->due, home.national_reference, vacancy_due_ms(&reading->home->options.policy, &home));
     return ERR_NONE;
 }
 

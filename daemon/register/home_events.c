@@ -18,8 +18,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define EPOCH_SHIFT 40
-#define ENDS_MAX    128 /* epochs; a cursor of an earlier one is refused */
+#define EPOCH_SHIFT  40
+#define ENDS_MAX     128 /* epochs; a cursor of an earlier one is refused */
+#define AGE_MAX      256
+#define AGE_EVERY_MS (3600LL * 1000)
 
 typedef Vacancy__V1__AgencyEvent AgencyEvent;
 typedef Vacancy__V1__HomeEvent HomeEvent;
@@ -72,7 +74,7 @@ static void fill_hold(const struct batch *batch, const struct hold *hold, Agency
     out->request_reference = (char *)hold->request_reference;
 }
 
-static void fill_carer(const struct home_carer *home, AgencyEvent *out, struct event_texts *texts)
+static void fill_carer(const struct home_carer *home, bool ended, AgencyEvent *out, struct event_texts *texts)
 {
     struct offer offer;
     out->agency_reference = (char *)home->carer.agency_reference;
@@ -81,6 +83,8 @@ static void fill_carer(const struct home_carer *home, AgencyEvent *out, struct e
     id_format(home->vacancy.vacancy_id, texts->vacancy_id);
     out->vacancy_id = texts->vacancy_id;
     out->beds = home->vacancy.beds;
+    if (ended)
+        return;
     out->state = (Vacancy__V1__VacancyState)home->vacancy.state;
     if (!home->lost && offer_derive(home, &offer)) {
         out->state = (Vacancy__V1__VacancyState)offer.state;
@@ -100,7 +104,8 @@ bool batch_event(struct batch *batch, const struct home_event *event)
     if (!next_number(batch, &out.cursor))
         return false;
     if (!erased)
-        fill_carer(event->home, &out, &texts);
+        fill_carer(event->home, event->kind == EVENT_VACANCY_WITHDRAWN || event->kind == EVENT_CARER_ENDED, &out,
+                   &texts);
     if (event->hold != NULL)
         fill_hold(batch, event->hold, &out, &texts);
     out.at_ms = batch->time_ms;
@@ -124,7 +129,7 @@ bool batch_event(struct batch *batch, const struct home_event *event)
     return batch_put(batch, STORE_EVENTS, &key, &value);
 }
 
-/* --- reading them ------------------------------------------------------------------------------------------------ */
+/* --- forgetting them --------------------------------------------------------------------------------------------- */
 
 /* Views into the scratch. */
 static HomeEvent *row_decode(const struct octets *value, struct scratch *scratch)
@@ -132,6 +137,93 @@ static HomeEvent *row_decode(const struct octets *value, struct scratch *scratch
     scratch_init(scratch);
     return vacancy__v1__home_event__unpack(&scratch->allocator, value->size, value->data);
 }
+
+enum err event_names_nobody(struct home *home, struct store_txn *txn, const struct octets *value, bool *out)
+{
+    struct scratch scratch;
+    HomeEvent *row = row_decode(value, &scratch);
+    *out = false;
+    if (row == NULL || row->national_reference == 0)
+        return row == NULL ? ERR_STORE_DAMAGED : ERR_NONE;
+    struct table_key key = key_of_id(home->options.region, row->national_reference);
+    struct octets k = key_octets(&key), ignored;
+    enum err err = home->store->ops->get(txn, STORE_CARERS, &k, &ignored);
+    *out = err == ERR_NOT_FOUND;
+    return *out ? ERR_NONE : err;
+}
+
+static bool is_old(const struct octets *value, int64_t before_ms)
+{
+    struct scratch scratch;
+    HomeEvent *row = row_decode(value, &scratch);
+    AgencyEvent *event =
+        row ? vacancy__v1__agency_event__unpack(&scratch.allocator, row->event.len, row->event.data) : NULL;
+    return event != NULL && event->at_ms < before_ms;
+}
+
+/* An agency's events are in order of time: from the first that is not old on to the next agency. *at of size 0: done.
+ */
+static enum err drop_old(struct batch *batch, struct table_key *at, size_t *dropped)
+{
+    struct home *home = batch->home;
+    for (int i = 0; i < AGE_MAX; i++) {
+        struct octets from = key_octets(at), key, value, rest;
+        enum err err = tables_seek(home->store, batch->txn, STORE_EVENTS, &from, false, &key, &value, NULL);
+        if (err == ERR_NOT_FOUND || (err == ERR_NONE && !key_in_region(&key, home->options.region, &rest))) {
+            at->size = 0;
+            return ERR_NONE;
+        }
+        if (err == ERR_NONE && (key.size >= sizeof at->data || rest.size < 10))
+            err = ERR_STORE_DAMAGED;
+        if (err != ERR_NONE)
+            return err;
+        bool old = is_old(&value, batch->now_ms - EVENTS_KEPT_MS);
+        uint64_t number = get_be64(key.data + key.size - 8);
+        memcpy(at->data, key.data, key.size);
+        at->size = old ? key.size : key.size - 8;
+        if (!old) {
+            at->data[at->size - 1] = 1; /* in place of the 0 after the agency */
+            continue;
+        }
+        if (!batch_del(batch, STORE_EVENTS, at))
+            return batch->failed;
+        at->data[at->size++] = 0;
+        ++*dropped;
+        if (number > batch->position.events_gone)
+            batch->position.events_gone = number;
+    }
+    return ERR_NONE;
+}
+
+bool events_age_slice(struct home *home)
+{
+    struct batch batch;
+    struct table_key at = home->ageing.at;
+    size_t dropped = 0;
+    int64_t now_ms = clock_boot_ms(home->options.clock);
+    if (home->read_only || now_ms < home->ageing.again_boot_ms)
+        return false;
+    if (at.size == 0)
+        at = key_of_region(home->options.region);
+    enum err err = batch_begin(home, true, &batch);
+    if (err == ERR_NONE)
+        err = drop_old(&batch, &at, &dropped);
+    if (err == ERR_NONE && dropped > 0)
+        err = batch_commit(&batch);
+    else if (batch.txn != NULL)
+        batch_abort(&batch); /* nothing to write costs no commit */
+    home_note_failure(home, err);
+    if (err != ERR_NONE) {
+        log_warn("register", "old events can't be dropped now: %s", err_name(err));
+        at.size = 0;
+    }
+    home->ageing.at = at;
+    if (at.size == 0)
+        home->ageing.again_boot_ms = now_ms + AGE_EVERY_MS;
+    return at.size != 0;
+}
+
+/* --- reading them ------------------------------------------------------------------------------------------------ */
 
 enum err event_row_check(const struct octets *rest, const struct octets *value, uint64_t *number)
 {

@@ -1,10 +1,11 @@
 /*
- * home_lapse.c - what time does: vacancies that nobody confirmed lapse, old request ids are forgotten.
- * Owns: nothing of its own. The writer's thread. Invariant: a lapse is an entry of the log like any other change, and
- * after a restart the same vacancies are due.
+ * home_lapse.c - what time does: vacancies that nobody confirms go stale and lapse, old request ids are forgotten.
+ * Owns: nothing of its own. The writer's thread. Invariant: a lapse is an entry of the log like any other change, what
+ * comes before it is an event only; after a restart the same vacancies are due.
  */
 #include "daemon/base/log.h"
 #include "daemon/record/bytes.h"
+#include "daemon/record/states.h"
 #include "daemon/register/home_parts.h"
 
 #include <string.h>
@@ -12,25 +13,106 @@
 #define LAPSE_MAX       1024
 #define FORGET_MAX      256
 #define FORGET_EVERY_MS (60LL * 1000)
-#define LAPSE_PRINCIPAL "hub"
-#define LAPSE_METHOD    "lapse"
+#define TIME_PRINCIPAL  "hub"
 
-static bool lapse_one(struct batch *batch, uint64_t national_reference)
+void policy_fill(struct home_policy *policy)
+{
+    const struct home_policy given = *policy;
+    *policy = (struct home_policy){
+        .hold_default_ms = given.hold_default_ms ? given.hold_default_ms : HOLD_DEFAULT_MS,
+        .hold_max_ms = given.hold_max_ms ? given.hold_max_ms : HOLD_MAX_MS,
+        .holds_each = given.holds_each ? given.holds_each : HOLDS_EACH,
+        .lapse_emergency_ms = given.lapse_emergency_ms ? given.lapse_emergency_ms : LAPSE_EMERGENCY_MS,
+        .lapse_ms = given.lapse_ms ? given.lapse_ms : LAPSE_MS,
+    };
+}
+
+/* --- vacancies --------------------------------------------------------------------------------------------------- */
+
+int64_t vacancy_lapse_ms(const struct home_policy *policy, const struct home_carer *home)
+{
+    bool emergency = vacancy_ttl_ms(&home->carer, &home->vacancy) == VACANCY_TTL_EMERGENCY_MS;
+    return emergency ? policy->lapse_emergency_ms : policy->lapse_ms;
+}
+
+/* Where time has brought it by then. Of one that is lost since a restore nobody can be told, but it ends. */
+static enum vacancy_stage stage_at(const struct home_carer *home, int64_t now_ms)
+{
+    const struct vacancy *vacancy = &home->vacancy;
+    int64_t ttl_ms = vacancy_ttl_ms(&home->carer, vacancy);
+    if (home->lost || vacancy->valid_until_ms <= now_ms)
+        return STAGE_STALE;
+    return vacancy->valid_until_ms - ttl_ms / 4 <= now_ms ? STAGE_GOING_STALE : STAGE_FRESH;
+}
+
+int64_t vacancy_due_ms(const struct home_policy *policy, const struct home_carer *home)
+{
+    const struct vacancy *vacancy = &home->vacancy;
+    /* One that is full by placements stays until it is withdrawn. */
+    if (vacancy->vacancy_id == 0 || states_find(&vacancy_states, vacancy_state_now(home), VACANCY_LAPSE) == NULL)
+        return INT64_MAX;
+    if (home->lost || vacancy->stage == STAGE_STALE)
+        return vacancy->valid_until_ms + vacancy_lapse_ms(policy, home);
+    int64_t before_ms = vacancy->stage == STAGE_FRESH ? vacancy_ttl_ms(&home->carer, vacancy) / 4 : 0;
+    return vacancy->valid_until_ms - before_ms;
+}
+
+static bool tell(struct batch *batch, enum event_kind kind, const struct home_carer *home, int64_t until_ms)
+{
+    const struct home_event event = {.kind = kind, .home = home, .by = TIME_PRINCIPAL, .until_ms = until_ms};
+    return batch_event(batch, &event);
+}
+
+static bool lapse(struct batch *batch, struct stored_carer *stored)
+{
+    stored->home.vacancy.state = VACANCY_LAPSED;
+    if (!tell(batch, EVENT_LAPSED, &stored->home, 0))
+        return false;
+    if (stored->home.lost) /* its offer can't be told anew, so it ends */
+        vacancy_clear(batch, &stored->home, 0);
+    return batch_put_carer(batch, stored, false);
+}
+
+/* The agency is told; nobody else is: whoever reads the offer compares valid_until with the moment. */
+static bool move_stage(struct batch *batch, struct stored_carer *stored)
+{
+    struct vacancy *vacancy = &stored->home.vacancy;
+    enum vacancy_stage stage = stage_at(&stored->home, batch->now_ms);
+    int64_t lapse_ms = vacancy_lapse_ms(&batch->home->options.policy, &stored->home);
+    bool stale = stage == STAGE_STALE;
+    if (stage > vacancy->stage && !tell(batch, stale ? EVENT_STALE : EVENT_GOING_STALE, &stored->home,
+                                        stale ? vacancy->valid_until_ms + lapse_ms : vacancy->valid_until_ms))
+        return false;
+    if (stage > vacancy->stage)
+        vacancy->stage = (uint8_t)stage;
+    return batch_store_carer(batch, stored);
+}
+
+/* Does to one that is due what time does now: lapses it, or moves its stage, each in a pass of its own. */
+static bool do_due(struct batch *batch, uint64_t national_reference, bool lapsing)
 {
     struct stored_carer stored;
     struct problem problem = {0};
     enum err err = batch_get_carer(batch, national_reference, &stored, &problem);
     if (batch->failed != ERR_NONE)
         return false;
-    if (err == ERR_NONE && stored.home.vacancy.vacancy_id != 0 && stored.home.vacancy.valid_until_ms <= batch->now_ms) {
-        stored.home.vacancy.state = VACANCY_LAPSED;
-        if (stored.home.lost) /* its offer can't be told anew, so it ends */
-            vacancy_clear(batch, &stored.home, 0);
-        return batch_put_carer(batch, &stored, false);
+    int64_t now_ms = batch->now_ms, lapse_ms = 0, due_ms = INT64_MAX;
+    if (err == ERR_NONE)
+        lapse_ms = vacancy_lapse_ms(&batch->home->options.policy, &stored.home);
+    if (err == ERR_NONE)
+        due_ms = vacancy_due_ms(&batch->home->options.policy, &stored.home);
+    if (due_ms <= now_ms) {
+        bool lapses = now_ms - lapse_ms >= stored.home.vacancy.valid_until_ms;
+        if (lapses != lapsing)
+            return true;
+        return lapses ? lapse(batch, &stored) : move_stage(batch, &stored);
     }
+    if (lapsing)
+        return true;
     /* A record that can't be read must not keep all the others from lapsing. */
-    log_error("register", "a vacancy that is due can't be lapsed: %s", err ? problem.text : "it is not due");
-    batch_due(batch, national_reference, INT64_MAX);
+    if (err != ERR_NONE)
+        log_error("register", "a vacancy that is due can't be looked at: %s", problem.text);
+    batch_due(batch, national_reference, due_ms);
     return true;
 }
 
@@ -83,19 +165,24 @@ static bool forget_requests(struct batch *batch)
     return true;
 }
 
+/* Those that lapse, or all the others; what was done has its audit row. */
+static bool run_pass(struct batch *batch, const struct due_change *due, size_t count, bool lapsing)
+{
+    const struct audit_entry done = {.principal = TIME_PRINCIPAL, .method = lapsing ? "lapse" : "age"};
+    uint64_t before = batch->position.sequence;
+    for (size_t i = 0; i < count; i++)
+        if (!do_due(batch, due[i].national_reference, lapsing))
+            return false;
+    return batch->lists->subject_count == 0 || batch_audit(batch, &done, ERR_NONE, batch->position.sequence > before);
+}
+
 static enum err run_batch(struct home *home, const struct due_change *due, size_t count, bool forget)
 {
-    static const struct audit_entry lapsed = {.principal = LAPSE_PRINCIPAL, .method = LAPSE_METHOD};
     struct batch batch;
     enum err err = batch_begin(home, true, &batch);
     if (err != ERR_NONE)
         return err;
-    uint64_t sequence_before = batch.position.sequence;
-    bool good = true;
-    for (size_t i = 0; good && i < count; i++)
-        good = lapse_one(&batch, due[i].national_reference);
-    if (good && count > 0)
-        good = batch_audit(&batch, &lapsed, ERR_NONE, batch.position.sequence > sequence_before);
+    bool good = run_pass(&batch, due, count, true) && run_pass(&batch, due, count, false);
     if (good && forget)
         good = forget_requests(&batch);
     if (!good) {

@@ -198,6 +198,7 @@ enum err home_open(const struct home_options *options, struct store *store, stru
     if (home == NULL)
         return problem_set(problem, ERR_LIMIT, "", "no memory for the register");
     home->options = *options;
+    policy_fill(&home->options.policy);
     home->store = store;
     home->standing = options->has_peers ? STANDING_ASKING : STANDING_DECIDING;
     home->roster_version = options->roster_version;

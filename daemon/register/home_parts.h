@@ -77,6 +77,12 @@ struct batch_lists {
     size_t change_count, change_capacity, due_count, due_capacity, subject_count, subject_capacity;
 };
 
+/* How far a round of forgetting is. */
+struct forget_place {
+    enum store_table table; /* REQUESTS, then EVENTS */
+    struct table_key key;
+};
+
 struct home {
     struct home_options options;
     struct store *store;
@@ -96,9 +102,13 @@ struct home {
     bool lease_unkept;         /* position.lease goes on from another boot, and is not durable yet */
     struct {
         bool under_way, again; /* again: another round must follow this one */
-        struct table_key at;
+        struct forget_place at;
         uint64_t rounds; /* done */
-    } forget;            /* what requests say of erased carers (home_requests.c) */
+    } forget;            /* what requests and events say of erased carers (home_requests.c) */
+    struct {
+        struct table_key at;   /* of size 0: no round is under way */
+        int64_t again_boot_ms; /* the next one */
+    } ageing;                  /* of events (home_events.c) */
 
     pthread_mutex_t lock; /* the rest is read by other threads */
     struct home_position position;
@@ -180,12 +190,19 @@ bool batch_drop_hold_row(struct batch *batch, struct stored_hold *hold);
 bool batch_forget_hold(struct batch *batch, const struct stored_hold *hold);
 /* All of it goes, the row too. */
 bool batch_remove_hold(struct batch *batch, struct stored_hold *hold);
-/* Sets what follows from observed_at, the terms and the moment: confirmed_at, valid_until, LAPSED or not. */
-void vacancy_settle(const struct carer *carer, struct vacancy *vacancy, int64_t now_ms);
+/* Sets what follows from observed_at, the terms, a team's report and the moment: confirmed_at, valid_until, LAPSED or
+ * not. A report that the agency has not answered since is the end of what is believed. */
+void vacancy_settle(struct batch *batch, struct home_carer *home);
 void vacancy_clear(struct batch *batch, struct home_carer *home, int64_t observed_at_ms);
 /* Stores the carer without logging anything: what was shared of it has been. */
 bool batch_store_carer(struct batch *batch, struct stored_carer *carer);
 bool octets_same(const struct octets *a, const struct octets *b);
+/* home_lapse.c. What the policy leaves open is the default. */
+void policy_fill(struct home_policy *policy);
+/* How long after valid_until a vacancy lapses, by what it offers. */
+int64_t vacancy_lapse_ms(const struct home_policy *policy, const struct home_carer *home);
+/* When time does the next thing to the carer's vacancy (wall clock); INT64_MAX: none live, or nothing more. */
+int64_t vacancy_due_ms(const struct home_policy *policy, const struct home_carer *home);
 void home_note_failure(struct home *home, enum err err);                        /* after ERR_STORE_IO no more writes */
 void *list_need(void *list, size_t count, size_t *capacity, size_t item_bytes); /* room for one more */
 
@@ -267,8 +284,8 @@ bool carer_erase(struct batch *batch, struct stored_carer *carer);
 bool horizon_move(struct home *home);
 /* True: there is more to drop. */
 bool horizon_drop(struct home *home);
-/* home_requests.c. After a carer was removed: what requests say of it is forgotten in slices, begun once the batch is
- * durable. */
+/* home_requests.c. After a carer was removed: what requests and events say of it is forgotten in slices, begun once the
+ * batch is durable. */
 #define REQUESTS_PER_SLICE 4096
 bool requests_forget(struct batch *batch);
 void requests_forget_begin(struct home *home);
@@ -326,6 +343,10 @@ struct home_event {
 /* Adds it to what the carer's agency (home->carer.agency) is told, in this transaction. Of CARER_ERASED nothing of the
  * carer is kept. No record's state hangs on it. */
 bool batch_event(struct batch *batch, const struct home_event *event);
+/* Whether an event's row tells of a carer that is no more. */
+enum err event_names_nobody(struct home *home, struct store_txn *txn, const struct octets *value, bool *out);
+/* Drops events that are older than EVENTS_KEPT_MS, now and then. True: there is more to look at. */
+bool events_age_slice(struct home *home);
 /* An event's row, for home_check.c: its number. ERR_STORE_DAMAGED. */
 enum err event_row_check(const struct octets *rest, const struct octets *value, uint64_t *number);
 

@@ -3,7 +3,8 @@
  * Owns: the REQUESTS table's values. The writer's thread. Invariant: an id is stored in the transaction of what it did,
  * kept REQUEST_ID_KEPT_MS, and refused once it might have been forgotten. An outcome that names a carer which is no
  * more counts as forgotten at once, and is before the erasure is acknowledged (writer.c): they are in order of time,
- * not of carers, so all are looked at, in slices between batches; META says across restarts that it is not done.
+ * not of carers, so all are looked at, in slices between batches, and after them all events (home_events.c), which go;
+ * META says across restarts that it is not done.
  *
  *     value: content hash (32) | outcome (4) | epoch (8) | sequence (8) | national reference (8) | vacancy id (8)
  *            | valid until (8) | confirmed (4) | not found: count (4), indexes (4 each)
@@ -159,7 +160,7 @@ void requests_forget_begin(struct home *home)
     if (home->forget.under_way)
         return;
     home->forget.under_way = true;
-    home->forget.at = key_of_region(home->options.region);
+    home->forget.at = (struct forget_place){STORE_REQUESTS, key_of_region(home->options.region)};
 }
 
 enum err requests_read(struct home *home, struct store_txn *txn, struct problem *problem)
@@ -171,36 +172,48 @@ enum err requests_read(struct home *home, struct store_txn *txn, struct problem 
     return err == ERR_NOT_FOUND ? ERR_NONE : err;
 }
 
+/* Forgets what the row at a place says if it is of a carer that is no more. */
+static enum err forget_row(struct batch *batch, const struct forget_place *at, const struct octets *value,
+                           size_t *changed)
+{
+    bool nobody = false, events = at->table == STORE_EVENTS;
+    enum err err = events ? event_names_nobody(batch->home, batch->txn, value, &nobody)
+                          : names_nobody(batch->home, batch->txn, value, &nobody);
+    if (err != ERR_NONE || !nobody)
+        return err;
+    ++*changed;
+    return (events ? batch_del(batch, STORE_EVENTS, &at->key) : forget_outcome(batch, &at->key)) ? ERR_NONE
+                                                                                                 : batch->failed;
+}
+
 /* Moves *at past the rows of one slice; *end: there are no more. Counts those that it changed. */
-static enum err forget_slice(struct batch *batch, struct table_key *at, bool *end, size_t *changed)
+static enum err forget_slice(struct batch *batch, struct forget_place *at, bool *end, size_t *changed)
 {
     struct home *home = batch->home;
-    for (int i = 0; i < REQUESTS_PER_SLICE; i++) {
-        struct octets from = key_octets(at), key, value, rest;
-        bool nobody = false;
-        enum err err = home->store->ops->seek(batch->txn, STORE_REQUESTS, &from, false, &key, &value);
-        *end = err == ERR_NOT_FOUND || (err == ERR_NONE && !key_in_region(&key, home->options.region, &rest));
-        if (*end)
-            return ERR_NONE;
-        if (err == ERR_NONE && (key.size >= sizeof at->data || value.size < RECORD_PREFIX_BYTES))
+    for (int i = 0; i < REQUESTS_PER_SLICE && !*end; i++) {
+        struct octets from = key_octets(&at->key), key, value, rest;
+        enum err err = home->store->ops->seek(batch->txn, at->table, &from, false, &key, &value);
+        if (err == ERR_NOT_FOUND || (err == ERR_NONE && !key_in_region(&key, home->options.region, &rest))) {
+            *end = at->table == STORE_EVENTS;
+            *at = (struct forget_place){STORE_EVENTS, key_of_region(home->options.region)};
+            continue;
+        }
+        if (err == ERR_NONE && (key.size >= sizeof at->key.data || value.size < RECORD_PREFIX_BYTES))
             err = ERR_STORE_DAMAGED;
-        struct octets outcome = {value.data + RECORD_PREFIX_BYTES, value.size - RECORD_PREFIX_BYTES};
-        if (err == ERR_NONE)
-            err = names_nobody(home, batch->txn, &outcome, &nobody);
         if (err != ERR_NONE)
             return err;
-        memcpy(at->data, key.data, key.size);
-        at->size = key.size;
-        if (nobody && !forget_outcome(batch, at))
-            return batch->failed;
-        *changed += nobody;
-        at->data[at->size++] = 0;
+        memcpy(at->key.data, key.data, key.size);
+        at->key.size = key.size;
+        struct octets said = {value.data + RECORD_PREFIX_BYTES, value.size - RECORD_PREFIX_BYTES};
+        if ((err = forget_row(batch, at, &said, changed)) != ERR_NONE)
+            return err;
+        at->key.data[at->key.size++] = 0;
     }
     return ERR_NONE;
 }
 
 /* The slice is durable. */
-static void slice_done(struct home *home, const struct table_key *at, bool end)
+static void slice_done(struct home *home, const struct forget_place *at, bool end)
 {
     home->forget.at = *at;
     if (!end)
@@ -215,14 +228,15 @@ static void slice_done(struct home *home, const struct table_key *at, bool end)
 bool requests_forget_slice(struct home *home)
 {
     struct batch batch;
-    struct table_key at = home->forget.at;
+    struct forget_place at = home->forget.at;
     bool end = false;
     size_t changed = 0;
     if (!home->forget.under_way || home->read_only)
         return false;
     enum err err = batch_begin(home, true, &batch);
-    if (err == ERR_NONE && (err = forget_slice(&batch, &at, &end, &changed)) == ERR_NONE && end &&
-        !home->forget.again && !batch_del(&batch, STORE_META, &meta_forgetting))
+    if (err == ERR_NONE)
+        err = forget_slice(&batch, &at, &end, &changed);
+    if (err == ERR_NONE && end && !home->forget.again && !batch_del(&batch, STORE_META, &meta_forgetting))
         err = batch.failed;
     if (err == ERR_NONE && (changed > 0 || end))
         err = batch_commit(&batch);
@@ -230,7 +244,8 @@ bool requests_forget_slice(struct home *home)
         batch_abort(&batch); /* nothing to write costs no commit */
     home_note_failure(home, err);
     if (err != ERR_NONE) {
-        log_warn("register", "what requests said of erased carers can't be forgotten now: %s", err_name(err));
+        log_warn("register", "what requests and events said of erased carers can't be forgotten now: %s",
+                 err_name(err));
         return false; /* tried again at the next heartbeat */
     }
     slice_done(home, &at, end);

@@ -230,6 +230,7 @@ bool home_heartbeat(struct home *home, int64_t *next_ms)
     }
     more = horizon_drop(home);
     more = requests_forget_slice(home) || more;
+    more = events_age_slice(home) || more;
     int64_t left_ms = home->signed_boot_ms + HEARTBEAT_MS - now_ms;
     if (next_ms != NULL)
         *next_ms = more ? 0 : left_ms > 0 ? left_ms : HEARTBEAT_MS;

@@ -108,10 +108,35 @@ static void settle_result(struct batch *batch, struct update *update, enum updat
     }
 }
 
+static bool tell(struct batch *batch, const struct update *update, enum event_kind kind, const struct home_carer *home,
+                 const char *detail)
+{
+    const struct home_event event = {
+        .kind = kind,
+        .home = home,
+        .by = update->principal,
+        .detail = detail,
+        .until_ms = kind == EVENT_VACANCY_OFFERED || kind == EVENT_VACANCY_CHANGED ? home->vacancy.valid_until_ms : 0,
+    };
+    return batch_event(batch, &event);
+}
+
+/* A push that says something new is told; what ends is told where it does, while it is still known what it was. */
+static bool tell_outcome(struct batch *batch, const struct update *update, enum update_outcome outcome,
+                         const struct home_carer *home)
+{
+    bool created = outcome == OUTCOME_CREATED, carers = update->kind == UPDATE_PUT_CARER;
+    if (!created && outcome != OUTCOME_UPDATED)
+        return true;
+    enum event_kind of_carer = created ? EVENT_CARER_REGISTERED : EVENT_CARER_CHANGED;
+    enum event_kind of_vacancy = created ? EVENT_VACANCY_OFFERED : EVENT_VACANCY_CHANGED;
+    return tell(batch, update, carers ? of_carer : of_vacancy, home, NULL);
+}
+
 static enum err store_and_settle(struct batch *batch, struct update *update, enum update_outcome outcome,
                                  struct stored_carer *carer, bool row_too)
 {
-    if (!batch_put_carer(batch, carer, row_too))
+    if (!tell_outcome(batch, update, outcome, &carer->home) || !batch_put_carer(batch, carer, row_too))
         return batch->failed;
     settle_result(batch, update, outcome, carer);
     return ERR_NONE;
@@ -196,7 +221,7 @@ static enum err take_over(struct batch *batch, struct update *update, struct sto
     if (home->vacancy.state == VACANCY_NOT_AVAILABLE || home->vacancy.state == VACANCY_LAPSED)
         vacancy_clear(batch, home, 0);
     else
-        vacancy_settle(&home->carer, &home->vacancy, batch->now_ms);
+        vacancy_settle(batch, home);
     home->vacancy_observed_at_ms = known_ms > 0 ? known_ms : 0;
     change_unshared(batch, carer); /* an old backup may know it under the number that it has */
     if (!put_reference(batch, home))
@@ -242,7 +267,7 @@ static enum err put_carer(struct batch *batch, struct update *update)
         pushed->cell = known->cell;
     *known = *pushed;
     if (stored.home.vacancy.vacancy_id != 0)
-        vacancy_settle(known, &stored.home.vacancy, batch->now_ms);
+        vacancy_settle(batch, &stored.home);
     if (!same)
         change_unshared(batch, &stored);
     return store_and_settle(batch, update, same ? OUTCOME_CONFIRMED : OUTCOME_UPDATED, &stored, !same);
@@ -278,6 +303,8 @@ static enum err end_carer(struct batch *batch, struct update *update)
     carer->approval_ends_on = update->as.end.ends_on;
     memcpy(carer->end_reason, update->as.end.reason, sizeof carer->end_reason);
     carer->ended_observed_at_ms = update->observed_at_ms;
+    if (!same && !tell(batch, update, EVENT_CARER_ENDED, &stored.home, update->as.end.reason))
+        return batch->failed;
     vacancy_clear(batch, &stored.home, update->observed_at_ms);
     if (!same)
         change_unshared(batch, &stored);
@@ -313,9 +340,10 @@ static enum err put_vacancy(struct batch *batch, struct update *update)
         return ERR_NONE;
     }
     pushed.vacancy_id = live ? known->vacancy_id : id_random(batch->home->options.randomness);
+    pushed.reported_unavailable_at_ms = known->reported_unavailable_at_ms;
     *known = pushed;
     stored.home.vacancy_observed_at_ms = update->observed_at_ms;
-    vacancy_settle(&stored.home.carer, known, batch->now_ms);
+    vacancy_settle(batch, &stored.home);
     batch->vacancies += !live;
     bool unshared = !same && !offer_tells(&stored.home);
     if (unshared)
@@ -350,6 +378,8 @@ static enum err withdraw(struct batch *batch, struct update *update)
     }
     uint64_t ended_id = stored.home.vacancy.vacancy_id;
     bool unshared = !stored.home.lost && stored.shared.offer.size == 0;
+    if (!tell(batch, update, EVENT_VACANCY_WITHDRAWN, &stored.home, NULL))
+        return batch->failed;
     vacancy_clear(batch, &stored.home, update->observed_at_ms);
     if (unshared)
         change_unshared(batch, &stored);
@@ -370,7 +400,7 @@ static bool confirm_one(struct batch *batch, struct update *update, struct store
         return true; /* the same confirmation again */
     vacancy->observed_at_ms = update->observed_at_ms;
     stored->home.vacancy_observed_at_ms = update->observed_at_ms;
-    vacancy_settle(&stored->home.carer, vacancy, batch->now_ms);
+    vacancy_settle(batch, &stored->home);
     return batch_put_carer(batch, stored, false);
 }
 
@@ -467,7 +497,7 @@ static enum err erase(struct batch *batch, struct update *update)
     enum err err = find_carer(batch, update, update->agency_reference, &stored);
     if (err != ERR_NONE)
         return err == ERR_NOT_FOUND ? refuse_carer(update, "agency_reference") : err;
-    if (!carer_erase(batch, &stored))
+    if (!tell(batch, update, EVENT_CARER_ERASED, &stored.home, NULL) || !carer_erase(batch, &stored))
         return batch->failed;
     settle_result(batch, update, OUTCOME_ENDED, NULL);
     return ERR_NONE;

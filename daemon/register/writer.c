@@ -139,12 +139,13 @@ static void turn(struct writer *writer, struct update **updates, size_t count)
         tell(writer);
 }
 
-/* How long until the next vacancy lapses, a second at most. */
+/* How long until a vacancy or a hold is due next, a second at most. */
 static int64_t lapse(struct writer *writer)
 {
     int64_t next_due_ms, now_ms = clock_wall_ms(writer->home->options.clock);
+    uint64_t before = writer->home->position.sequence;
     size_t lapsed = home_lapse(writer->home, LAPSE_PER_TURN, &next_due_ms);
-    if (lapsed > 0)
+    if (writer->home->position.sequence != before)
         tell(writer);
     if (next_due_ms > now_ms)
         return next_due_ms - now_ms < IDLE_MS ? next_due_ms - now_ms : IDLE_MS;

@@ -48,6 +48,7 @@ struct world {
     struct signer *signer;
     bool has_peers, restored;
     int64_t payload_kept_ms;
+    struct home_policy policy;
     uint64_t roster_version;
     struct store *store; /* survives world_close of a memory store */
     bool on_disk;
@@ -188,6 +189,7 @@ static inline struct home_options world_options(struct world *world)
                                  .has_peers = world->has_peers,
                                  .restored = world->restored,
                                  .payload_kept_ms = world->payload_kept_ms,
+                                 .policy = world->policy,
                                  .roster_version = world->roster_version};
 }
 

@@ -6,7 +6,9 @@
  */
 #include "tests/unit/register_world.h"
 
+#include "daemon/register/home_parts.h"
 #include "daemon/register/tables.h"
+#include "vacancy/v1/agency_service.pb-c.h"
 
 #define AGENCY "leeds-fostering"
 
@@ -381,10 +383,44 @@ static void test_request_ids_V5(void **state)
 
 /* --- time --------------------------------------------------------------------------------------------------------- */
 
+/* What its agency was told since `after`, in order; 0 after the last. */
+static void told_since(struct world *world, uint64_t after, int *kinds, size_t max)
+{
+    struct arena arena;
+    struct event_row rows[64];
+    size_t got;
+    arena_init(&arena, 1 << 20);
+    assert_int_equal(home_read_events(world->home, AGENCY, after, &arena, rows, 64, &got), ERR_NONE);
+    assert_true(got < max);
+    for (size_t i = 0; i < got; i++) {
+        Vacancy__V1__AgencyEvent *event =
+            vacancy__v1__agency_event__unpack(NULL, rows[i].octets.size, rows[i].octets.data);
+        assert_non_null(event);
+        kinds[i] = (int)event->kind;
+        vacancy__v1__agency_event__free_unpacked(event, NULL);
+    }
+    kinds[got] = 0;
+}
+
+static void assert_told(struct world *world, uint64_t *since, int count, ...)
+{
+    int kinds[64];
+    va_list expected;
+    told_since(world, *since, kinds, 64);
+    va_start(expected, count);
+    for (int i = 0; i < count; i++)
+        assert_int_equal(kinds[i], va_arg(expected, int));
+    va_end(expected);
+    assert_int_equal(kinds[count], 0);
+    *since = home_events_end(world->home);
+}
+
+/* Going stale, stale, lapsed: the first two are the agency's to know, the third is an entry. Restarts between them. */
 static void test_lapsing_O1(void **state)
 {
     struct world *world = *state;
-    int64_t next;
+    int64_t next, until_ms = WORLD_START_MS + VACANCY_TTL_DEFAULT_MS;
+    uint64_t epoch, sequence, before, told = home_events_end(world->home);
     for (int i = 0; i < 3; i++) {
         char reference[16];
         snprintf(reference, sizeof reference, "H-%d", i);
@@ -392,12 +428,35 @@ static void test_lapsing_O1(void **state)
         assert_outcome(world_apply(world, world_put_vacancy(world, AGENCY, reference)), OUTCOME_CREATED);
         world->wall_ms += 1000;
     }
+    assert_told(world, &told, 6, EVENT_CARER_REGISTERED, EVENT_VACANCY_OFFERED, EVENT_CARER_REGISTERED,
+                EVENT_VACANCY_OFFERED, EVENT_CARER_REGISTERED, EVENT_VACANCY_OFFERED);
+    home_position(world->home, &epoch, &before);
     assert_int_equal(home_lapse(world->home, 10, &next), 0);
-    assert_int_equal(next, WORLD_START_MS + VACANCY_TTL_DEFAULT_MS);
+    assert_int_equal(next, until_ms - VACANCY_TTL_DEFAULT_MS / 4);
     world->wall_ms = next;
     reopen(world); /* due times are rebuilt */
     assert_int_equal(home_lapse(world->home, 10, &next), 1);
-    assert_int_equal(next, WORLD_START_MS + 1000 + VACANCY_TTL_DEFAULT_MS);
+    assert_int_equal(next, until_ms + 1000 - VACANCY_TTL_DEFAULT_MS / 4);
+    assert_int_equal(get(world, "H-0").vacancy.stage, STAGE_GOING_STALE);
+    reopen(world);
+    assert_int_equal(home_lapse(world->home, 10, &next), 0);
+    world->wall_ms = until_ms;
+    assert_int_equal(home_lapse(world->home, 10, &next), 3); /* stale; going stale, twice */
+    assert_told(world, &told, 4, EVENT_GOING_STALE, EVENT_STALE, EVENT_GOING_STALE, EVENT_GOING_STALE);
+    assert_int_equal(get(world, "H-0").vacancy.stage, STAGE_STALE);
+    assert_int_equal(get(world, "H-0").vacancy.state, VACANCY_VACANT);
+    home_position(world->home, &epoch, &sequence);
+    assert_int_equal(sequence, before);
+    assert_int_equal(next, until_ms + 1000);
+    world->wall_ms = until_ms + LAPSE_MS - 1;
+    assert_int_equal(home_lapse(world->home, 10, &next), 2);
+    assert_told(world, &told, 2, EVENT_STALE, EVENT_STALE);
+    assert_int_equal(next, until_ms + LAPSE_MS);
+    world->wall_ms = next;
+    reopen(world);
+    assert_int_equal(home_lapse(world->home, 10, &next), 1);
+    assert_int_equal(next, until_ms + LAPSE_MS + 1000);
+    assert_told(world, &told, 1, EVENT_LAPSED);
     assert_int_equal(get(world, "H-0").vacancy.state, VACANCY_LAPSED);
     assert_int_equal(get(world, "H-0").vacancy.stated, VACANCY_VACANT);
     assert_int_equal(get(world, "H-1").vacancy.state, VACANCY_VACANT);
@@ -406,18 +465,63 @@ static void test_lapsing_O1(void **state)
     assert_int_equal(home_lapse(world->home, 1, &next), 1);
     assert_int_equal(home_lapse(world->home, 10, &next), 1);
     assert_int_equal(next, INT64_MAX);
-    /* A confirmation brings it back. */
+    assert_told(world, &told, 2, EVENT_LAPSED, EVENT_LAPSED);
+    /* A confirmation brings it back, and is no event. */
     struct update *all = world_update(world, UPDATE_CONFIRM, AGENCY, NULL);
     all->as.confirm.all = true;
     assert_int_equal(world_apply(world, all).confirmed, 3);
     assert_int_equal(get(world, "H-0").vacancy.state, VACANCY_VACANT);
-    /* What was seen too long ago is lapsed on arrival. */
-    world->wall_ms += 2 * VACANCY_TTL_DEFAULT_MS;
-    struct update *old = world_put_vacancy(world, AGENCY, "H-1");
-    old->observed_at_ms = world->wall_ms - VACANCY_TTL_DEFAULT_MS;
-    assert_outcome(world_apply(world, old), OUTCOME_CONFIRMED);
+    assert_int_equal(get(world, "H-0").vacancy.stage, STAGE_FRESH);
+    assert_told(world, &told, 0);
+    /* What was seen long ago is lapsed on arrival, or stale soon. */
+    world->wall_ms += 2 * VACANCY_TTL_DEFAULT_MS + LAPSE_MS;
+    for (int i = 0; i < 2; i++) {
+        struct update *old = world_put_vacancy(world, AGENCY, i ? "H-1" : "H-2");
+        old->observed_at_ms = world->wall_ms - VACANCY_TTL_DEFAULT_MS - (i ? LAPSE_MS : 0);
+        assert_outcome(world_apply(world, old), OUTCOME_CONFIRMED);
+    }
     assert_int_equal(get(world, "H-1").vacancy.state, VACANCY_LAPSED);
+    assert_int_equal(get(world, "H-2").vacancy.state, VACANCY_VACANT);
+    assert_int_equal(home_lapse(world->home, 10, &next), 2); /* H-0 has lapsed meanwhile, in one step */
+    assert_told(world, &told, 2, EVENT_LAPSED, EVENT_STALE);
     assert_register_true(world);
+}
+
+/* Where emergencies are offered a day is all, and the operator's own time. */
+static void test_lapsing_of_emergency_care(void **state)
+{
+    struct world *world = *state;
+    int64_t next;
+    world->policy.lapse_emergency_ms = 3600 * 1000;
+    reopen(world);
+    struct update *carer = world_put_carer(world, AGENCY, "H-1");
+    carer->as.carer.terms.care_types = 1u << CARE_EMERGENCY;
+    assert_outcome(world_apply(world, carer), OUTCOME_CREATED);
+    assert_outcome(world_apply(world, world_put_vacancy(world, AGENCY, "H-1")), OUTCOME_CREATED);
+    int64_t until_ms = WORLD_START_MS + VACANCY_TTL_EMERGENCY_MS;
+    static const int64_t steps[] = {-VACANCY_TTL_EMERGENCY_MS / 4, 0, 3600 * 1000};
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(home_lapse(world->home, 10, &next), 0);
+        assert_int_equal(next, until_ms + steps[i]);
+        world->wall_ms = next;
+        assert_int_equal(home_lapse(world->home, 10, &next), 1);
+    }
+    assert_int_equal(get(world, "H-1").vacancy.state, VACANCY_LAPSED);
+}
+
+/* A push of the carer alone is no confirmation: what was told of its vacancy is not told again. */
+static void test_a_push_of_the_carer_repeats_no_stage(void **state)
+{
+    struct world *world = *state;
+    assert_outcome(world_apply(world, world_put_carer(world, AGENCY, "H-1")), OUTCOME_CREATED);
+    assert_outcome(world_apply(world, world_put_vacancy(world, AGENCY, "H-1")), OUTCOME_CREATED);
+    world->wall_ms += VACANCY_TTL_DEFAULT_MS;
+    assert_int_equal(home_lapse(world->home, 10, NULL), 1);
+    uint64_t told = home_events_end(world->home);
+    assert_int_equal(world_apply(world, world_put_carer(world, AGENCY, "H-1")).problem.code, ERR_NONE);
+    assert_int_equal(get(world, "H-1").vacancy.stage, STAGE_STALE);
+    assert_int_equal(home_lapse(world->home, 10, NULL), 0);
+    assert_told(world, &told, 1, EVENT_CARER_CHANGED);
 }
 
 static void test_record_time_never_goes_back_C2(void **state)
@@ -502,7 +606,7 @@ static void test_other_schema_D13(void **state)
     assert_int_equal(world->store->ops->commit(txn), ERR_NONE);
     struct problem problem = {0};
     assert_int_equal(world_try_open(world, &problem), ERR_PRECONDITION);
-    assert_non_null(strstr(problem.text, "version 3"));
+    assert_non_null(strstr(problem.text, "version 4"));
     assert_non_null(strstr(problem.text, "version 3"));
     arena_finish(&arena);
 }
@@ -558,6 +662,8 @@ int main(void)
         BOTH(test_confirm_many),
         BOTH(test_request_ids_V5),
         BOTH(test_lapsing_O1),
+        BOTH(test_lapsing_of_emergency_care),
+        BOTH(test_a_push_of_the_carer_repeats_no_stage),
         BOTH(test_record_time_never_goes_back_C2),
         BOTH(test_damaged_record_is_named),
         BOTH(test_other_schema_D13),

@@ -96,7 +96,7 @@ static void test_asks_before_it_decides(void **state)
     /* Asks again at each start; no new epoch for that. Nothing lapses and nothing is signed meanwhile. */
     reopen(world);
     assert_standing(world, STANDING_ASKING);
-    world->wall_ms = vacancy.valid_until_ms + 1;
+    world->wall_ms = vacancy.valid_until_ms + LAPSE_MS;
     world->boot_ms += HEARTBEAT_MS;
     assert_int_equal(home_lapse(world->home, 10, NULL), 0);
     assert_false(home_heartbeat(world->home, NULL));
@@ -545,6 +545,8 @@ static void test_what_the_offer_tells_is_not_lost(void **state)
     struct update_result fifth = world_apply(&original, stated);
     assert_int_equal(fifth.problem.code, ERR_NONE);
     original.wall_ms += VACANCY_TTL_DEFAULT_MS - 500;
+    assert_int_equal(home_lapse(original.home, 10, NULL), 4); /* their agency is told that they go stale */
+    original.wall_ms += LAPSE_MS;
     assert_int_equal(home_lapse(original.home, 10, NULL), 2); /* H-2, H-4: confirmed before the others */
     restored.wall_ms = original.wall_ms;
     replay_all(&original, &restored);
@@ -697,7 +699,7 @@ static void test_a_lost_carers_offer_lapses(void **state)
     reopen(&restored);
     assert_int_equal(apply(&restored, UPDATE_DECIDE), ERR_NONE);
     assert_int_equal(home_lapse(restored.home, 10, &next_ms), 0);
-    assert_int_equal(next_ms, vacancy.valid_until_ms);
+    assert_int_equal(next_ms, vacancy.valid_until_ms + LAPSE_MS);
     restored.wall_ms = next_ms;
     assert_int_equal(home_lapse(restored.home, 10, &next_ms), 1);
     assert_true(next_ms == INT64_MAX);
