@@ -17,7 +17,8 @@ struct child_at_home {
 
 #define OFFER_CHILDREN_MAX (3 * CHILDREN_MAX) /* placed, placed through the register, own */
 
-/* A vacancy joined with the facts that matching needs. Strings are NUL-terminated, counts are within bounds. */
+/* A vacancy joined with the facts that matching needs. Strings are NUL-terminated, counts are within bounds. What is
+ * before `children` is of fixed size: match holds it as it is. */
 struct offer {
     uint64_t vacancy_id;
     char agency[AGENCY_ID_BYTES];
@@ -28,13 +29,13 @@ struct offer {
     date_days from, until, approved_on, approval_ends_on, reserved_until; /* DATE_NONE where not given */
     uint32_t age_from_months, age_below_months, approved_age_from_months, approved_age_below_months;
     int64_t observed_at_ms, confirmed_at_ms, valid_until_ms;
+    int64_t reported_unavailable_at_ms; /* 0: not, since the last confirmation */
     uint32_t max_children, max_children_if_siblings, bedrooms;
     uint32_t home_features, pets, cannot_take, skills;
     uint32_t child_count, language_count;
     struct child_at_home children[OFFER_CHILDREN_MAX];
     struct language languages[LANGUAGES_MAX];
     struct home_cell cell;
-    int64_t reported_unavailable_at_ms; /* 0: not, since the last confirmation */
 };
 
 struct agency {

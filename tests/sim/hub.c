@@ -88,6 +88,7 @@ static enum err open_parts(struct sim_hub *hub, struct problem *problem)
         .randomness = &hub->randomness,
         .signer = hub->signer,
         .reference_secret = {1, 2, 3},
+        .policy = {.lapse_emergency_ms = SIM_LAPSE_EMERGENCY_MS, .lapse_ms = SIM_LAPSE_MS},
     };
     struct access_options access = {
         .trust_domain = SIM_DOMAIN,

@@ -23,7 +23,10 @@
 #define SIM_TEAM     "spiffe://sim.example/region/E12000003/placement-team/E08000035/team-1"
 #define SIM_AGENCY   "spiffe://sim.example/region/E12000003/agency/"
 #define SIM_QUEUE    64
-#define PRINCIPALS   (AGENCIES + 2) /* agencies, the team, the operator */
+/* Not the defaults: what is a region's policy is no fact of time. Short, so that much lapses. */
+#define SIM_LAPSE_EMERGENCY_MS (4 * HOUR_MS)
+#define SIM_LAPSE_MS           (30 * HOUR_MS)
+#define PRINCIPALS             (AGENCIES + 2) /* agencies, the team, the operator */
 
 /* An update on its way to the writer, and the operation that it came from. */
 struct queued {

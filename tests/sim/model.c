@@ -492,12 +492,23 @@ static void compare_vacancy(struct model *model, struct model_carer *carer, cons
     int64_t latest_ms = hub->latest_wall_ms > hub->proof.last.time_ms ? hub->latest_wall_ms : hub->proof.last.time_ms;
     int64_t now_ms = clock_wall_ms(&hub->clock);
     latest_ms = now_ms > latest_ms ? now_ms : latest_ms;
+    int64_t lapses_ms = stored->valid_until_ms + (ttl_ms == DAY_MS ? SIM_LAPSE_EMERGENCY_MS : SIM_LAPSE_MS);
     if (stored->state == VACANCY_LAPSED)
-        sim_require(hub->sim, stored->valid_until_ms <= latest_ms, "a vacancy lapsed before its time");
+        sim_require(hub->sim, lapses_ms <= latest_ms, "a vacancy lapsed before its time");
     else
         sim_require(hub->sim, stored->state == stored->stated && known->state != VACANCY_LAPSED,
                     "a lapsed vacancy came back by itself");
+    sim_require(hub->sim, stored->stage == STAGE_FRESH || stored->valid_until_ms - ttl_ms / 4 <= latest_ms,
+                "an agency was told too early that a vacancy goes stale");
+    sim_require(hub->sim, stored->stage != STAGE_STALE || stored->valid_until_ms <= latest_ms,
+                "a vacancy was stale before its time");
+    if (stored->valid_until_ms - ttl_ms / 4 < all_lapsed_before_ms)
+        sim_require(hub->sim, stored->state == VACANCY_LAPSED || stored->stage != STAGE_FRESH,
+                    "a vacancy was going stale and its agency not told");
     if (stored->valid_until_ms < all_lapsed_before_ms)
+        sim_require(hub->sim, stored->state == VACANCY_LAPSED || stored->stage == STAGE_STALE,
+                    "a vacancy was stale and its agency not told");
+    if (lapses_ms < all_lapsed_before_ms)
         sim_require(hub->sim, stored->state == VACANCY_LAPSED, "a vacancy was due to lapse and did not");
     known->state = stored->state;
 }
