@@ -143,7 +143,7 @@ static void headers_heard(struct federation *f, uint32_t number, const Vacancy__
 
 static const char *wrong_with_record(const Vacancy__V1__SnapshotRecord *record)
 {
-    if (record->table != LOG_TABLE_AGENCY && record->table != LOG_TABLE_CARER && record->table != LOG_TABLE_OFFER)
+    if (record->table < LOG_TABLE_AGENCY || record->table >= LOG_TABLE_END)
         return "table is none that is shared";
     if (record->key.len == 0 || record->key.len > SHARED_KEY_BYTES_MAX)
         return "key has no octets or too many";

@@ -353,15 +353,34 @@ enum err batch_get_hold(struct batch *batch, const struct hold_token *token, str
     return ERR_NONE;
 }
 
-/* A hold's line in one list, as it should be; looked at first, since most changes of a hold leave it. */
-static bool put_line(struct batch *batch, enum hold_list list, const char *owner, const struct hold_token *token,
-                     bool wanted)
+static void add_line(struct hold_lines *lines, const char *region, enum hold_list list, const char *owner,
+                     const struct hold_token *token, bool wanted)
+{
+    if (owner[0] == '\0')
+        return;
+    lines->wanted[lines->count] = wanted;
+    lines->keys[lines->count++] = key_of_hold_list(region, list, owner, token);
+}
+
+void hold_lines_of(const char *region, const struct hold *hold, struct hold_lines *out)
+{
+    const struct hold_token *token = &hold->token;
+    bool live = hold_live(hold);
+    char carer[ID_TEXT_BYTES];
+    id_format(hold->national_reference, carer);
+    out->count = 0;
+    add_line(out, region, HOLD_LIST_TEAM, hold->holder, token, true);
+    add_line(out, region, HOLD_LIST_TEAM_LIVE, hold->holder, token, live);
+    add_line(out, region, HOLD_LIST_AGENCY, hold->agency, token, true);
+    add_line(out, region, HOLD_LIST_AGENCY_LIVE, hold->agency, token, live);
+    add_line(out, region, HOLD_LIST_CARER, carer, token, true);
+}
+
+/* One line as it should be; looked at first, since most changes of a hold leave it. */
+static bool put_line(struct batch *batch, const struct table_key *key, bool wanted)
 {
     static const struct octets nothing = {(const uint8_t *)"", 0};
-    if (owner[0] == '\0')
-        return true;
-    struct table_key key = key_of_hold_list(batch->home->options.region, list, owner, token);
-    struct octets k = key_octets(&key), view;
+    struct octets k = key_octets(key), view;
     enum err err = tables_get(batch->home->store, batch->txn, STORE_HOLD_LISTS, &k, &view, NULL);
     if (err != ERR_NONE && err != ERR_NOT_FOUND) {
         batch->failed = err;
@@ -369,16 +388,17 @@ static bool put_line(struct batch *batch, enum hold_list list, const char *owner
     }
     if ((err == ERR_NONE) == wanted)
         return true;
-    return wanted ? batch_put(batch, STORE_HOLD_LISTS, &key, &nothing) : batch_del(batch, STORE_HOLD_LISTS, &key);
+    return wanted ? batch_put(batch, STORE_HOLD_LISTS, key, &nothing) : batch_del(batch, STORE_HOLD_LISTS, key);
 }
 
 static bool put_lines(struct batch *batch, const struct hold *hold, bool kept)
 {
-    bool live = kept && hold_live(hold);
-    return put_line(batch, HOLD_LIST_TEAM, hold->holder, &hold->token, kept) &&
-           put_line(batch, HOLD_LIST_TEAM_LIVE, hold->holder, &hold->token, live) &&
-           put_line(batch, HOLD_LIST_AGENCY, hold->agency, &hold->token, kept) &&
-           put_line(batch, HOLD_LIST_AGENCY_LIVE, hold->agency, &hold->token, live);
+    struct hold_lines lines;
+    hold_lines_of(batch->home->options.region, hold, &lines);
+    bool good = true;
+    for (uint32_t i = 0; good && i < lines.count; i++)
+        good = put_line(batch, &lines.keys[i], kept && lines.wanted[i]);
+    return good;
 }
 
 bool batch_store_hold(struct batch *batch, const struct stored_hold *hold)

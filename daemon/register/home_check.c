@@ -15,6 +15,8 @@ struct reading {
     struct store_txn *txn;
     struct problem *problem;
     uint64_t carers, vacancies, agencies, references, orphans, dropped;
+    uint64_t claims, claimed;       /* of carers' lists of holds: all, and those whose hold was found */
+    uint64_t lines, lines_expected; /* in HOLD_LISTS */
     struct shared_state state;
     struct log_header last;
     uint8_t head[DIGEST_BYTES];
@@ -58,6 +60,7 @@ static enum err read_carer(struct reading *reading, const struct octets *rest, c
     add_record(reading, LOG_TABLE_CARER, rest, &shared.carer_row);
     if (shared.offer.size > 0)
         add_record(reading, LOG_TABLE_OFFER, rest, &shared.offer);
+    reading->claims += home.hold_count;
     if (home.vacancy.vacancy_id == 0)
         return ERR_NONE;
     reading->vacancies++;
@@ -97,6 +100,90 @@ static enum err read_orphan(struct reading *reading, const struct octets *rest, 
         return damaged(reading, STORE_ORPHANS, "a record leads to no lost carer");
     lost_add(&home->lost, agency, 1);
     reading->orphans++;
+    return ERR_NONE;
+}
+
+/* The one entry in the carer's list that is this hold's; NULL: none, or more than one. */
+static const struct live_hold *claim_of(const struct home_carer *carer, const struct hold *hold, uint32_t *count)
+{
+    const struct live_hold *found = NULL;
+    *count = 0;
+    for (uint32_t i = 0; i < carer->hold_count; i++)
+        if (carer->holds[i].epoch == hold->token.epoch && carer->holds[i].sequence == hold->token.sequence) {
+            found = &carer->holds[i];
+            (*count)++;
+        }
+    return found;
+}
+
+/* A hold that takes beds of the carer's vacancy is in its list as it is, and no other is. */
+static bool claim_agrees(struct reading *reading, const struct hold *hold)
+{
+    struct home *home = reading->home;
+    struct home_carer carer;
+    uint32_t count;
+    struct table_key key = key_of_id(home->options.region, hold->national_reference);
+    struct octets k = key_octets(&key), octets;
+    enum err err = tables_get(home->store, reading->txn, STORE_CARERS, &k, &octets, NULL);
+    bool takes = hold_live(hold) || hold->state == HOLD_PLACED;
+    if (err == ERR_NOT_FOUND)
+        return !hold_live(hold);
+    if (err != ERR_NONE || home_carer_decode(&octets, hold->national_reference, &carer, NULL) != ERR_NONE)
+        return false;
+    const struct live_hold *claim = claim_of(&carer, hold, &count);
+    if (!takes || carer.vacancy.vacancy_id != hold->vacancy_id)
+        return count == 0;
+    reading->claimed += count;
+    return count == 1 && claim->state == hold->state && claim->beds == hold->beds;
+}
+
+static enum err read_hold(struct reading *reading, const struct octets *rest, const struct octets *value)
+{
+    const struct home_position *position = &reading->home->position;
+    struct hold hold;
+    struct hold_lines lines;
+    struct octets row;
+    if (home_hold_decode(rest, value, &hold, &row) != ERR_NONE || hold.token.epoch > position->epoch ||
+        hold.token.sequence > position->sequence || (row.size == 0 && hold_live(&hold)))
+        return damaged(reading, STORE_HOLDS, "a record can't be read");
+    if (row.size > 0)
+        add_record(reading, LOG_TABLE_HOLD, rest, &row);
+    if (!claim_agrees(reading, &hold))
+        return damaged(reading, STORE_HOLDS, "a record and its carer's do not agree");
+    hold_lines_of(reading->home->options.region, &hold, &lines);
+    for (uint32_t i = 0; i < lines.count; i++)
+        reading->lines_expected += lines.wanted[i];
+    return ERR_NONE;
+}
+
+/* Each line is one of its hold's. */
+static enum err read_line(struct reading *reading, const struct octets *rest, const struct octets *value)
+{
+    struct home *home = reading->home;
+    struct hold_token token;
+    struct hold hold;
+    struct hold_lines lines = {.count = 0};
+    struct table_key full = key_of_region(home->options.region);
+    struct octets octets;
+    bool found = false;
+    if (value->size != 0 || full.size + rest->size > sizeof full.data)
+        return damaged(reading, STORE_HOLD_LISTS, "a record is of a wrong size");
+    memcpy(full.data + full.size, rest->data, rest->size);
+    full.size += rest->size;
+    struct octets line = key_octets(&full);
+    if (!key_hold_list_token(&line, &token))
+        return damaged(reading, STORE_HOLD_LISTS, "a key is of a wrong size");
+    struct table_key key = key_of_hold(home->options.region, &token);
+    struct octets k = key_octets(&key), of;
+    if (tables_get(home->store, reading->txn, STORE_HOLDS, &k, &octets, NULL) == ERR_NONE &&
+        key_in_region(&k, home->options.region, &of) && home_hold_decode(&of, &octets, &hold, NULL) == ERR_NONE)
+        hold_lines_of(home->options.region, &hold, &lines);
+    for (uint32_t i = 0; i < lines.count; i++)
+        found = found || (lines.wanted[i] && lines.keys[i].size == full.size &&
+                          memcmp(lines.keys[i].data, full.data, full.size) == 0);
+    if (!found)
+        return damaged(reading, STORE_HOLD_LISTS, "a line leads to no such hold");
+    reading->lines++;
     return ERR_NONE;
 }
 
@@ -252,7 +339,7 @@ static enum err read_through(struct reading *reading)
         [STORE_META] = read_meta,       [STORE_CARERS] = read_carer,     [STORE_REFERENCES] = read_reference,
         [STORE_AGENCIES] = read_agency, [STORE_PRINCIPALS] = read_plain, [STORE_LOG] = read_log_entry,
         [STORE_AUDIT] = read_audit_row, [STORE_REQUESTS] = read_plain,   [STORE_CHECKPOINTS] = read_checkpoint,
-        [STORE_ORPHANS] = read_orphan,  [STORE_HOLDS] = read_plain,      [STORE_HOLD_LISTS] = read_plain,
+        [STORE_ORPHANS] = read_orphan,  [STORE_HOLDS] = read_hold,       [STORE_HOLD_LISTS] = read_line,
         [STORE_EVENTS] = read_event,    [STORE_ASKED] = read_plain,
     };
     for (int table = 0; table < STORE_HOME_TABLES; table++) {
@@ -275,6 +362,10 @@ static enum err check_ends(struct reading *reading, const struct home_position *
         return damaged(reading, STORE_AUDIT, "it does not end where it should");
     if (reading->carers != reading->references + reading->orphans)
         return damaged(reading, STORE_REFERENCES, "not every carer has its reference");
+    if (reading->claims != reading->claimed)
+        return damaged(reading, STORE_CARERS, "a carer's list names a hold that is not there");
+    if (reading->lines != reading->lines_expected)
+        return damaged(reading, STORE_HOLD_LISTS, "not every hold has its lines");
     return ERR_NONE;
 }
 

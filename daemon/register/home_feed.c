@@ -40,6 +40,12 @@ static enum err feed_row(struct feeding *feeding, enum store_table table, const 
         return feed_add(feeding, LOG_TABLE_AGENCY, rest, value);
     if (table == STORE_PRINCIPALS)
         return feed_add(feeding, CHANGE_PRINCIPAL, rest, value);
+    if (table == STORE_HOLDS) {
+        struct hold hold;
+        struct octets row;
+        enum err err = home_hold_decode(rest, value, &hold, &row);
+        return err == ERR_NONE && row.size > 0 ? feed_add(feeding, LOG_TABLE_HOLD, rest, &row) : err;
+    }
     struct home_carer_shared shared;
     enum err err = home_carer_shared_decode(value, &shared);
     if (err == ERR_NONE)
@@ -91,7 +97,7 @@ static enum err feed_slice(struct feeding *feeding, enum store_table table, stru
 
 enum err home_observe(struct home *home, const struct commit_observer *observer)
 {
-    static const enum store_table tables[] = {STORE_AGENCIES, STORE_PRINCIPALS, STORE_CARERS};
+    static const enum store_table tables[] = {STORE_AGENCIES, STORE_PRINCIPALS, STORE_CARERS, STORE_HOLDS};
     if (home->observer_count == HOME_OBSERVERS_MAX)
         return ERR_LIMIT;
     struct feeding *feeding = calloc(1, sizeof *feeding);

@@ -236,8 +236,14 @@ static enum err add_record(struct scan *scan, enum log_table table, const struct
 static enum err scan_row(struct scan *scan, enum log_table table, const struct octets *rest, const struct octets *value)
 {
     struct home_carer_shared shared;
+    struct hold hold;
+    struct octets row;
     if (table == LOG_TABLE_AGENCY)
         return add_record(scan, table, rest, value);
+    if (table == LOG_TABLE_HOLD) {
+        enum err err = home_hold_decode(rest, value, &hold, &row);
+        return err == ERR_NONE && row.size > 0 ? add_record(scan, table, rest, &row) : err;
+    }
     enum err err = home_carer_shared_decode(value, &shared);
     if (err != ERR_NONE)
         return err;
@@ -250,7 +256,9 @@ static enum err scan_row(struct scan *scan, enum log_table table, const struct o
 static enum err scan_table(struct scan *scan, enum log_table table, const struct octets *after)
 {
     struct home *home = scan->home;
-    enum store_table stored = table == LOG_TABLE_AGENCY ? STORE_AGENCIES : STORE_CARERS;
+    enum store_table stored = table == LOG_TABLE_AGENCY ? STORE_AGENCIES
+                              : table == LOG_TABLE_HOLD ? STORE_HOLDS
+                                                        : STORE_CARERS;
     struct table_key from = key_of_region(home->options.region);
     if (from.size + after->size + 1 > sizeof from.data)
         return ERR_INVALID;
@@ -294,7 +302,7 @@ static enum err records(void *ctx, const char *region, enum log_table after_tabl
         return err;
     out->read_at_sequence = position.sequence;
     int first = after_table > LOG_TABLE_AGENCY ? (int)after_table : LOG_TABLE_AGENCY;
-    for (int table = first; err == ERR_NONE && !scan.full && table <= LOG_TABLE_OFFER; table++)
+    for (int table = first; err == ERR_NONE && !scan.full && table < LOG_TABLE_END; table++)
         err = scan_table(&scan, (enum log_table)table, table == (int)after_table ? after_key : &none);
     return end(home, scan.txn, err, &scan.problem);
 }

@@ -179,9 +179,17 @@ struct stored_hold {
 enum err batch_get_hold(struct batch *batch, const struct hold_token *token, struct stored_hold *out,
                         struct problem *problem);
 /* Logs the row when it changed, and stores the hold with its lines in HOLD_LISTS (while it is live also in those of the
- * live; its holder's only once it is known). A new hold's token (0, 0 till then) is the position of the next entry. Where
- * the carer's offer changes with it, it goes first: so a replay knows the hold when the offer comes. */
+ * live; its holder's only once it is known). A new hold's token (0, 0 till then) is the position of the next entry.
+ * Where the carer's offer changes with it, it goes first: so a replay knows the hold when the offer comes. */
 bool batch_put_hold(struct batch *batch, struct stored_hold *hold);
+/* A hold's lines in HOLD_LISTS, of whichever owners are known: which should be there, and which not. */
+#define HOLD_LINES_MAX 8
+struct hold_lines {
+    uint32_t count;
+    bool wanted[HOLD_LINES_MAX];
+    struct table_key keys[HOLD_LINES_MAX];
+};
+void hold_lines_of(const char *region, const struct hold *hold, struct hold_lines *out);
 /* Stores it, with its lines, without logging anything. */
 bool batch_store_hold(struct batch *batch, const struct stored_hold *hold);
 /* Its row leaves what is shared (HOLD_SHARED_MS); the hold stays. */

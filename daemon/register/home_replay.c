@@ -24,6 +24,69 @@ static bool to_change(struct batch *batch, enum log_table table, const struct oc
     return batch_change(batch, table, key, value->size == 0, value);
 }
 
+/* --- a carer's list of holds ------------------------------------------------------------------------------------- */
+
+/* It has the hold, as it is, exactly while that takes beds of the live vacancy, which vacancy_id is. False: no room. */
+static bool list_hold(struct home_carer *home, uint64_t vacancy_id, const struct hold *hold)
+{
+    bool takes = (hold_live(hold) || hold->state == HOLD_PLACED) && vacancy_id == hold->vacancy_id;
+    const struct hold_token *token = &hold->token;
+    struct live_hold *holds = home->holds;
+    uint32_t at = 0;
+    while (at < home->hold_count && (holds[at].epoch < token->epoch ||
+                                     (holds[at].epoch == token->epoch && holds[at].sequence < token->sequence)))
+        at++;
+    bool listed = at < home->hold_count && holds[at].epoch == token->epoch && holds[at].sequence == token->sequence;
+    if (listed && !takes) {
+        memmove(&holds[at], &holds[at + 1], (home->hold_count - at - 1) * sizeof *holds);
+        memset(&holds[--home->hold_count], 0, sizeof *holds);
+    }
+    if (!takes)
+        return true;
+    if (!listed) {
+        if (home->hold_count == LIVE_HOLDS_MAX)
+            return false;
+        memmove(&holds[at + 1], &holds[at], (home->hold_count++ - at) * sizeof *holds);
+        holds[at] = (struct live_hold){.epoch = token->epoch, .sequence = token->sequence};
+    }
+    holds[at].state = hold->state;
+    holds[at].beds = hold->beds;
+    return true;
+}
+
+/* Another vacancy is live now: those of its holds that are known already. A snapshot's are younger than the entries
+ * that are replayed after it, and an offer that was out of sight for a while comes back with its holds. */
+static bool list_anew(struct batch *batch, struct home_carer *home, uint64_t vacancy_id)
+{
+    char owner[ID_TEXT_BYTES];
+    id_format(home->national_reference, owner);
+    const struct table_key prefix = key_of_hold_list(batch->home->options.region, HOLD_LIST_CARER, owner, NULL);
+    struct table_key from = prefix;
+    memset(home->holds, 0, sizeof home->holds);
+    home->hold_count = 0;
+    while (vacancy_id != 0) {
+        struct octets at = key_octets(&from), key, value;
+        struct hold_token token;
+        struct stored_hold hold;
+        enum err err = tables_seek(batch->home->store, batch->txn, STORE_HOLD_LISTS, &at, false, &key, &value, NULL);
+        if (err == ERR_NOT_FOUND || (err == ERR_NONE && !key_begins(&key, &prefix)))
+            return true;
+        if (err == ERR_NONE && !key_hold_list_token(&key, &token))
+            err = ERR_STORE_DAMAGED;
+        if (err == ERR_NONE) {
+            key_step_past(&from, &key);
+            err = batch_get_hold(batch, &token, &hold, NULL);
+        }
+        if (err == ERR_NONE && !list_hold(home, vacancy_id, &hold.hold))
+            err = ERR_LIMIT;
+        if (err != ERR_NONE) {
+            batch->failed = err == ERR_NOT_FOUND ? ERR_STORE_DAMAGED : err;
+            return false;
+        }
+    }
+    return true;
+}
+
 /* --- carers ------------------------------------------------------------------------------------------------------ */
 
 /* Nothing but what is shared is known of it from here on. */
@@ -37,12 +100,14 @@ static bool lose(struct batch *batch, struct stored_carer *carer, bool known)
     if (known && !reference_forget(batch, &carer->home))
         return false;
     lost.vacancy = carer->home.vacancy;
+    lost.hold_count = carer->home.hold_count;
+    memcpy(lost.holds, carer->home.holds, sizeof lost.holds);
     carer->home = lost;
     return lost_note(batch, &carer->home);
 }
 
 /* Stores it and counts, by what its octets now say. */
-static bool store_replayed(struct batch *batch, struct stored_carer *carer, bool was_live)
+static bool store_replayed(struct batch *batch, struct stored_carer *carer, uint64_t vacancy_id_before)
 {
     if (carer->home.lost) {
         struct offer offer;
@@ -56,7 +121,7 @@ static bool store_replayed(struct batch *batch, struct stored_carer *carer, bool
             vacancy_from_offer(&offer, vacancy);
         }
     }
-    batch->vacancies += (carer->home.vacancy.vacancy_id != 0) - was_live;
+    batch->vacancies += (carer->home.vacancy.vacancy_id != 0) - (vacancy_id_before != 0);
     return batch_store_carer(batch, carer);
 }
 
@@ -107,21 +172,26 @@ static bool understand_offer(struct batch *batch, struct home_carer *home, const
 
 static bool put_row(struct batch *batch, struct stored_carer *carer, bool known, const struct octets *row)
 {
-    bool was_live = carer->home.vacancy.vacancy_id != 0;
+    uint64_t vacancy_id = carer->home.vacancy.vacancy_id;
     batch->carers += !known;
     carer->shared.carer_row = *row;
-    return lose(batch, carer, known) && store_replayed(batch, carer, was_live);
+    return lose(batch, carer, known) && store_replayed(batch, carer, vacancy_id);
 }
 
 static bool put_offer(struct batch *batch, struct stored_carer *carer, const struct octets *offer)
 {
-    bool was_live = carer->home.vacancy.vacancy_id != 0;
+    uint64_t vacancy_id = carer->home.vacancy.vacancy_id;
     carer->shared.offer = *offer;
+    struct offer told = {.vacancy_id = 0};
+    if (offer->size > 0 && offer_decode(offer, &told) != ERR_NONE)
+        told.vacancy_id = 0; /* refused below */
+    if (told.vacancy_id != vacancy_id && !list_anew(batch, &carer->home, told.vacancy_id))
+        return false;
     if (!carer->home.lost && offer->size == 0)
         memset(&carer->home.vacancy, 0, sizeof carer->home.vacancy);
     else if (!carer->home.lost && !understand_offer(batch, &carer->home, offer) && !lose(batch, carer, true))
         return false;
-    return store_replayed(batch, carer, was_live);
+    return store_replayed(batch, carer, vacancy_id);
 }
 
 /* Value empty: deleted. */
@@ -149,6 +219,99 @@ static enum err replay_carer(struct batch *batch, enum log_table table, const st
     else
         good = carer_remove(batch, &carer);
     return good ? ERR_NONE : batch->failed;
+}
+
+/* --- holds ------------------------------------------------------------------------------------------------------- */
+
+/* What the row tells goes into what is known of the hold. How long it has left is what the wall clock says, for what
+ * the lease clock said is lost; but never more than it was given. */
+static void take_row(struct batch *batch, const struct hold *told, struct hold *hold)
+{
+    bool other_end = hold->until_ms != told->until_ms;
+    int64_t given_ms = told->until_ms - told->made_at_ms, left_ms = told->until_ms - batch->now_ms;
+    struct hold now = *hold;
+    now.token = told->token;
+    now.national_reference = told->national_reference;
+    now.vacancy_id = told->vacancy_id;
+    now.beds = told->beds;
+    now.state = told->state;
+    now.extended = told->extended;
+    now.made_at_ms = told->made_at_ms;
+    now.until_ms = told->until_ms;
+    now.ended_at_ms = told->ended_at_ms;
+    memcpy(now.holder_hash, told->holder_hash, DIGEST_BYTES);
+    memcpy(now.request_hash, told->request_hash, DIGEST_BYTES);
+    if (other_end)
+        now.until_lease_ms = batch->position.lease.lease_ms + (left_ms < 0          ? 0
+                                                               : left_ms < given_ms ? left_ms
+                                                                                    : given_ms);
+    *hold = now;
+}
+
+static bool store_hold(struct batch *batch, struct stored_hold *hold, struct stored_carer *carer)
+{
+    uint64_t vacancy_id = carer->home.vacancy.vacancy_id;
+    memcpy(hold->hold.agency, carer->home.carer.agency, sizeof hold->hold.agency);
+    if (!carer->home.lost)
+        memcpy(hold->hold.agency_reference, carer->home.carer.agency_reference, sizeof hold->hold.agency_reference);
+    return batch_store_hold(batch, hold) && store_replayed(batch, carer, vacancy_id);
+}
+
+/* Its row is gone: that of a hold that had ended, which is still known here; else all of it goes. */
+static enum err drop_hold(struct batch *batch, struct stored_hold *hold, struct problem *problem)
+{
+    struct stored_carer carer;
+    bool keep = !hold_live(&hold->hold);
+    hold->row = none;
+    if (keep)
+        return batch_store_hold(batch, hold) ? ERR_NONE : batch->failed;
+    if (!batch_forget_hold(batch, hold))
+        return batch->failed;
+    enum err err = batch_get_carer(batch, hold->hold.national_reference, &carer, problem);
+    if (err == ERR_NOT_FOUND)
+        return ERR_NONE;
+    if (err != ERR_NONE)
+        return batch->failed = err;
+    hold->hold.state = HOLD_NONE;
+    uint64_t vacancy_id = carer.home.vacancy.vacancy_id;
+    return list_hold(&carer.home, carer.home.vacancy.vacancy_id, &hold->hold) &&
+                   store_replayed(batch, &carer, vacancy_id)
+               ? ERR_NONE
+               : batch->failed;
+}
+
+/* Value empty: deleted. */
+static enum err replay_hold(struct batch *batch, const struct octets *key, const struct octets *value,
+                            struct problem *problem)
+{
+    struct stored_hold hold = {.row = none};
+    struct stored_carer carer;
+    struct hold told;
+    struct hold_token token;
+    if (!hold_key_read(key, &token) || token.sequence == 0)
+        return FAIL(batch, problem, "a key that no hold has");
+    if (value->size > 0 &&
+        (hold_row_decode(key, value, &told) != ERR_NONE || told.state == HOLD_NONE || told.state >= HOLD_STATE_END))
+        return FAIL(batch, problem, "a hold that can't be read");
+    enum err err = batch_get_hold(batch, &token, &hold, problem);
+    if (err != ERR_NONE && err != ERR_NOT_FOUND)
+        return batch->failed = err;
+    if (octets_same(&hold.row, value))
+        return ERR_NONE;
+    if (!to_change(batch, LOG_TABLE_HOLD, key, &hold.row, value))
+        return batch->failed;
+    if (value->size == 0)
+        return drop_hold(batch, &hold, problem);
+    err = batch_get_carer(batch, told.national_reference, &carer, problem);
+    if (err == ERR_NOT_FOUND)
+        return FAIL(batch, problem, "a hold of a carer that is not registered");
+    if (err != ERR_NONE)
+        return batch->failed = err;
+    take_row(batch, &told, &hold.hold);
+    hold.row = *value;
+    if (!list_hold(&carer.home, carer.home.vacancy.vacancy_id, &hold.hold))
+        return FAIL(batch, problem, "more holds than a vacancy can have");
+    return store_hold(batch, &hold, &carer) ? ERR_NONE : batch->failed;
 }
 
 /* --- any record -------------------------------------------------------------------------------------------------- */
@@ -186,6 +349,8 @@ static enum err replay_record(struct batch *batch, enum log_table table, const s
     case LOG_TABLE_CARER:
     case LOG_TABLE_OFFER:
         return replay_carer(batch, table, key, value, problem);
+    case LOG_TABLE_HOLD:
+        return replay_hold(batch, key, value, problem);
     default:
         return FAIL(batch, problem, "a record of a table that this hub does not know");
     }
@@ -336,6 +501,9 @@ static enum err prune_row(struct batch *batch, const struct update *update, enum
         return has_record(update, LOG_TABLE_AGENCY, &key)
                    ? ERR_NONE
                    : replay_record(batch, LOG_TABLE_AGENCY, &key, &none, problem);
+    if (table == STORE_HOLDS)
+        return has_record(update, LOG_TABLE_HOLD, &key) ? ERR_NONE
+                                                        : replay_record(batch, LOG_TABLE_HOLD, &key, &none, problem);
     enum err err = has_record(update, LOG_TABLE_OFFER, &key)
                        ? ERR_NONE
                        : replay_record(batch, LOG_TABLE_OFFER, &key, &none, problem);
@@ -364,6 +532,16 @@ static enum err prune(struct batch *batch, const struct update *update, enum sto
     }
 }
 
+static bool hold_before_carer(const struct update *update, const struct shared_record *record)
+{
+    struct hold hold;
+    uint8_t key[8];
+    if (hold_row_decode(&record->key, &record->value, &hold) != ERR_NONE)
+        return false; /* refused where it is read */
+    put_be64(key, hold.national_reference);
+    return !has_record(update, LOG_TABLE_CARER, &(struct octets){key, sizeof key});
+}
+
 static enum err replay_whole(struct batch *batch, const struct update *update, struct problem *problem)
 {
     const struct shared_record *records = update->as.replay.records;
@@ -372,11 +550,14 @@ static enum err replay_whole(struct batch *batch, const struct update *update, s
             return FAIL(batch, problem, "records are out of order");
     enum err err = prune(batch, update, STORE_AGENCIES, problem);
     if (err == ERR_NONE)
+        err = prune(batch, update, STORE_HOLDS, problem);
+    if (err == ERR_NONE)
         err = prune(batch, update, STORE_CARERS, problem);
     for (size_t i = 0; err == ERR_NONE && i < update->as.replay.record_count; i++) {
         const struct shared_record *record = &records[i];
-        /* Registered between the reading of the two tables: the entries that follow tell both. */
-        if (record->table == LOG_TABLE_OFFER && !has_record(update, LOG_TABLE_CARER, &record->key))
+        /* Registered between the reading of two tables: the entries that follow tell both. */
+        if ((record->table == LOG_TABLE_OFFER && !has_record(update, LOG_TABLE_CARER, &record->key)) ||
+            (record->table == LOG_TABLE_HOLD && hold_before_carer(update, record)))
             continue;
         err = record->value.size > 0 ? replay_record(batch, record->table, &record->key, &record->value, problem)
                                      : FAIL(batch, problem, "a record without octets");

@@ -251,6 +251,14 @@ static enum err add_row(struct home *home, enum store_table table, const struct 
         state_change(state, LOG_TABLE_AGENCY, &rest, &none, value);
         return ERR_NONE;
     }
+    if (table == STORE_HOLDS) {
+        struct hold hold;
+        struct octets row;
+        enum err err = home_hold_decode(&rest, value, &hold, &row);
+        if (err == ERR_NONE)
+            state_change(state, LOG_TABLE_HOLD, &rest, &none, &row);
+        return err;
+    }
     enum err err = home_carer_shared_decode(value, &shared);
     if (err != ERR_NONE)
         return err;
@@ -294,6 +302,8 @@ static enum err verify(struct home *home, struct store_txn *txn, struct signed_c
         err = add_table(home, txn, STORE_AGENCIES, state, problem);
     if (err == ERR_NONE)
         err = add_table(home, txn, STORE_CARERS, state, problem);
+    if (err == ERR_NONE)
+        err = add_table(home, txn, STORE_HOLDS, state, problem);
     if (err != ERR_NONE)
         return err;
     lthash_digest(&state->digest, digest);

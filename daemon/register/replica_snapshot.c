@@ -200,7 +200,7 @@ static enum replica_verdict stage_record(struct apply *apply, struct draft *draf
     struct staging_row *staging = &draft->staging;
     struct octets old;
     enum err err = ERR_NOT_FOUND;
-    if (record->table < LOG_TABLE_AGENCY || record->table > LOG_TABLE_OFFER ||
+    if (record->table < LOG_TABLE_AGENCY || record->table >= LOG_TABLE_END ||
         !shared_record_good(record->table, &record->key, &record->value))
         return give_up(draft, work, VERDICT_LIE, "a record can't be read");
     if (!is_after(staging, record))

@@ -8,6 +8,7 @@
  */
 #include "daemon/base/log.h"
 #include "daemon/record/bytes.h"
+#include "daemon/record/hold.h"
 #include "daemon/record/offer.h"
 #include "daemon/record/scratch.h"
 #include "daemon/register/replica_parts.h"
@@ -130,6 +131,7 @@ bool shared_record_good(enum log_table table, const struct octets *key, const st
 {
     struct agency agency;
     struct offer offer;
+    struct hold hold;
     char id[AGENCY_ID_BYTES];
     if (table == LOG_TABLE_AGENCY) {
         if (key->size == 0 || key->size >= sizeof id || memchr(key->data, 0, key->size) != NULL)
@@ -138,6 +140,9 @@ bool shared_record_good(enum log_table table, const struct octets *key, const st
         id[key->size] = '\0';
         return value == NULL || agency_decode(id, value, &agency) == ERR_NONE;
     }
+    if (table == LOG_TABLE_HOLD)
+        return hold_key_read(key, &hold.token) && hold.token.epoch != 0 && hold.token.sequence != 0 &&
+               (value == NULL || hold_row_decode(key, value, &hold) == ERR_NONE);
     if (key->size != 8 || get_be64(key->data) == 0)
         return false;
     if (table == LOG_TABLE_CARER)

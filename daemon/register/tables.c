@@ -145,7 +145,8 @@ struct table_key key_of_hold_list(const char *region, enum hold_list list, const
     static const char *const lists[] = {[HOLD_LIST_TEAM] = "team",
                                         [HOLD_LIST_TEAM_LIVE] = "team, live",
                                         [HOLD_LIST_AGENCY] = "agency",
-                                        [HOLD_LIST_AGENCY_LIVE] = "agency, live"};
+                                        [HOLD_LIST_AGENCY_LIVE] = "agency, live",
+                                        [HOLD_LIST_CARER] = "carer"};
     struct table_key key = key_of_region(region);
     uint8_t octets[HOLD_KEY_BYTES];
     append_owner(&key, lists[list], owner);

@@ -24,8 +24,8 @@
  *     CHECKPOINTS  sequence (8)                        signed checkpoint (checkpoint.h)         batch
  *     ORPHANS      agency, 0, hash of reference (32)   national reference (8)                   home_apply
  *     HOLDS        token: epoch (8), sequence (8)      HomeHold (home.proto)                    home_apply
- *     HOLD_LISTS   SHA-256 of list, 0, owner / 16,     nothing; lists: of a team's name and of  home_apply
- *                  token's complement                  an agency's id all holds, and live ones
+ *     HOLD_LISTS   SHA-256 of list, 0, owner / 16,     nothing; lists: of a team and of an      home_apply
+ *                  token's complement                  agency all holds, and live ones; of a carer
  *     EVENTS       agency, 0, event number (8)         HomeEvent (home.proto)                   batch
  *     ASKED        SHA-256 of "asked", 0, holder / 16, AskedHold (home.proto)                   home_apply
  *                  request id's complement
@@ -85,7 +85,8 @@ struct table_key key_of_request(const char *region, const uint8_t request_id[REQ
 struct table_key key_of_hold(const char *region, const struct hold_token *token);
 /* In one of an owner's lists, which are scanned newest first: so the token's complement. token NULL: the list's prefix.
  */
-enum hold_list { HOLD_LIST_TEAM, HOLD_LIST_TEAM_LIVE, HOLD_LIST_AGENCY, HOLD_LIST_AGENCY_LIVE };
+/* owner: SPIFFE name, agency id, national reference as id_format has it */
+enum hold_list { HOLD_LIST_TEAM, HOLD_LIST_TEAM_LIVE, HOLD_LIST_AGENCY, HOLD_LIST_AGENCY_LIVE, HOLD_LIST_CARER };
 struct table_key key_of_hold_list(const char *region, enum hold_list list, const char *owner,
                                   const struct hold_token *token);
 bool key_hold_list_token(const struct octets *key, struct hold_token *out);

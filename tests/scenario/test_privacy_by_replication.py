@@ -43,17 +43,22 @@ ALLOWED = {
     "AgencyRow": "name kind ofsted_urn ofsted_rating phone email out_of_hours_phone frameworks status authority",
     "CarerRow": "agency agency_reference_hash approved_on_days approval_ends_on_days approval_ends max_children "
                 "max_children_if_siblings age_from_months age_below_months sex care_types named_child_only places status "
-                "cell revision",  # the last: random, so it tells that something changed, as the entry itself does
+                "cell moved_to_region moved_from_region "  # regions, as the old and the new row each name the other
+                "revision",  # the last: random, so it tells that something changed, as the entry itself does
     "Cell": "authority square_e_km square_n_km size_km point_e_metres point_n_metres area",
     "ChildAtHome": "age_band sex placed sibling_group",
     "Offer": "vacancy_id agency state bucket beds beds_free care_types from_days until_days age_from_months "
              "age_below_months sex sibling_group_only on_call observed_at_ms confirmed_at_ms valid_until_ms max_children "
              "max_children_if_siblings approved_care_types approved_age_from_months approved_age_below_months approved_sex "
              "approved_on_days approval_ends_on_days bedrooms room_sharing home_features pets cannot_take skills "
-             "training_level languages children cell reserved_until_days",
+             "training_level languages children cell reserved_until_days reported_unavailable_at_ms",
+    "HoldRow": "national_reference vacancy_id beds "  # which offer, and how much of it: as public as the offer
+               "state made_at_ms until_ms extended ended_at_ms "  # times and a state tell nothing of a child
+               "holder_hash request_hash",  # keyed by the region's secret, and other ones for each vacancy: whoever has
+                                            # two holds can't tell that they are one team's
 }
 ALLOWED = {name: set(fields.split()) for name, fields in ALLOWED.items()}
-RECORDS = {2: "AgencyRow", 3: "CarerRow", 4: "Offer"}  # tables of a log entry
+RECORDS = {2: "AgencyRow", 3: "CarerRow", 4: "Offer", 5: "HoldRow"}  # tables of a log entry
 EPOCH = 1
 
 

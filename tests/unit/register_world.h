@@ -390,7 +390,7 @@ static inline uint64_t assert_log_chain(struct world *world)
             digest_sha256(message, LOG_SALT_BYTES + rows[i].payload.size, commitment);
             assert_memory_equal(commitment, h + 73, DIGEST_BYTES);
             /* Only what may leave the hub is in it. */
-            assert_true(rows[i].payload.data[0] >= LOG_TABLE_EPOCH && rows[i].payload.data[0] <= LOG_TABLE_OFFER);
+            assert_true(rows[i].payload.data[0] >= LOG_TABLE_EPOCH && rows[i].payload.data[0] < LOG_TABLE_END);
             assert_true(rows[i].payload.data[0] == LOG_TABLE_EPOCH || next != 1);
         }
         arena_reset(&arena);

@@ -169,6 +169,12 @@ static inline struct octets origin_value(struct origin *origin, enum log_table t
         assert_int_equal(agency_encode(&agency, origin->arena, &value), ERR_NONE);
         return value;
     }
+    if (table == LOG_TABLE_HOLD) {
+        struct hold hold;
+        random_hold(&origin->random, &hold);
+        assert_int_equal(hold_row_encode(&hold, origin->arena, &value), ERR_NONE);
+        return value;
+    }
     static const uint8_t secret[32] = {1};
     struct home_carer home;
     struct offer offer;
@@ -185,10 +191,11 @@ static inline struct octets origin_value(struct origin *origin, enum log_table t
 /* A change of one of `keys` records of the table: put, or rarely deleted. */
 static inline void origin_change(struct origin *origin, uint32_t keys)
 {
-    enum log_table table = (enum log_table)(LOG_TABLE_AGENCY + random_up_to(&origin->random, 2));
-    uint8_t key[8] = {0};
+    enum log_table table = (enum log_table)(LOG_TABLE_AGENCY + random_up_to(&origin->random, 3));
+    uint8_t key[HOLD_KEY_BYTES] = {0};
     put_be64(key, 1 + random_up_to(&origin->random, keys));
-    struct octets octets = {key, sizeof key};
+    put_be64(key + 8, 1);
+    struct octets octets = {key, table == LOG_TABLE_HOLD ? HOLD_KEY_BYTES : 8};
     char id[16];
     if (table == LOG_TABLE_AGENCY) {
         snprintf(id, sizeof id, "agency-%u", (unsigned)key[7]);

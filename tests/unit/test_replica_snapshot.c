@@ -152,12 +152,13 @@ static void test_lacks_or_adds_one(void **state)
         } else {
             struct replica_work *work = records_of(a, 0, 1000);
             struct shared_record *last = &work->records[work->record_count - 1];
-            static const uint8_t key[8] = {0xff, 1};
+            static const uint8_t key[HOLD_KEY_BYTES] = {0xff, 1, [15] = 1};
             if (wrong == 1) {
                 struct shared_record *more = arena_alloc(&work->arena, (work->record_count + 1) * sizeof *more);
                 memcpy(more, work->records, work->record_count * sizeof *more);
                 more[work->record_count] = *last;
-                more[work->record_count++].key = (struct octets){key, 8};
+                more[work->record_count++].key =
+                    (struct octets){key, last->table == LOG_TABLE_HOLD ? HOLD_KEY_BYTES : 8};
                 work->records = more;
             } else {
                 last->value = origin_value(a, last->table);
