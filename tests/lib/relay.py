@@ -2,11 +2,13 @@
 
 Owns: one thread, one listening socket, and what passes through it. While a direction is cut its bytes are read and dropped,
 and new connections are taken but nothing of them arrives: neither side hears a reset or a refusal, only silence. A stream
-of which bytes were dropped can't go on, so `heal` ends those; the hubs dial anew, as after any broken link.
+of which bytes were dropped can't go on, so `heal` ends those; the hubs dial anew, as after any broken link. While it stalls
+nothing is lost, but waits: what was asked before arrives late.
 
     relay = Relay(("127.0.0.1", hub_port))      # others are told relay.port instead of hub_port
     relay.cut() or relay.cut("to"), relay.cut("from")
     relay.heal()
+    relay.stall(), relay.go_on()
     relay.close()
 
 "to" is towards the target, "from" is what it answers. All functions may be called from any thread.
@@ -35,7 +37,7 @@ class Relay:
         self.target, self.namespace = target, namespace  # the target is in this network namespace (netns.py)
         self.passed, self.dropped = 0, 0
         self.silent = set()
-        self.closing = self.healing = False
+        self.closing = self.healing = self.stalled = self.going_on = False
         self.sides = set()
         self.poisoned = set()
         self.lock = threading.Lock()
@@ -60,6 +62,17 @@ class Relay:
         with self.lock:
             self.silent.clear()
             self.healing = True
+            self.stalled, self.going_on = False, True
+        self.waker.send(b".")
+
+    def stall(self):
+        """What comes from now on waits, in both directions."""
+        with self.lock:
+            self.stalled = True
+
+    def go_on(self):
+        with self.lock:
+            self.stalled, self.going_on = False, True
         self.waker.send(b".")
 
     def close(self):
@@ -83,9 +96,13 @@ class Relay:
         self.woken.recv(64)
         with self.lock:
             healing, self.healing = self.healing, False
+            going_on, self.going_on = self.going_on, False
         if healing:
             for side in list(self.poisoned):
                 self.drop(side)
+        if going_on:
+            for side in self.sides:
+                self.settle(side)
 
     def accept(self, _what):
         try:
@@ -121,6 +138,9 @@ class Relay:
     def read(self, side):
         with self.lock:
             silent = side.direction in self.silent or side in self.poisoned
+        if self.stalled and not silent:
+            self.settle(side)
+            return
         try:
             octets = side.socket.recv(READ_BYTES)
         except ConnectionError:
@@ -156,7 +176,7 @@ class Relay:
 
     def settle(self, side):
         """Reads while there is room, writes while something waits."""
-        reading = not side.ended and len(side.buffer) < BUFFER_BYTES
+        reading = not side.ended and len(side.buffer) < BUFFER_BYTES and not self.stalled
         self.interest(side, (selectors.EVENT_READ if reading else 0) |
                       (selectors.EVENT_WRITE if side.other.buffer else 0))
 
