@@ -95,10 +95,10 @@ static const struct option_spec options[] = {
 const struct command command_confirm = {
     .name = "confirm",
     .arguments = "[REF ...]",
-    .summary = "Say that vacancies are still true, so that they don't lapse.",
+    .summary = "Say that vacancies are still true, so that they don't go stale.",
     .example = "  vacancy confirm --all\n  vacancy confirm L-00017 L-00112\n",
-    .notes = "REF is your own reference of the carer. A vacancy that nobody confirms in time lapses and is no longer "
-             "found; offering it again takes a push.",
+    .notes = "REF is your own reference of the carer. Of a vacancy that nobody confirms in time teams are told to "
+             "telephone first; much later it lapses.",
     .options = options,
     .arguments_max = SIZE_MAX,
     .run = run,

@@ -88,7 +88,7 @@ static bool on_vacancy(void *context, const ProtobufCMessage *message)
         print_json(list, &view->base);
         return !ferror(list->cli->out);
     }
-    char word[64], confirmed[AGO_TEXT_BYTES], lapses[AGO_TEXT_BYTES];
+    char word[64], confirmed[AGO_TEXT_BYTES], stale[AGO_TEXT_BYTES];
     char *care = care_words(view->vacancy->care_types, view->vacancy->n_care_types);
     table_cell(list->table, "%s", view->vacancy->agency_reference);
     table_cell(list->table, "%s", view->vacancy_id);
@@ -96,7 +96,7 @@ static bool on_vacancy(void *context, const ProtobufCMessage *message)
                code_words(&vacancy__v1__vacancy_state__descriptor, (int)view->state, word, sizeof word));
     table_cell(list->table, "%u of %u", view->beds_free, view->vacancy->beds);
     table_cell(list->table, "%s", ago_text(view->confirmed_at_ms, cli_now_ms(), confirmed));
-    table_cell(list->table, "%s", ago_text(view->valid_until_ms, cli_now_ms(), lapses));
+    table_cell(list->table, "%s", ago_text(view->valid_until_ms, cli_now_ms(), stale));
     table_cell(list->table, "%s", care);
     free(care);
     return true;
@@ -107,7 +107,7 @@ static struct table *make_table(bool carers)
     static const char *const carer_headings[] = {"reference", "national ref", "status", "places",
                                                  "placed",    "vacancy",      "area",   "care"};
     static const char *const vacancy_headings[] = {"reference", "vacancy", "state", "beds free",
-                                                   "confirmed", "lapses",  "care"};
+                                                   "confirmed", "stale",   "care"};
     struct table *table = table_create();
     const char *const *headings = carers ? carer_headings : vacancy_headings;
     size_t count = carers ? 8 : 7;
@@ -157,7 +157,7 @@ static const struct option_spec options[] = {
 const struct command command_list = {
     .name = "list",
     .arguments = "[carers|vacancies]",
-    .summary = "List your agency's carers, or its live vacancies and when they lapse.",
+    .summary = "List your agency's carers, or its live vacancies and when their confirmation runs out.",
     .example = "  vacancy list vacancies\n",
     .options = options,
     .arguments_max = 1,

@@ -160,8 +160,10 @@ static enum err open_home(struct hub *hub, struct home_options *home, struct pro
 static enum err open_register(struct hub *hub, struct problem *problem)
 {
     const struct options *options = &hub->options;
-    struct home_options home = {
-        .clock = clock_system(), .randomness = random_system(), .payload_kept_ms = options->payload_kept_ms};
+    struct home_options home = {.clock = clock_system(),
+                                .randomness = random_system(),
+                                .payload_kept_ms = options->payload_kept_ms,
+                                .policy = options->policy};
     snprintf(home.region, sizeof home.region, "%s", options->region);
     enum err err = load_keys(hub, &home, problem);
     home.signer = hub->signer;

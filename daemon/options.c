@@ -65,6 +65,18 @@ static const struct config_option table[] = {
            .help = "How long superseded entries of the own region's log are kept whole; hubs that were away for longer "
                    "take a snapshot."),
 
+    OPTION("vacancies", "hold-default", DURATION, policy.hold_default_ms, "4h", .min = HOLD_LEAST_MS, .max = 7 * DAY,
+           .help = "How long a team holds beds that does not say for how long, and by how much it may extend that."),
+    OPTION("vacancies", "hold-max", DURATION, policy.hold_max_ms, "24h", .min = HOLD_LEAST_MS, .max = 7 * DAY,
+           .help = "For how long a team may ask; at least hold-default."),
+    OPTION("vacancies", "holds-per-team", INTEGER, holds_per_team, "20", .min = 1, .max = 10000,
+           .help = "Holds of one team in this region at a time. More are answered RESOURCE_EXHAUSTED."),
+    OPTION("vacancies", "lapse-emergency", DURATION, policy.lapse_emergency_ms, "48h", .min = 1000, .max = 366 * DAY,
+           .help = "How long after its confirmation ran out a vacancy of emergency care lapses; until then teams are "
+                   "told to telephone first."),
+    OPTION("vacancies", "lapse-after", DURATION, policy.lapse_ms, "21d", .min = 1000, .max = 366 * DAY,
+           .help = "The same, of any other vacancy."),
+
     OPTION("gazetteer", "postcodes", PATH, postcodes, NULL, .optional = true,
            .help = "File of unit postcodes that vacancyd --import-postcodes wrote."),
     OPTION("gazetteer", "allow-sector", BOOLEAN, allow_sector, "no",
@@ -222,6 +234,10 @@ static enum err check(const char *config_path, struct options *options, struct p
     if (options->replica_limit_bytes >= options->replica_map_bytes)
         return problem_set(problem, ERR_INVALID, "store.replica-limit",
                            "[store] replica-limit must be below store.replica-map-size");
+    if (options->policy.hold_default_ms > options->policy.hold_max_ms)
+        return problem_set(problem, ERR_INVALID, "vacancies.hold-max",
+                           "[vacancies] hold-max must be at least hold-default");
+    options->policy.holds_each = (uint32_t)options->holds_per_team;
     int level = log_level_parse(options->log_level);
     if (level < 0)
         return problem_set(problem, ERR_INVALID, "log.level",

@@ -12,6 +12,7 @@
 #include "daemon/base/config.h"
 #include "daemon/base/log.h"
 #include "daemon/base/signer.h"
+#include "daemon/register/home.h"
 
 struct options {
     /* [hub] */
@@ -30,6 +31,9 @@ struct options {
     /* [federation] */
     char *roster, *roster_key; /* NULL, both: a hub by itself */
     int64_t stale_after_ms, payload_kept_ms;
+    /* [vacancies] */
+    struct home_policy policy;
+    int64_t holds_per_team; /* policy.holds_each, as it is read */
     /* [store] */
     int64_t map_bytes, limit_bytes, reserve_bytes, replica_map_bytes, replica_limit_bytes;
     /* [limits] */

@@ -257,6 +257,9 @@ def test_a_hub_starts_with_no_roster_but_a_good_one(federation, tmp_path):
     ({("federation", "roster-key"): "12ab"}, "neither 64 hex digits nor"),
     ({("federation", "stale-after"): "0s"}, "stale-after"),
     ({("store", "replica-limit"): "16G"}, "replica-limit"),
+    ({("vacancies", "hold-max"): "2h"}, "hold-max"),
+    ({("vacancies", "hold-default"): "59s"}, "hold-default"),
+    ({("vacancies", "holds-per-team"): "0"}, "holds-per-team"),
     ({("federation", "roster"): None, ("federation", "roster-key"): None}, "nobody could call"),
 ])
 def test_options_that_do_not_fit(federation, tmp_path, options, words):
