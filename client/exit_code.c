@@ -12,7 +12,7 @@ static const struct {
     {EXIT_PARTLY, "some of it was rejected, nothing suits, or --replicated was not reached"},
     {EXIT_USAGE, "the command line, the settings or the file can't be understood"},
     {EXIT_REFUSED, "the hub refused, or is not to be trusted"},
-    {EXIT_UNAVAILABLE, "the hub can't be reached or can't answer now; try again later"},
+    {EXIT_UNAVAILABLE, "the hub can't be reached or can't answer now, or it is not known whether it was done"},
     {EXIT_UNVERIFIED, "it does not verify: the audit trail, a region's state, a backup"},
 };
 

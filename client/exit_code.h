@@ -14,7 +14,7 @@ enum exit_code {
     EXIT_PARTLY = 1,      /* some lines were rejected; a search found nothing that suits; --replicated got LOCAL */
     EXIT_USAGE = 2,       /* the command line, the settings or a file can't be understood */
     EXIT_REFUSED = 3,     /* the hub refused the request, or its certificate is not to be trusted */
-    EXIT_UNAVAILABLE = 4, /* the hub can't be reached, or can't answer now: try again later */
+    EXIT_UNAVAILABLE = 4, /* the hub can't be reached, can't answer now, or it isn't known whether it was done */
     EXIT_UNVERIFIED = 5,  /* the audit trail, a region or a backup does not prove what it should */
 };
 

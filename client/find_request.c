@@ -249,18 +249,18 @@ static enum err read_child(const char *text, size_t number, Vacancy__V1__Child *
     return ERR_NONE;
 }
 
-static enum err read_children(const struct options *options, struct arena *arena,
-                              Vacancy__V1__FindVacanciesRequest *request, struct problem *problem)
+enum err find_children_read(const struct options *options, struct arena *arena, Vacancy__V1__Child ***children,
+                            size_t *count, struct problem *problem)
 {
     const char *value;
-    request->children = arena_alloc(arena, LIST_MAX * sizeof *request->children);
-    for (size_t i = 0; (value = options_nth(options, "child", i)) != NULL; i++) {
-        Vacancy__V1__Child *child = i < LIST_MAX ? arena_alloc(arena, sizeof *child) : NULL;
+    *children = arena_alloc(arena, LIST_MAX * sizeof **children);
+    for (*count = 0; (value = options_nth(options, "child", *count)) != NULL; (*count)++) {
+        Vacancy__V1__Child *child = *children && *count < LIST_MAX ? arena_alloc(arena, sizeof *child) : NULL;
         if (child == NULL)
             return wrong(problem, "child", "given too often", "");
         vacancy__v1__child__init(child);
-        request->children[request->n_children++] = child;
-        if (read_child(value, i + 1, child, problem) != ERR_NONE)
+        (*children)[*count] = child;
+        if (read_child(value, *count + 1, child, problem) != ERR_NONE)
             return ERR_INVALID;
     }
     return ERR_NONE;
@@ -355,7 +355,7 @@ enum err find_request_make(const struct options *options, struct arena *arena, V
         request->explain = VACANCY__V1__EXPLAIN_WHEN__EXPLAIN_WHEN_NEVER;
     enum err err = check_needed(options, problem);
     if (err == ERR_NONE)
-        err = read_children(options, arena, request, problem);
+        err = find_children_read(options, arena, &request->children, &request->n_children, problem);
     if (err == ERR_NONE)
         err = read_codes(options, arena, request, problem);
     if (err == ERR_NONE)
@@ -373,10 +373,7 @@ enum err find_request_make(const struct options *options, struct arena *arena, V
 
 void find_flag_of_field(char field[PROBLEM_FIELD_BYTES])
 {
-    static const struct {
-        const char *field, *flag;
-        bool numbered; /* say which of them */
-    } known[] = {
+    static const struct option_field known[] = {
         {"near_postcode", "near", false},
         {"children", "child", true},
         {"care_type", "type", false},
@@ -416,17 +413,7 @@ void find_flag_of_field(char field[PROBLEM_FIELD_BYTES])
         memmove(field, field + prefix_bytes, bytes - prefix_bytes);
         field[bytes - prefix_bytes] = '\0';
     }
-    size_t name_bytes = strcspn(field, ".[");
-    unsigned long number = field[name_bytes] == '[' ? strtoul(field + name_bytes + 1, NULL, 10) + 1 : 0;
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (strlen(known[i].field) != name_bytes || memcmp(known[i].field, field, name_bytes) != 0)
-            continue;
-        if (known[i].numbered && number > 0 && number < 1000)
-            snprintf(field, PROBLEM_FIELD_BYTES, "--%s %lu", known[i].flag, number);
-        else
-            snprintf(field, PROBLEM_FIELD_BYTES, "--%s", known[i].flag);
-        return;
-    }
+    options_flag_of_field(known, sizeof known / sizeof known[0], field);
 }
 
 enum exit_code find_request_run(struct cli *cli,

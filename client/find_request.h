@@ -21,6 +21,9 @@ enum err find_request_make(const struct options *options, struct arena *arena, V
 /* Makes the question of a command's flags, and has it asked; `ask` borrows it. Flags that make none are told. */
 enum exit_code find_request_run(struct cli *cli,
                                 enum exit_code (*ask)(struct cli *cli, Vacancy__V1__FindVacanciesRequest *question));
+/* The children of --child, in the arena. ERR_INVALID likewise. */
+enum err find_children_read(const struct options *options, struct arena *arena, Vacancy__V1__Child ***children,
+                            size_t *count, struct problem *problem) __attribute__((warn_unused_result));
 /* "children[1].age_months" becomes "--child 2" in place; what is no flag stays. */
 void find_flag_of_field(char field[PROBLEM_FIELD_BYTES]);
 /* The codes that the flags take, for --help. */

@@ -26,6 +26,16 @@ static void print_text(FILE *out, unsigned indent, unsigned width, struct grown_
     grown_free(text);
 }
 
+void find_label(const char *letter, size_t at, char out[FIND_LABEL_BYTES])
+{
+    snprintf(out, FIND_LABEL_BYTES, "%s%zu", letter, at + 1);
+}
+
+void find_part_label(size_t split, size_t part, char out[FIND_LABEL_BYTES])
+{
+    snprintf(out, FIND_LABEL_BYTES, "%zu%c", split + 1, (char)('a' + part % 26));
+}
+
 /* --- options, and what is to be phoned first ---------------------------------------------------------------------- */
 
 static void print_options(FILE *out, const struct option_style *style, const char *letter,
@@ -33,7 +43,7 @@ static void print_options(FILE *out, const struct option_style *style, const cha
 {
     struct option_row *rows = must_alloc(count + 1, sizeof *rows);
     for (size_t i = 0; i < count; i++) {
-        snprintf(rows[i].label, sizeof rows[i].label, "%s%zu", letter, i + 1);
+        find_label(letter, i, rows[i].label);
         rows[i].option = options[i];
     }
     option_table_print(out, style, rows, count);
@@ -84,7 +94,7 @@ static void print_split(FILE *out, const struct option_style *style, const reque
     for (size_t i = 0; i < split->n_parts; i++) {
         if (split->parts[i]->option == NULL)
             continue;
-        snprintf(rows[count].label, sizeof rows[count].label, "%zu%c", number, (char)('a' + i % 26));
+        find_part_label(number, i, rows[count].label);
         rows[count].children = children_words(request, split->parts[i]);
         rows[count++].option = split->parts[i]->option;
     }
@@ -109,7 +119,7 @@ static void print_splits(FILE *out, const struct option_style *style, const requ
     fputc('\n', out);
     print_text(out, 0, style->width, &text);
     for (size_t i = 0; i < response->n_splits; i++)
-        print_split(out, style, request, response->splits[i], i + 1);
+        print_split(out, style, request, response->splits[i], i);
 }
 
 /* --- why there are few, and what would bring more ----------------------------------------------------------------- */

@@ -10,6 +10,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+/* What stands before an option, and what people call it by: "1", "P2" (letter "P"), of a split "1a". From 0. */
+#define FIND_LABEL_BYTES 24
+void find_label(const char *letter, size_t at, char out[FIND_LABEL_BYTES]);
+void find_part_label(size_t split, size_t part, char out[FIND_LABEL_BYTES]);
+
 /*
  * Options as a table, then each with gaps, approvals, what is met and whom to call; those to phone first, apart; splits
  * of siblings; why there are few or none, and what would bring more; the order in two sentences; what to ask first.

@@ -37,7 +37,8 @@ struct link {
     struct spiffe_name self;
     bool has_self;
     struct link_call *calls;
-    struct arena reply; /* of link_call */
+    struct arena reply; /* of link_call: its reply, or its failure */
+    struct link_failure failure;
 };
 
 struct link_call {
@@ -48,7 +49,8 @@ struct link_call {
     struct arena arena;
     struct problem problem; /* once over */
     bool over, writable;
-    int64_t heard_ms; /* or sent */
+    struct link_failure failure; /* in the arena */
+    int64_t heard_ms;            /* or sent */
 };
 
 static int64_t now_ms(void)
@@ -72,7 +74,7 @@ static void on_message(struct h2_stream *stream, const uint8_t *data, size_t byt
                     "the hub's answer can't be read (%s); is this program older than the "
                     "hub?",
                     why.text);
-        call->over = true;
+        call->over = call->failure.outcome_unknown = true;
         h2_stream_cancel(stream);
         return;
     }
@@ -87,6 +89,22 @@ static void on_writable(struct h2_stream *stream)
         call->writable = true;
 }
 
+/* A hub that refuses says so; what says nothing, or only that the time was up, leaves open what became of the call. */
+static void note_failure(struct link_call *call, const struct h2_outcome *outcome)
+{
+    struct link_failure *failure = &call->failure;
+    arena_reset(&call->arena);
+    failure->forward = (const Vacancy__V1__ForwardFailure *)status_details_find(
+        outcome->details, outcome->details_bytes, &vacancy__v1__forward_failure__descriptor, &call->arena);
+    if (failure->forward != NULL)
+        failure->outcome_unknown = failure->forward->outcome_unknown;
+    else if (outcome->said)
+        failure->outcome_unknown = outcome->problem.code == ERR_DEADLINE || outcome->problem.code == ERR_CANCELLED ||
+                                   outcome->code == GRPC_INTERNAL;
+    else
+        failure->outcome_unknown = !outcome->unprocessed;
+}
+
 static void on_closed(struct h2_stream *stream, const struct h2_outcome *outcome)
 {
     struct link_call *call = h2_stream_context(stream);
@@ -97,6 +115,8 @@ static void on_closed(struct h2_stream *stream, const struct h2_outcome *outcome
         return;
     call->over = true;
     call->problem = outcome->problem;
+    if (call->problem.code != ERR_NONE)
+        note_failure(call, outcome);
     if (outcome->end == H2_END_LOST)
         problem_set(&call->problem, ERR_UNAVAILABLE, "", "the connection to %s ended (%s)", call->link->address,
                     h2_conn_reason(call->link->conn));
@@ -275,7 +295,7 @@ static enum err shake_hands(struct link *link, int64_t deadline_ms, struct probl
                            link->address, h2_conn_reason(link->conn));
     if (h2_conn_peer(link->conn) == NULL)
         return problem_set(problem, ERR_UNAVAILABLE, "", "no secure connection to %s (%s)", link->address,
-                           link->dead ? h2_conn_reason(link->conn) : "no answer in 15 s");
+                           link->dead ? h2_conn_reason(link->conn) : "no answer in time");
     if (link->region[0] == '\0')
         return problem_set(problem, ERR_UNAUTHENTICATED, "", "%s is not a hub by its certificate; check --hub",
                            link->address);
@@ -284,10 +304,16 @@ static enum err shake_hands(struct link *link, int64_t deadline_ms, struct probl
 
 enum err link_open(const struct settings *settings, struct link **out, struct problem *problem)
 {
+    return link_open_within(settings, LINK_CALL_MS, out, problem);
+}
+
+enum err link_open_within(const struct settings *settings, int64_t timeout_ms, struct link **out,
+                          struct problem *problem)
+{
     struct link *link = must_alloc(1, sizeof *link);
     link->address = must_print("%.100s:%s", settings->host, settings->port);
     arena_init(&link->reply, MESSAGE_UNPACKED_BYTES);
-    int64_t deadline_ms = now_ms() + LINK_CALL_MS;
+    int64_t deadline_ms = now_ms() + timeout_ms;
     struct tls_options tls = {.role = TLS_CLIENT,
                               .certificate_path = settings->certificate,
                               .key_path = settings->key,
@@ -343,6 +369,11 @@ void link_close(struct link *link)
     free(link);
 }
 
+bool link_lives(const struct link *link)
+{
+    return !link->dead && h2_conn_accepts_calls(link->conn);
+}
+
 const char *link_region(const struct link *link)
 {
     return link->region;
@@ -366,7 +397,9 @@ struct link_call *link_start(struct link *link, const struct link_want *want)
     call->next = link->calls;
     link->calls = call;
     struct h2_call options = {.path = want->path,
-                              .timeout_ms = want->one_reply ? LINK_CALL_MS : LINK_STREAM_MS,
+                              .timeout_ms = !want->one_reply   ? LINK_STREAM_MS
+                                            : want->timeout_ms ? want->timeout_ms
+                                                               : LINK_CALL_MS,
                               .context = call,
                               .one_reply = want->one_reply};
     if (!link->dead)
@@ -445,19 +478,37 @@ static void keep_reply(void *context, const ProtobufCMessage *reply)
 enum err link_call(struct link *link, const char *path, const ProtobufCMessage *request,
                    const ProtobufCMessageDescriptor *reply, const ProtobufCMessage **out, struct problem *problem)
 {
+    return link_call_within(link, path, request, reply, LINK_CALL_MS, out, problem);
+}
+
+enum err link_call_within(struct link *link, const char *path, const ProtobufCMessage *request,
+                          const ProtobufCMessageDescriptor *reply, int64_t timeout_ms, const ProtobufCMessage **out,
+                          struct problem *problem)
+{
     struct one_reply kept = {NULL};
-    struct link_want want = {.path = path, .reply = reply, .one_reply = true, .message = keep_reply, .context = &kept};
+    struct link_want want = {.path = path,
+                             .reply = reply,
+                             .one_reply = true,
+                             .timeout_ms = timeout_ms,
+                             .message = keep_reply,
+                             .context = &kept};
     struct link_call *call = link_start(link, &want);
     enum err err = run_to_end(call, request, problem);
     /* The reply's memory outlives the call. */
     arena_finish(&link->reply);
     link->reply = call->arena;
+    link->failure = call->failure;
     arena_init(&call->arena, MESSAGE_UNPACKED_BYTES);
     link_free(call);
     if (err == ERR_NONE && kept.reply == NULL)
         err = problem_set(problem, ERR_INTERNAL, "", "the hub answered without saying anything");
     *out = kept.reply;
     return err;
+}
+
+const struct link_failure *link_failure(const struct link *link)
+{
+    return &link->failure;
 }
 
 struct stream_reader {

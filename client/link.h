@@ -11,6 +11,7 @@
 
 #include "client/settings.h"
 #include "proto/wire/spiffe.h"
+#include "vacancy/v1/placement_service.pb-c.h"
 
 #include <protobuf-c/protobuf-c.h>
 #include <stdint.h>
@@ -25,8 +26,13 @@ struct link;
  */
 enum err link_open(const struct settings *settings, struct link **out, struct problem *problem)
     __attribute__((warn_unused_result));
+/* The same within timeout_ms instead of 15 s. */
+enum err link_open_within(const struct settings *settings, int64_t timeout_ms, struct link **out,
+                          struct problem *problem) __attribute__((warn_unused_result));
 /* In good order if nothing is under way. NULL is fine. */
 void link_close(struct link *link);
+/* False: the connection has ended, and no call goes over it any more. */
+bool link_lives(const struct link *link);
 /* The region of the hub's certificate, GSS code. */
 const char *link_region(const struct link *link);
 /* Who we are by our own certificate; NULL: nobody by its name (the hub will say so). Valid as long as the link. */
@@ -36,6 +42,19 @@ const struct spiffe_name *link_self(const struct link *link);
 enum err link_call(struct link *link, const char *path, const ProtobufCMessage *request,
                    const ProtobufCMessageDescriptor *reply, const ProtobufCMessage **out, struct problem *problem)
     __attribute__((warn_unused_result));
+
+/* The same within timeout_ms, more than 0. */
+enum err link_call_within(struct link *link, const char *path, const ProtobufCMessage *request,
+                          const ProtobufCMessageDescriptor *reply, int64_t timeout_ms, const ProtobufCMessage **out,
+                          struct problem *problem) __attribute__((warn_unused_result));
+/* What is known of a call that failed, beside the problem. */
+struct link_failure {
+    bool outcome_unknown; /* what was asked may have been done, or may still be */
+    const Vacancy__V1__ForwardFailure
+        *forward; /* the hub asked another region's: how that ended; NULL: it says nothing */
+};
+/* Of the last link_call; valid until the next, or link_close. */
+const struct link_failure *link_failure(const struct link *link);
 
 /* A reply is valid until `each` returns; false stops the stream (and link_stream returns ERR_NONE). */
 typedef bool (*link_each)(void *context, const ProtobufCMessage *reply);
@@ -53,7 +72,8 @@ struct link_call;
 struct link_want {
     const char *path;
     const ProtobufCMessageDescriptor *reply;
-    bool one_reply;     /* unary: LINK_CALL_MS for all of it. Else the time counts from what was last sent or heard. */
+    bool one_reply;     /* unary: timeout_ms for all of it. Else the time counts from what was last sent or heard. */
+    int64_t timeout_ms; /* of a unary call; 0: LINK_CALL_MS */
     int64_t silence_ms; /* how long may pass so; 0: LINK_CALL_MS */
     /* Each reply, valid until it returns. May be NULL. */
     void (*message)(void *context, const ProtobufCMessage *reply);

@@ -4,6 +4,7 @@
 #include "client/option_text.h"
 
 #include "client/codes.h"
+#include "client/contact_text.h"
 #include "client/memory.h"
 #include "client/rule_words.h"
 #include "client/screen.h"
@@ -44,14 +45,6 @@ static struct table *columns(bool parted)
     return table;
 }
 
-static const char *phone_of(const option *o)
-{
-    return o->agency == NULL     ? ""
-           : o->agency->phone[0] ? o->agency->phone
-           : o->agency->email[0] ? o->agency->email
-                                 : o->agency->name;
-}
-
 void option_table_print(FILE *out, const struct option_style *style, const struct option_row *rows, size_t count)
 {
     bool parted = count > 0 && rows[0].children != NULL;
@@ -68,7 +61,7 @@ void option_table_print(FILE *out, const struct option_style *style, const struc
         table_cell(table, "%s", relation_words(o->relation));
         table_cell(table, "%s", approval_word(o->approval_needed));
         table_cell(table, "%u", o->beds_free);
-        table_cell(table, "%s", phone_of(o));
+        table_cell(table, "%s", contact_short(o->agency));
     }
     table_print(table, out, 0, style->width);
     table_destroy(table);
@@ -164,17 +157,7 @@ static void print_offers(FILE *out, const struct option_style *style, const opti
 static void print_contact(FILE *out, unsigned width, const option *o)
 {
     struct grown_text text = {0};
-    const Vacancy__V1__AgencyContact *agency = o->agency;
-    if (agency == NULL)
-        return;
-    grown_add(&text, "%s%s", agency->name,
-              agency->kind == VACANCY__V1__AGENCY_KIND__AGENCY_KIND_INDEPENDENT ? " (independent)" : "");
-    if (agency->phone[0])
-        grown_add(&text, ", %s", agency->phone);
-    if (agency->out_of_hours_phone[0])
-        grown_add(&text, ", out of hours %s", agency->out_of_hours_phone);
-    if (agency->email[0])
-        grown_add(&text, ", %s", agency->email);
+    contact_add(&text, o->agency);
     print_line(out, width, "call", &text);
 }
 

@@ -110,6 +110,21 @@ bool options_flag(const struct options *options, const char *name)
     return options_text(options, name) != NULL;
 }
 
+void options_flag_of_field(const struct option_field *known, size_t count, char field[PROBLEM_FIELD_BYTES])
+{
+    size_t name_bytes = strcspn(field, ".[");
+    unsigned long number = field[name_bytes] == '[' ? strtoul(field + name_bytes + 1, NULL, 10) + 1 : 0;
+    for (size_t i = 0; i < count; i++) {
+        if (strlen(known[i].field) != name_bytes || memcmp(known[i].field, field, name_bytes) != 0)
+            continue;
+        if (known[i].numbered && number > 0 && number < 1000)
+            snprintf(field, PROBLEM_FIELD_BYTES, "--%s %lu", known[i].flag, number);
+        else
+            snprintf(field, PROBLEM_FIELD_BYTES, "--%s", known[i].flag);
+        return;
+    }
+}
+
 void options_print(const struct option_spec *table, FILE *out, unsigned width)
 {
     for (const struct option_spec *spec = table; spec && spec->name; spec++) {

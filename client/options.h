@@ -43,6 +43,12 @@ const char *options_text(const struct options *options, const char *name);
 bool options_flag(const struct options *options, const char *name);
 /* The nth (from 0) value of an option that may be given more than once; NULL past the last. */
 const char *options_nth(const struct options *options, const char *name, size_t nth);
+/* "children[1].age_months" becomes "--child 2" in place, by a table of fields; what is not in it stays. */
+struct option_field {
+    const char *field, *flag; /* "children", "child" */
+    bool numbered;            /* say which of them */
+};
+void options_flag_of_field(const struct option_field *known, size_t count, char field[PROBLEM_FIELD_BYTES]);
 void options_print(const struct option_spec *table, FILE *out, unsigned width);
 
 #endif

@@ -71,6 +71,11 @@ static bool parse_number(const char *text, enum config_type type, int64_t *out)
     return false;
 }
 
+bool config_duration(const char *text, int64_t *ms)
+{
+    return parse_number(text, CONFIG_DURATION, ms);
+}
+
 /* "24h" rather than 86400000: the largest unit that says it exactly. */
 static void format_number(int64_t value, enum config_type type, char out[32])
 {

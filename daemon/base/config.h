@@ -48,6 +48,8 @@ enum err config_load(const char *path, const struct config_option *options, size
                      struct problem *problem) __attribute__((warn_unused_result));
 /* Frees every text and list of `target` and zeroes them. */
 void config_free(const struct config_option *options, size_t count, void *target);
+/* "90m", "2h" as milliseconds, as CONFIG_DURATION takes it; false for anything else. */
+bool config_duration(const char *text, int64_t *ms) __attribute__((warn_unused_result));
 /* The reference: every option with default and help. */
 void config_print_reference(const struct config_option *options, size_t count, FILE *out);
 

@@ -165,3 +165,22 @@ void status_to_problem(enum grpc_code code, const char *message, const uint8_t *
     }
     arena_finish(&arena);
 }
+
+const ProtobufCMessage *status_details_find(const uint8_t *details, size_t details_bytes,
+                                            const ProtobufCMessageDescriptor *type, struct arena *arena)
+{
+    ProtobufCMessage *unpacked;
+    if (details_bytes == 0 ||
+        message_unpack(&google__rpc__status__descriptor, details, details_bytes, arena, &unpacked, NULL) != ERR_NONE)
+        return NULL;
+    const Google__Rpc__Status *status = (const Google__Rpc__Status *)unpacked;
+    for (size_t i = 0; i < status->n_details; i++) {
+        const Google__Protobuf__Any *any = status->details[i];
+        ProtobufCMessage *found;
+        if (strncmp(any->type_url, TYPE_URL, strlen(TYPE_URL)) == 0 &&
+            strcmp(any->type_url + strlen(TYPE_URL), type->name) == 0 &&
+            message_unpack(type, any->value.data, any->value.len, arena, &found, NULL) == ERR_NONE)
+            return found;
+    }
+    return NULL;
+}

@@ -8,6 +8,7 @@
 #ifndef VACANCY_WIRE_STATUS_H
 #define VACANCY_WIRE_STATUS_H
 
+#include "daemon/base/arena.h"
 #include "daemon/base/error.h"
 
 #include <protobuf-c/protobuf-c.h>
@@ -59,5 +60,13 @@ size_t status_details_encode(const struct problem *problem, const ProtobufCMessa
  */
 void status_to_problem(enum grpc_code code, const char *message, const uint8_t *details, size_t details_bytes,
                        struct problem *out);
+
+/*
+ * The detail of this type in a server's google.rpc.Status (the octets that h2_outcome has), unpacked into the arena;
+ * NULL: there is none, or it can't be read.
+ */
+const ProtobufCMessage *status_details_find(const uint8_t *details, size_t details_bytes,
+                                            const ProtobufCMessageDescriptor *type, struct arena *arena)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -3,6 +3,7 @@
     hub = MadeUpHub(federation, ("AgencyService/ListHolds", ...))
     hub.answers["AgencyService/ListHolds"] = [message, ...]        a message, a list for a stream, or a function of the
                                                                    request (of the requests, where they are a stream)
+                                                                   Exception(code, text, detail message ...): a refusal
     hub.heard                                                      (method, request), in order
     hub.run("agency leeds", folder, "holds", "--json")             the client, finished
 """
@@ -14,6 +15,14 @@ import grpc
 
 import hub as library
 import stubs
+
+
+def details(code, text, *messages):
+    """google.rpc.Status octets."""
+    status = stubs.status_messages()["google.rpc.Status"](code=code.value[0], message=text)
+    for each in messages:
+        status.details.add(type_url=f"type.googleapis.com/{each.DESCRIPTOR.full_name}", value=each.SerializeToString())
+    return status.SerializeToString()
 
 
 class MadeUpHub:
@@ -40,6 +49,8 @@ class MadeUpHub:
             self.heard.append((method, asked))
             said = said(asked) if callable(said) else said
             if isinstance(said, Exception):
+                if len(said.args) > 2:
+                    context.set_trailing_metadata((("grpc-status-details-bin", details(*said.args)),))
                 context.abort(said.args[0], said.args[1])
             return iter(said) if streams_out else said
 

@@ -362,6 +362,26 @@ static void foreign_details_do_no_harm(void **state)
     assert_int_equal(back.code, ERR_INTERNAL);
 }
 
+static void a_detail_is_found_by_its_type(void **state)
+{
+    (void)state;
+    struct problem problem;
+    struct arena arena;
+    uint8_t details[STATUS_DETAILS_BYTES];
+    const ProtobufCMessageDescriptor *bad = &google__rpc__bad_request__descriptor;
+    arena_init(&arena, 1 << 16);
+    problem_set(&problem, ERR_STORE_FULL, "x", "full");
+    size_t bytes = status_details_encode(&problem, NULL, details);
+    const Google__Rpc__BadRequest *found =
+        (const Google__Rpc__BadRequest *)status_details_find(details, bytes, bad, &arena);
+    assert_non_null(found);
+    assert_string_equal(found->field_violations[0]->field, "x");
+    assert_null(status_details_find(details, bytes, &google__rpc__status__descriptor, &arena));
+    assert_null(status_details_find(details, bytes - 1, bad, &arena));
+    assert_null(status_details_find(NULL, 0, bad, &arena));
+    arena_finish(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,6 +397,7 @@ int main(void)
         cmocka_unit_test(the_longest_problem_has_room),
         cmocka_unit_test(a_further_detail_comes_along),
         cmocka_unit_test(foreign_details_do_no_harm),
+        cmocka_unit_test(a_detail_is_found_by_its_type),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

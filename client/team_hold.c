@@ -1,0 +1,90 @@
+/*
+ * team_hold.c - see team_hold.h. The client's one thread.
+ */
+#include "client/team_hold.h"
+
+#include "client/hold_text.h"
+#include "client/json.h"
+#include "daemon/base/config.h"
+#include "daemon/base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool team_hold_seconds(struct cli *cli, int64_t *out)
+{
+    const char *text = options_text(&cli->options, "for");
+    int64_t ms = 0;
+    *out = 0;
+    if (text == NULL)
+        return true;
+    if (!config_duration(text, &ms) || ms < 1000) {
+        cli_usage(cli, "--for is a duration with its unit, as 90m or 2h");
+        return false;
+    }
+    *out = ms / 1000;
+    return true;
+}
+
+static enum exit_code find_hold(struct cli *cli, struct team_hold_target *target)
+{
+    const char *argument = cli->options.arguments[0];
+    struct problem problem = {0};
+    if (!team_is_number(argument)) {
+        if (!text_is_identifier(argument, sizeof target->hold_id - 1))
+            return cli_usage(cli, "a hold is a number of `vacancy holds`, or an id as E12000003-1-4711");
+        snprintf(target->hold_id, sizeof target->hold_id, "%s", argument);
+        return EXIT_DONE;
+    }
+    struct team_memory *memory;
+    const struct team_hold *hold = NULL;
+    if (team_memory_load(target->path, &memory, &problem) == ERR_NONE)
+        hold = team_hold_find(memory, argument, cli_now_ms(), &problem);
+    if (hold != NULL)
+        memcpy(target->hold_id, hold->hold_id, sizeof target->hold_id);
+    free(memory);
+    return hold ? EXIT_DONE : cli_usage(cli, "%s", problem.text);
+}
+
+enum exit_code team_hold_target(struct cli *cli, struct team_hold_target *out)
+{
+    struct problem problem = {0};
+    *out = (struct team_hold_target){0};
+    if (team_memory_path(&cli->options, &out->path, &problem) != ERR_NONE)
+        return cli_usage(cli, "%s", problem.text);
+    enum exit_code code = find_hold(cli, out);
+    return code == EXIT_DONE ? cli_connect(cli) : code;
+}
+
+void team_hold_target_free(struct team_hold_target *target)
+{
+    free(target->path);
+}
+
+struct team_request team_hold_request(const char *what, const char *region, const char *subject)
+{
+    struct team_request request = {.asked_at_ms = cli_now_ms()};
+    snprintf(request.what, sizeof request.what, "%s", what);
+    snprintf(request.request_id, sizeof request.request_id, "%s", cli_request_id());
+    snprintf(request.region, sizeof request.region, "%s", *region ? region : "-");
+    snprintf(request.subject, sizeof request.subject, "%s", subject);
+    return request;
+}
+
+enum exit_code team_hold_finish(struct cli *cli, const char *path, const char *request_id,
+                                const struct team_hold_answer *answer)
+{
+    struct hold_row row = {.hold = answer->hold};
+    row.number = hold_call_settle(cli, path, request_id, row.hold ? row.hold->hold_id : NULL);
+    if (options_flag(&cli->options, "json")) {
+        json_t *object = json_of_message(answer->message);
+        json_object_set_new(object, "number", json_integer(row.number));
+        json_print(cli->out, object);
+    } else if (row.hold != NULL) {
+        hold_sentence_print(cli->out, cli->width, &row, cli_now_ms());
+        hold_lines_print(cli->out, cli->width, &row, answer->receipt);
+    } else {
+        cli_say(cli, "it is done; the hub says nothing of the hold: is this program older than the hub?");
+    }
+    return EXIT_DONE;
+}
