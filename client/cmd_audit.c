@@ -145,6 +145,8 @@ static void print_record(struct reading *reading, const Vacancy__V1__AuditItem *
                   code_words(&vacancy__v1__purpose__descriptor, (int)record->purpose, purpose, sizeof purpose));
     if (record->object[0])
         grown_add(&text, "  %s%s", record->object, record->suspended ? " suspended" : "");
+    if (record->forwarded_by[0])
+        grown_add(&text, "  by the hub of %s", record->forwarded_by);
     for (size_t i = 0; i < record->n_subjects; i++)
         grown_add(&text, "%s%s", i ? " " : "  ", record->subjects[i]);
     char *clean = clean_text(text.text, text.bytes);

@@ -37,6 +37,7 @@ enum err audit_entry_encode(const struct audit_entry *entry, struct arena *arena
     m.sequence = entry->sequence;
     m.object = (char *)(entry->object ? entry->object : "");
     m.suspended = entry->suspended;
+    m.forwarded_by = (char *)(entry->forwarded_by ? entry->forwarded_by : "");
     return pack_message(&m.base, arena, out);
 }
 

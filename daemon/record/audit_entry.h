@@ -24,8 +24,9 @@ struct audit_entry {
     const uint64_t *subjects; /* ids; borrowed */
     uint32_t subject_count;
     uint64_t epoch, sequence;
-    const char *object; /* whom an operator's write is about; NULL: nobody; borrowed */
-    bool suspended;     /* what became of them */
+    const char *object;       /* whom an operator's write is about; NULL: nobody; borrowed */
+    bool suspended;           /* what became of them */
+    const char *forwarded_by; /* region of the hub that vouches for the principal; NULL: asked here; borrowed */
 };
 
 struct audit_position {

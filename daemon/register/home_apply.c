@@ -36,9 +36,28 @@ static enum err decide(struct batch *batch, struct update *update)
     return err == ERR_NONE ? update_apply(batch, update) : err;
 }
 
+/* The region of the hub that vouches for who asks. */
+static const char *forwarded_by(const struct update *update)
+{
+    switch (update->kind) {
+    case UPDATE_HOLD:
+    case UPDATE_EXTEND_HOLD:
+    case UPDATE_RELEASE_HOLD:
+    case UPDATE_PLACE:
+    case UPDATE_REPORT_UNAVAILABLE:
+    case UPDATE_SETTLE_HOLD:
+        return update->as.hold.forwarded_by;
+    case UPDATE_LET_GO:
+        return update->as.transfer.to_region;
+    default:
+        return NULL;
+    }
+}
+
 static bool audit(struct batch *batch, const struct update *update, enum err err, bool logged)
 {
-    struct audit_entry what = {.principal = update->principal, .method = update->method};
+    struct audit_entry what = {
+        .principal = update->principal, .method = update->method, .forwarded_by = forwarded_by(update)};
     if (update->kind == UPDATE_PUT_AGENCY)
         what.object = update->as.agency_row.id;
     if (update->kind == UPDATE_SET_PRINCIPAL) {

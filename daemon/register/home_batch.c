@@ -202,6 +202,7 @@ bool batch_audit(struct batch *batch, const struct audit_entry *what, enum err c
             .method = what->method,
             .object = what->object,
             .suspended = what->suspended,
+            .forwarded_by = what->forwarded_by,
             .code = err_status(code),
             .subjects = lists->subjects + done,
             .subject_count = (uint32_t)(left < AUDIT_SUBJECTS_MAX ? left : AUDIT_SUBJECTS_MAX),

@@ -48,6 +48,7 @@ bool call_disclose(struct call *call, const struct principal *who, const struct 
             .method = call->method->path,
             .request_reference = shown->request_reference != NULL ? shown->request_reference : "",
             .purpose = shown->purpose,
+            .forwarded_by = shown->forwarded_by,
             .subjects = shown->subjects == NULL ? NULL : shown->subjects + written,
             .subject_count = (uint32_t)(left < AUDIT_SUBJECTS_MAX ? left : AUDIT_SUBJECTS_MAX),
         };

@@ -25,7 +25,8 @@ struct shown {
     const char *request_reference; /* NULL: none */
     uint32_t purpose;
     const uint64_t *subjects;
-    size_t subject_count; /* any number: written in pieces */
+    size_t subject_count;     /* any number: written in pieces */
+    const char *forwarded_by; /* region of the hub that vouches for who asks; NULL: asked here */
 };
 /* Writes it to the trail. False: it could not be written, the call was ended (UNAVAILABLE) and nothing may be shown. */
 bool call_disclose(struct call *call, const struct principal *who, const struct shown *shown)

@@ -8,6 +8,7 @@
 #include "daemon/record/log_entry.h"
 #include "daemon/record/offer.h"
 #include "tests/unit/random_records.h"
+#include "vacancy/v1/hub_service.pb-c.h"
 #include "vacancy/v1/shared.pb-c.h"
 
 #include <setjmp.h>
@@ -512,6 +513,27 @@ static void test_log_entry(void **state)
     assert_true(read.deleted);
 }
 
+/* Whoever vouched stands beside who asked, and nobody where nobody did. */
+static void test_audit_entry_names_the_voucher(void **state)
+{
+    (void)state;
+    struct audit_entry entry = {.at_ms = 5, .principal = "a team", .method = "/m", .request_reference = "", .code = 9};
+    static const char *const vouchers[] = {NULL, "E12000001"};
+    struct arena arena;
+    arena_init(&arena, 64 << 10);
+    for (int i = 0; i < 2; i++) {
+        struct octets octets;
+        entry.forwarded_by = vouchers[i];
+        assert_int_equal(audit_entry_encode(&entry, &arena, &octets), ERR_NONE);
+        Vacancy__V1__AuditRecord *record = vacancy__v1__audit_record__unpack(NULL, octets.size, octets.data);
+        assert_non_null(record);
+        assert_string_equal(record->principal, "a team");
+        assert_string_equal(record->forwarded_by, i == 0 ? "" : "E12000001");
+        vacancy__v1__audit_record__free_unpacked(record, NULL);
+    }
+    arena_finish(&arena);
+}
+
 static void test_audit_head(void **state)
 {
     (void)state;
@@ -556,6 +578,7 @@ int main(void)
         cmocka_unit_test(test_vacancy_from_offer),
         cmocka_unit_test(test_vacancy_rules),
         cmocka_unit_test(test_log_entry),
+        cmocka_unit_test(test_audit_entry_names_the_voucher),
         cmocka_unit_test(test_audit_head),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
