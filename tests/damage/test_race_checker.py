@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "race"))
 import history
 import linear
-import made_up
+import made_up_history
 from history import Operation
 
 SEED = int(os.environ.get("SEED") or random.randrange(1 << 30))
@@ -110,7 +110,7 @@ def test_the_log_goes_on():
 
 
 def test_written_and_read(tmp_path):
-    operations = made_up.play(SEED, VACANCIES, 10, 300, unknown=0.1)[0]
+    operations = made_up_history.play(SEED, VACANCIES, 10, 300, unknown=0.1)[0]
     history.write(tmp_path / "history", operations, VACANCIES)
     assert history.read(tmp_path / "history") == (operations, VACANCIES)
 
@@ -119,18 +119,18 @@ def test_good_histories_pass(scale):
     print(f"SEED={SEED}")
     for seed in range(SEED, SEED + max(2, int(40 * scale))):
         unknown = (0, 0.02, 0.1)[seed % 3]
-        operations, _ = made_up.play(seed, VACANCIES, 12, 500, unknown=unknown)
+        operations, _ = made_up_history.play(seed, VACANCIES, 12, 500, unknown=unknown)
         assert not linear.check(operations, VACANCIES), f"seed {seed}"
 
 
-@pytest.mark.parametrize("damage", made_up.DAMAGE, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("damage", made_up_history.DAMAGE, ids=lambda each: each.__name__)
 def test_every_damage_is_found(damage, scale):
     print(f"SEED={SEED}")
     done, wanted = 0, max(2, int(25 * scale))
     for seed in range(SEED, SEED + 20 * wanted):
         if done == wanted:
             break
-        operations, holds = made_up.play(seed, VACANCIES, 8, 300, place=0)
+        operations, holds = made_up_history.play(seed, VACANCIES, 8, 300, place=0)
         spoilt = damage(operations, holds, VACANCIES, random.Random(seed))
         if spoilt is not None:
             assert linear.check(spoilt, VACANCIES), f"seed {seed}: not found"
@@ -160,11 +160,11 @@ def test_as_every_order_by_force(scale):
     for seed in range(SEED, SEED + max(20, int(1500 * scale))):
         randomness = random.Random(seed)
         beds = randomness.randint(1, 2)
-        operations, _ = made_up.play(seed, {"v": beds}, 4, 7, unknown=randomness.choice((0, 0.2)), latency_ms=300,
+        operations, _ = made_up_history.play(seed, {"v": beds}, 4, 7, unknown=randomness.choice((0, 0.2)), latency_ms=300,
                                      place=0.05)
         for _ in range(randomness.randrange(3)):
             changed(operations, randomness)
-        possible = made_up.by_force(operations, beds, linear.EARLY, linear.LATE)
+        possible = made_up_history.by_force(operations, beds, linear.EARLY, linear.LATE)
         found = linear.check_vacancy("v", beds, operations)
         assert possible == (found is None), f"seed {seed}: " + "\n".join(map(str, operations))
         verdicts[possible] += 1
@@ -175,7 +175,7 @@ def test_as_every_order_by_force(scale):
 def test_100000_operations_are_judged_in_a_minute():
     print(f"SEED={SEED}")
     vacancies = {f"v{n}": 1 + n % 2 for n in range(20)}
-    operations, _ = made_up.play(SEED, vacancies, 50, 100_000, unknown=0.02, place=0)
+    operations, _ = made_up_history.play(SEED, vacancies, 50, 100_000, unknown=0.02, place=0)
     began = time.monotonic()
     assert not linear.check(operations, vacancies)
     assert time.monotonic() - began < 60
