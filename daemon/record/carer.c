@@ -623,6 +623,7 @@ static bool read_lost(const Vacancy__V1__HomeCarer *h, const Vacancy__V1__CarerR
         (octets.size > 0 && offer_decode(&octets, &offer) != ERR_NONE))
         return false;
     memcpy(out->reference_hash, row->agency_reference_hash.data, DIGEST_BYTES);
+    out->carer.places = row->places;
     if (octets.size > 0)
         vacancy_from_offer(&offer, &out->vacancy);
     return true;

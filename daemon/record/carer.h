@@ -124,8 +124,8 @@ struct home_carer {
     struct vacancy vacancy;         /* vacancy_id 0: none live */
     int64_t vacancy_observed_at_ms; /* of the last accepted change or withdrawal; 0: never any */
     uint64_t revision; /* of the row: another one with each change that is not told otherwise; 0: none yet */
-    /* Since a restore of the hub only the row and the offer are known: of `carer` agency, cell and status, `vacancy` as
-     * far as the offer tells. */
+    /* Since a restore of the hub only the row, the offer and the holds are known: of `carer` agency, cell, places and
+     * status, `vacancy` as far as the offer tells. */
     bool lost;
     uint8_t reference_hash[DIGEST_BYTES]; /* lost: of the row, which has it in place of the reference */
     uint32_t hold_count;                  /* of the live vacancy */

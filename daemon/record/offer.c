@@ -131,6 +131,23 @@ bool offer_derive(const struct home_carer *home, struct offer *out)
     return true;
 }
 
+bool offer_recount(const struct home_carer *home, struct offer *offer)
+{
+    uint32_t held = beds_held(home), placed = beds_placed(home), taken = held, beds = offer->beds;
+    uint8_t state = offer->state;
+    for (uint32_t i = 0; i < offer->child_count; i++)
+        taken += offer->children[i].placed;
+    beds -= least(beds, held + placed);
+    beds = least(beds, home->carer.places - least(home->carer.places, taken));
+    if (state == VACANCY_VACANT || state == VACANCY_HELD || state == VACANCY_PLACED)
+        state = beds > 0 || held + placed == 0 ? VACANCY_VACANT : held > 0 ? VACANCY_HELD : VACANCY_PLACED;
+    if (offer->beds_free == beds && offer->state == state)
+        return false;
+    offer->beds_free = beds;
+    offer->state = state;
+    return true;
+}
+
 /* HELD and PLACED are what the hub makes of VACANT; of a lapsed one it is not known. */
 static uint8_t vacancy_stated_of(uint8_t state)
 {

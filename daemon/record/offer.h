@@ -56,6 +56,12 @@ struct agency {
  * to offer (no live vacancy, approval ended, named child only: H14). */
 bool offer_derive(const struct home_carer *home, struct offer *out);
 
+/*
+ * Of a carer that is lost since a restore: its offer, as it was last logged, with the beds that its holds leave free now,
+ * and the state that follows (VACANT, HELD, PLACED; any other stays). False: nothing changes.
+ */
+bool offer_recount(const struct home_carer *home, struct offer *offer);
+
 /* The vacancy as far as its offer tells: of a fine reason only the bucket, so none; of a lapsed one not what was
  * stated.
  */

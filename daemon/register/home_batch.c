@@ -302,9 +302,11 @@ static bool derive_shared(struct batch *batch, const struct stored_carer *carer,
     *row = carer->shared.carer_row;
     *offer_octets = (struct octets){0};
     if (carer->home.lost) {
-        if (carer->home.vacancy.vacancy_id != 0)
-            *offer_octets = carer->shared.offer;
-        return true;
+        if (carer->home.vacancy.vacancy_id == 0)
+            return true;
+        *offer_octets = carer->shared.offer;
+        return offer_decode(offer_octets, &offer) != ERR_NONE || !offer_recount(&carer->home, &offer) ||
+               trouble(batch, offer_encode(&offer, batch->arena, offer_octets)) == ERR_NONE;
     }
     if (row_too &&
         trouble(batch, carer_row_encode(&carer->home, batch->home->options.reference_secret, batch->arena, row)))
