@@ -35,10 +35,12 @@ void home_close(struct home *home)
     if (home == NULL)
         return;
     due_destroy(home->due);
+    vacancy_map_destroy(home->whose);
     arena_finish(&home->arena);
     free(home->lists.changes);
     free(home->lists.dues);
     free(home->lists.subjects);
+    free(home->lists.vacancies);
     free(home->lists.lost.items);
     free(home->lost.items);
     pthread_mutex_destroy(&home->lock);

@@ -82,8 +82,8 @@ enum update_kind {
     UPDATE_DECLINE_HOLD,
     /* A team telephoned: the vacancy's confirmation has run out, its agency has an event. */
     UPDATE_REPORT_UNAVAILABLE,
-    /* What became of a UPDATE_HOLD of this holder and request id: result.hold, or ERR_NOT_FOUND, and the id is spent.
-     */
+    /* What became of a UPDATE_HOLD of this holder and request id (`request_id` is that one's: it has none of its own):
+     * result.hold, or ERR_NOT_FOUND, and the id is spent: that call, should it still come, is refused. */
     UPDATE_SETTLE_HOLD,
     /* A team of this hub asks, or was answered by, another region's hub: as.asked is kept. Private, no decision. */
     UPDATE_NOTE_ASKED,
@@ -397,7 +397,7 @@ enum err home_list_agencies(struct home *home, const char *after_id, struct agen
 /* Holds. ERR_NOT_FOUND; `out` with all that the home hub knows. Any thread. */
 enum err home_get_hold(struct home *home, const struct hold_token *token, struct hold *out);
 /* Newest first, those before `before` (0, 0: from the newest), of a holder's name or of an agency: one of both is NULL.
- * Live ones only, unless ended. At most `scan_max` are looked at: *next (0, 0: no more) says where to go on. */
+ * Live ones only, unless ended. Where `max` was reached *next says where to go on; 0, 0: there are no more. */
 enum err home_list_holds(struct home *home, const char *holder, const char *agency, bool ended,
                          const struct hold_token *before, struct hold *out, size_t max, size_t *got,
                          struct hold_token *next);

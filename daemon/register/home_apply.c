@@ -58,6 +58,8 @@ static bool audit(struct batch *batch, const struct update *update, enum err err
 {
     struct audit_entry what = {
         .principal = update->principal, .method = update->method, .forwarded_by = forwarded_by(update)};
+    if (update->kind >= UPDATE_HOLD && update->kind <= UPDATE_SETTLE_HOLD)
+        what.request_reference = update->as.hold.request_reference;
     if (update->kind == UPDATE_PUT_AGENCY)
         what.object = update->as.agency_row.id;
     if (update->kind == UPDATE_SET_PRINCIPAL) {

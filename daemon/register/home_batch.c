@@ -23,6 +23,7 @@ enum err batch_begin(struct home *home, bool use_reserve, struct batch *out)
     arena_reset(&home->arena);
     lost_copy(&home->lists.lost, &home->lost);
     home->lists.change_count = home->lists.due_count = home->lists.subject_count = 0;
+    home->lists.vacancy_count = 0;
     *out = (struct batch){
         .home = home,
         .arena = &home->arena,
@@ -70,6 +71,9 @@ static void publish(struct batch *batch)
     pthread_mutex_unlock(&home->lock);
     for (size_t i = 0; i < batch->lists->due_count; i++)
         due_set(home->due, batch->lists->dues[i].national_reference, batch->lists->dues[i].at_ms);
+    for (size_t i = 0; i < batch->lists->vacancy_count; i++)
+        vacancy_map_set(home->whose, batch->lists->vacancies[i].vacancy_id,
+                        batch->lists->vacancies[i].national_reference);
     const struct commit commit = {
         .region = home->options.region,
         .changes = batch->lists->changes,
@@ -290,6 +294,9 @@ bool batch_store_carer(struct batch *batch, struct stored_carer *carer)
     if (!batch_put(batch, STORE_CARERS, &key, &value))
         return false;
     batch_due(batch, carer->home.national_reference, vacancy_due_ms(&batch->home->options.policy, &carer->home));
+    if (vacancy->vacancy_id != 0 &&
+        vacancy_map_get(batch->home->whose, vacancy->vacancy_id) != carer->home.national_reference)
+        batch_vacancy(batch, vacancy->vacancy_id, carer->home.national_reference);
     batch_subject(batch, carer->home.national_reference);
     return true;
 }
@@ -331,12 +338,37 @@ bool batch_put_carer(struct batch *batch, struct stored_carer *carer, bool row_t
 
 void vacancy_clear(struct batch *batch, struct home_carer *home, int64_t observed_at_ms)
 {
-    if (home->vacancy.vacancy_id != 0)
+    if (home->vacancy.vacancy_id != 0) {
         batch->vacancies--;
+        batch_vacancy(batch, home->vacancy.vacancy_id, 0);
+    }
     memset(&home->vacancy, 0, sizeof home->vacancy);
+    memset(home->holds, 0, sizeof home->holds);
+    home->hold_count = 0;
     home->vacancy.from = home->vacancy.until = home->vacancy.reserved_until = DATE_NONE;
     if (observed_at_ms > home->vacancy_observed_at_ms)
         home->vacancy_observed_at_ms = observed_at_ms;
+}
+
+void batch_vacancy(struct batch *batch, uint64_t vacancy_id, uint64_t national_reference)
+{
+    struct batch_lists *lists = batch->lists;
+    lists->vacancies =
+        list_need(lists->vacancies, lists->vacancy_count, &lists->vacancy_capacity, sizeof *lists->vacancies);
+    lists->vacancies[lists->vacancy_count++] = (struct vacancy_change){vacancy_id, national_reference};
+}
+
+enum err batch_find_vacancy(struct batch *batch, uint64_t vacancy_id, struct stored_carer *out, struct problem *problem)
+{
+    uint64_t whose = vacancy_id != 0 ? vacancy_map_get(batch->home->whose, vacancy_id) : 0;
+    /* New in this batch; one that was in the map and is no more is seen by the carer's record. */
+    for (size_t i = batch->lists->vacancy_count; vacancy_id != 0 && whose == 0 && i > 0; i--)
+        if (batch->lists->vacancies[i - 1].vacancy_id == vacancy_id)
+            whose = batch->lists->vacancies[i - 1].national_reference;
+    if (whose == 0)
+        return ERR_NOT_FOUND;
+    enum err err = batch_get_carer(batch, whose, out, problem);
+    return err == ERR_NONE && out->home.vacancy.vacancy_id != vacancy_id ? ERR_NOT_FOUND : err;
 }
 
 /* --- holds ------------------------------------------------------------------------------------------------------- */

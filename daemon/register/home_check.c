@@ -65,6 +65,7 @@ static enum err read_carer(struct reading *reading, const struct octets *rest, c
         return ERR_NONE;
     reading->vacancies++;
     due_set(reading->home->due, home.national_reference, vacancy_due_ms(&reading->home->options.policy, &home));
+    vacancy_map_set(reading->home->whose, home.vacancy.vacancy_id, home.national_reference);
     return ERR_NONE;
 }
 

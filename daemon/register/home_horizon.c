@@ -30,6 +30,13 @@ bool carer_erase(struct batch *batch, struct stored_carer *carer)
     }
     put_be64(key, carer->home.national_reference);
     struct octets log_key = {key, 8};
+    struct problem problem = {0};
+    enum err err = holds_erase(batch, carer->home.national_reference, &problem);
+    if (err != ERR_NONE) {
+        if (batch->failed == ERR_NONE)
+            batch->failed = err;
+        return false;
+    }
     if (carer->shared.offer.size > 0 && !batch_log(batch, LOG_TABLE_OFFER, &log_key, &carer->shared.offer, true, &none))
         return false;
     if (!batch_log(batch, LOG_TABLE_CARER, &log_key, &carer->shared.carer_row, true, &none) ||

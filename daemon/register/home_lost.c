@@ -79,6 +79,8 @@ bool carer_remove(struct batch *batch, const struct stored_carer *carer)
         return false;
     batch->carers--;
     batch->vacancies -= carer->home.vacancy.vacancy_id != 0;
+    if (carer->home.vacancy.vacancy_id != 0)
+        batch_vacancy(batch, carer->home.vacancy.vacancy_id, 0);
     batch_due(batch, national_reference, INT64_MAX);
     batch_subject(batch, national_reference); /* in the trail a pseudonym stays */
     return true;

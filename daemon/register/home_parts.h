@@ -9,6 +9,9 @@
  *     home_feed.c    the first feeding of an observer            home_read.c      reads
  *     home_standing.c  whether this hub decides; epochs        home_replay.c    its own entries, from its peers
  *     home_lost.c    carers of which a restore left the shared part only
+ *     home_hold.c    holds and their answers                   home_hold_end.c  their end; what is forgotten of them
+ *     home_place.c   a hold becomes a placement                home_asked.c     asked of other regions' hubs
+ *     home_read_holds.c  reads of holds                        vacancy_map.c    whose a vacancy is
  *     home_lease.c   the clock on which holds run out          home_events.c    what agencies are told
  *     home_horizon.c   erasure, and payloads that are dropped  home_backup.c    what a backup says of itself
  *
@@ -22,6 +25,7 @@
 #include "daemon/register/due.h"
 #include "daemon/register/home.h"
 #include "daemon/register/tables.h"
+#include "daemon/register/vacancy_map.h"
 
 #include <pthread.h>
 
@@ -59,6 +63,10 @@ struct due_change {
     int64_t at_ms; /* INT64_MAX: none */
 };
 
+struct vacancy_change {
+    uint64_t vacancy_id, national_reference; /* the second 0: it is no more */
+};
+
 /* By agency, how many carers are lost since a restore; few agencies, and none after a while. */
 struct lost_counts {
     struct lost_count {
@@ -73,8 +81,10 @@ struct batch_lists {
     struct lost_counts lost;
     struct change *changes;
     struct due_change *dues;
+    struct vacancy_change *vacancies;
     uint64_t *subjects; /* of the update under way, for its audit row */
     size_t change_count, change_capacity, due_count, due_capacity, subject_count, subject_capacity;
+    size_t vacancy_count, vacancy_capacity;
 };
 
 /* How far a round of forgetting is. */
@@ -89,7 +99,8 @@ struct home {
     struct commit_observer observers[HOME_OBSERVERS_MAX];
     int observer_count;
     struct due *due;
-    struct arena arena; /* of the batch under way */
+    struct vacancy_map *whose; /* live vacancies */
+    struct arena arena;        /* of the batch under way */
     struct batch_lists lists;
     struct shared_state state;
     int64_t signed_boot_ms; /* when `newest` was signed */
@@ -109,6 +120,11 @@ struct home {
         struct table_key at;   /* of size 0: no round is under way */
         int64_t again_boot_ms; /* the next one */
     } ageing;                  /* of events (home_events.c) */
+    struct {
+        bool under_way;
+        struct table_key at;
+        int64_t again_boot_ms;
+    } forget_holds; /* that ended long ago (home_hold_end.c) */
 
     pthread_mutex_t lock; /* the rest is read by other threads */
     struct home_position position;
@@ -201,7 +217,12 @@ bool batch_remove_hold(struct batch *batch, struct stored_hold *hold);
 /* Sets what follows from observed_at, the terms, a team's report and the moment: confirmed_at, valid_until, LAPSED or
  * not. A report that the agency has not answered since is the end of what is believed. */
 void vacancy_settle(struct batch *batch, struct home_carer *home);
+/* Its holds have ended. */
 void vacancy_clear(struct batch *batch, struct home_carer *home, int64_t observed_at_ms);
+/* The carer whose live vacancy this is, as this batch stands. ERR_NOT_FOUND. */
+enum err batch_find_vacancy(struct batch *batch, uint64_t vacancy_id, struct stored_carer *out,
+                            struct problem *problem);
+void batch_vacancy(struct batch *batch, uint64_t vacancy_id, uint64_t national_reference); /* 0: no more */
 /* Stores the carer without logging anything: what was shared of it has been. */
 bool batch_store_carer(struct batch *batch, struct stored_carer *carer);
 bool octets_same(const struct octets *a, const struct octets *b);
@@ -218,10 +239,17 @@ void *list_need(void *list, size_t count, size_t *capacity, size_t item_bytes); 
  * problem in update->result) has written nothing. */
 enum err update_admit(struct batch *batch, struct update *update);
 enum err update_apply(struct batch *batch, struct update *update);
+/* Fills in what an update's answer says of where the log stands, and of the carer (may be NULL). */
+void update_settle(struct batch *batch, struct update *update, enum update_outcome outcome,
+                   const struct stored_carer *carer);
 
 /* home_requests.c. ERR_EXISTS: seen before with this content, update->result has the first answer. */
 enum err request_check(struct batch *batch, struct update *update);
 bool request_store(struct batch *batch, const struct update *update);
+/* The hold which the first call with this id made, for UPDATE_SETTLE_HOLD. ERR_NOT_FOUND: no such call was done. */
+enum err request_settle(struct batch *batch, struct update *update, struct hold_token *out);
+/* From here on no call with this id is done. */
+bool request_spend(struct batch *batch, const struct update *update);
 
 /* home_open.c: META's records. */
 #define POSITION_BYTES 192
@@ -357,6 +385,48 @@ enum err event_names_nobody(struct home *home, struct store_txn *txn, const stru
 bool events_age_slice(struct home *home);
 /* An event's row, for home_check.c: its number. ERR_STORE_DAMAGED. */
 enum err event_row_check(const struct octets *rest, const struct octets *value, uint64_t *number);
+
+/* What time and the hub itself do is in their name. */
+#define HUB_PRINCIPAL "hub"
+
+/* home_hold.c, home_place.c: what the kinds of update do. */
+enum err hold_make(struct batch *batch, struct update *update);
+enum err hold_extend(struct batch *batch, struct update *update);
+enum err hold_release(struct batch *batch, struct update *update);
+enum err hold_place(struct batch *batch, struct update *update);
+enum err hold_accept(struct batch *batch, struct update *update);
+enum err hold_decline(struct batch *batch, struct update *update);
+enum err hold_settle(struct batch *batch, struct update *update);
+/* A live one whose time is over, whether that was written yet or not. */
+bool hold_run_out(const struct batch *batch, const struct hold *hold);
+/* The hold that the update names, if it is the caller's (ERR_FORBIDDEN), with its carer. What a restore left out of it
+ * is filled in, not stored. */
+enum err hold_find(struct batch *batch, struct update *update, struct stored_hold *hold, struct stored_carer *carer);
+/* The answer: the hold as it now is. */
+void hold_settle_result(struct batch *batch, struct update *update, enum update_outcome outcome,
+                        const struct hold *hold, const struct stored_carer *carer);
+
+/* home_hold_end.c. None of these stores the carer, but hold_expire. */
+/* Stores the hold, and takes it into the carer's list or out of it. */
+bool hold_store(struct batch *batch, struct stored_hold *hold, struct stored_carer *carer);
+void hold_unlist(struct home_carer *home, const struct hold_token *token);
+/* RELEASED, EXPIRED or DECLINED now, with its event. */
+bool hold_end(struct batch *batch, struct stored_hold *hold, struct stored_carer *carer, enum hold_state state,
+              const char *by);
+/* Its time has run out on the batch's lease clock. ERR_PRECONDITION: not yet, or it is not live. */
+enum err hold_expire(struct batch *batch, const struct hold_token *token);
+/* All live holds of the carer, which ends or moves. */
+enum err holds_decline(struct batch *batch, struct stored_carer *carer, enum decline_reason reason, const char *by,
+                       struct problem *problem);
+/* The agency says who lives there, as of then: children placed before are among those. */
+enum err holds_told(struct batch *batch, struct home_carer *home, int64_t observed_at_ms, struct problem *problem);
+/* Every hold that the carer ever had goes, from the log's state too. */
+enum err holds_erase(struct batch *batch, uint64_t national_reference, struct problem *problem);
+/* A slice of what is to be forgotten of holds that ended. True: there is more to look at. */
+bool hold_forget_slice(struct home *home);
+
+/* home_asked.c */
+enum err asked_note(struct batch *batch, struct update *update);
 
 /* Whether a key begins with the region's; `rest` is what follows. */
 bool key_in_region(const struct octets *key, const char *region, struct octets *rest);

@@ -121,7 +121,10 @@ static bool store_replayed(struct batch *batch, struct stored_carer *carer, uint
             vacancy_from_offer(&offer, vacancy);
         }
     }
-    batch->vacancies += (carer->home.vacancy.vacancy_id != 0) - (vacancy_id_before != 0);
+    uint64_t vacancy_id = carer->home.vacancy.vacancy_id;
+    batch->vacancies += (vacancy_id != 0) - (vacancy_id_before != 0);
+    if (vacancy_id_before != 0 && vacancy_id_before != vacancy_id)
+        batch_vacancy(batch, vacancy_id_before, 0);
     return batch_store_carer(batch, carer);
 }
 

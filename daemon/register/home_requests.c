@@ -7,7 +7,7 @@
  * META says across restarts that it is not done.
  *
  *     value: content hash (32) | outcome (4) | epoch (8) | sequence (8) | national reference (8) | vacancy id (8)
- *            | valid until (8) | confirmed (4) | not found: count (4), indexes (4 each)
+ *            | valid until (8) | confirmed (4) | hold's token (16) | not found: count (4), indexes (4 each)
  */
 #include "daemon/base/log.h"
 #include "daemon/record/bytes.h"
@@ -16,8 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIXED_BYTES    (DIGEST_BYTES + 4 + 5 * 8 + 4 + 4)
-#define OUTCOME_ERASED UINT32_MAX /* and all else 0: its carer was erased */
+#define FIXED_BYTES    (DIGEST_BYTES + 4 + 5 * 8 + 4 + 16 + 4)
+#define OUTCOME_ERASED UINT32_MAX       /* and all else 0: its carer was erased */
+#define OUTCOME_SPENT  (UINT32_MAX - 1) /* and all else 0: settled, it was not done */
 
 static enum err refuse_forgotten(struct update *update)
 {
@@ -48,7 +49,8 @@ static enum err read_answer(const struct octets *value, struct update_result *re
     result->vacancy_id = get_be64(in + 24);
     result->valid_until_ms = (int64_t)get_be64(in + 32);
     result->confirmed = get_be32(in + 40);
-    uint32_t count = get_be32(in + 44);
+    result->hold.token = (struct hold_token){get_be64(in + 44), get_be64(in + 52)};
+    uint32_t count = get_be32(in + 60);
     if (value->size != FIXED_BYTES + 4 * (size_t)count)
         return ERR_STORE_DAMAGED;
     result->not_found = count ? malloc(count * sizeof *result->not_found) : NULL;
@@ -56,7 +58,7 @@ static enum err read_answer(const struct octets *value, struct update_result *re
         return ERR_LIMIT;
     result->not_found_count = count;
     for (uint32_t i = 0; i < count; i++)
-        result->not_found[i] = get_be32(in + 48 + 4 * (size_t)i);
+        result->not_found[i] = get_be32(in + 64 + 4 * (size_t)i);
     return ERR_NONE;
 }
 
@@ -71,43 +73,107 @@ static enum err names_nobody(struct home *home, struct store_txn *txn, const str
     return *out ? ERR_NONE : err;
 }
 
-enum err request_check(struct batch *batch, struct update *update)
+/* What the id was used for before; *erased: for a carer that is no more. ERR_NOT_FOUND: for nothing. */
+static enum err find_request(struct batch *batch, struct update *update, struct octets *value, bool *erased)
 {
-    if (!update->has_request_id)
-        return ERR_NONE;
+    struct problem *problem = &update->result.problem;
+    struct table_key key = key_of_request(batch->home->options.region, update->request_id, update->principal);
     enum err err = refuse_age(batch, update);
     if (err != ERR_NONE)
         return err;
-    struct table_key key = key_of_request(batch->home->options.region, update->request_id, update->principal);
-    struct octets value;
-    err = batch_get(batch, STORE_REQUESTS, &key, &value, &update->result.problem);
+    err = batch_get(batch, STORE_REQUESTS, &key, value, problem);
     /* The clock may have been ahead when others of its age were forgotten, and be back now. */
-    if (err == ERR_NOT_FOUND)
-        return request_id_ms(update->request_id) <= batch->home->position.forgotten_ms ? refuse_forgotten(update)
-                                                                                       : ERR_NONE;
+    if (err == ERR_NOT_FOUND && request_id_ms(update->request_id) <= batch->home->position.forgotten_ms)
+        return refuse_forgotten(update);
     if (err != ERR_NONE)
         return err;
-    if (value.size < FIXED_BYTES)
-        return problem_set(&update->result.problem, ERR_STORE_DAMAGED, "",
-                           "store damaged: a request's record is short");
-    bool erased = get_be32(value.data + DIGEST_BYTES) == OUTCOME_ERASED;
-    if (!erased && (err = names_nobody(batch->home, batch->txn, &value, &erased)) != ERR_NONE)
+    if (value->size < FIXED_BYTES)
+        return problem_set(problem, ERR_STORE_DAMAGED, "", "store damaged: a request's record is short");
+    *erased = get_be32(value->data + DIGEST_BYTES) == OUTCOME_ERASED;
+    if (!*erased && (err = names_nobody(batch->home, batch->txn, value, erased)) != ERR_NONE)
         return batch->failed = err;
+    return ERR_NONE;
+}
+
+/* A hold is given back as it is now. */
+static enum err read_hold(struct batch *batch, struct update_result *result)
+{
+    struct hold_token token = result->hold.token;
+    struct stored_carer carer;
+    struct stored_hold hold;
+    if (token.epoch == 0)
+        return ERR_NONE;
+    enum err err = batch_get_hold(batch, &token, &hold, &result->problem);
+    if (err == ERR_NONE)
+        err = batch_get_carer(batch, hold.hold.national_reference, &carer, &result->problem);
+    if (err != ERR_NONE)
+        return err == ERR_NOT_FOUND ? ERR_STORE_DAMAGED : err;
+    result->hold = hold.hold;
+    result->beds_free = carer.home.vacancy.vacancy_id == hold.hold.vacancy_id ? beds_free(&carer.home) : 0;
+    return ERR_NONE;
+}
+
+enum err request_check(struct batch *batch, struct update *update)
+{
+    struct problem *problem = &update->result.problem;
+    struct octets value;
+    bool erased;
+    if (!update->has_request_id || update->kind == UPDATE_SETTLE_HOLD)
+        return ERR_NONE;
+    enum err err = find_request(batch, update, &value, &erased);
+    if (err != ERR_NONE)
+        return err == ERR_NOT_FOUND ? ERR_NONE : err;
     if (erased)
-        return problem_set(&update->result.problem, ERR_PRECONDITION, "request_id",
+        return problem_set(problem, ERR_PRECONDITION, "request_id",
                            "this id was used before, for a carer that has been erased since; use a new one");
+    if (get_be32(value.data + DIGEST_BYTES) == OUTCOME_SPENT)
+        return problem_set(problem, ERR_PRECONDITION, "request_id",
+                           "settled: it was not done, and is not done any more; use a new id");
     if (memcmp(value.data, update->content_hash, DIGEST_BYTES) != 0)
-        return problem_set(&update->result.problem, ERR_PRECONDITION, "request_id",
+        return problem_set(problem, ERR_PRECONDITION, "request_id",
                            "this id was used before for another content; use a new one");
     err = read_answer(&value, &update->result);
+    if (err == ERR_NONE)
+        err = read_hold(batch, &update->result);
     if (err != ERR_NONE)
-        return problem_set(&update->result.problem, err, "", "the first answer to this request can't be read back");
+        return problem_set(problem, err, "", "the first answer to this request can't be read back");
     return ERR_EXISTS;
+}
+
+enum err request_settle(struct batch *batch, struct update *update, struct hold_token *out)
+{
+    struct octets value;
+    struct update_result first = {0};
+    bool erased;
+    enum err err = find_request(batch, update, &value, &erased);
+    if (err != ERR_NONE)
+        return err;
+    if (erased)
+        return problem_set(&update->result.problem, ERR_PRECONDITION, "request_id",
+                           "this id was used before, for a carer that has been erased since");
+    if (get_be32(value.data + DIGEST_BYTES) == OUTCOME_SPENT)
+        return ERR_NOT_FOUND;
+    err = read_answer(&value, &first);
+    free(first.not_found);
+    *out = first.hold.token;
+    if (err == ERR_NONE && out->epoch == 0)
+        return problem_set(&update->result.problem, ERR_PRECONDITION, "request_id",
+                           "this id was used before for another call");
+    return err;
+}
+
+bool request_spend(struct batch *batch, const struct update *update)
+{
+    uint8_t nothing[FIXED_BYTES] = {0};
+    struct octets value = {nothing, sizeof nothing};
+    struct table_key key = key_of_request(batch->home->options.region, update->request_id, update->principal);
+    put_be32(nothing + DIGEST_BYTES, OUTCOME_SPENT);
+    return batch_put(batch, STORE_REQUESTS, &key, &value);
 }
 
 bool request_store(struct batch *batch, const struct update *update)
 {
-    if (!update->has_request_id)
+    if (!update->has_request_id || update->kind == UPDATE_SETTLE_HOLD)
         return true;
     const struct update_result *result = &update->result;
     size_t size = FIXED_BYTES + 4 * (size_t)result->not_found_count;
@@ -125,9 +191,11 @@ bool request_store(struct batch *batch, const struct update *update)
     put_be64(at + 28, result->vacancy_id);
     put_be64(at + 36, (uint64_t)result->valid_until_ms);
     put_be32(at + 44, result->confirmed);
-    put_be32(at + 48, result->not_found_count);
+    put_be64(at + 48, result->hold.token.epoch);
+    put_be64(at + 56, result->hold.token.sequence);
+    put_be32(at + 64, result->not_found_count);
     for (uint32_t i = 0; i < result->not_found_count; i++)
-        put_be32(at + 52 + 4 * (size_t)i, result->not_found[i]);
+        put_be32(at + 68 + 4 * (size_t)i, result->not_found[i]);
     struct table_key key = key_of_request(batch->home->options.region, update->request_id, update->principal);
     struct octets value = {out, size};
     return batch_put(batch, STORE_REQUESTS, &key, &value);

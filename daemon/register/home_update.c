@@ -94,8 +94,8 @@ static enum err find_carer(struct batch *batch, struct update *update, const cha
     return err;
 }
 
-static void settle_result(struct batch *batch, struct update *update, enum update_outcome outcome,
-                          const struct stored_carer *carer)
+void update_settle(struct batch *batch, struct update *update, enum update_outcome outcome,
+                   const struct stored_carer *carer)
 {
     struct update_result *result = &update->result;
     result->outcome = outcome;
@@ -138,7 +138,7 @@ static enum err store_and_settle(struct batch *batch, struct update *update, enu
 {
     if (!tell_outcome(batch, update, outcome, &carer->home) || !batch_put_carer(batch, carer, row_too))
         return batch->failed;
-    settle_result(batch, update, outcome, carer);
+    update_settle(batch, update, outcome, carer);
     return ERR_NONE;
 }
 
@@ -218,7 +218,8 @@ static enum err take_over(struct batch *batch, struct update *update, struct sto
     home->lost = false;
     /* An offer that tells all of its vacancy goes on; whatever the agency says of it next is newer. */
     int64_t known_ms = home->vacancy.observed_at_ms - 1;
-    if (home->vacancy.state == VACANCY_NOT_AVAILABLE || home->vacancy.state == VACANCY_LAPSED)
+    bool unclear = home->vacancy.state == VACANCY_NOT_AVAILABLE || home->vacancy.state == VACANCY_LAPSED;
+    if (unclear && beds_held(home) == 0) /* what a team holds was vacant */
         vacancy_clear(batch, home, 0);
     else
         vacancy_settle(batch, home);
@@ -259,12 +260,14 @@ static enum err put_carer(struct batch *batch, struct update *update)
         return refuse_stale(update, field, known_ms);
     if (update->observed_at_ms == known_ms) {
         batch_subject(batch, stored.home.national_reference);
-        settle_result(batch, update, OUTCOME_CONFIRMED, &stored);
+        update_settle(batch, update, OUTCOME_CONFIRMED, &stored);
         return ERR_NONE;
     }
     /* A home keeps its cell until it moves, whatever postcode edition came since (design 4.9). */
     if (strcmp(known->home_postcode, pushed->home_postcode) == 0)
         pushed->cell = known->cell;
+    if ((err = holds_told(batch, &stored.home, update->observed_at_ms, &update->result.problem)) != ERR_NONE)
+        return err;
     *known = *pushed;
     if (stored.home.vacancy.vacancy_id != 0)
         vacancy_settle(batch, &stored.home);
@@ -293,12 +296,15 @@ static enum err end_carer(struct batch *batch, struct update *update)
         return refuse_stale(update, field, known_ms);
     if (update->observed_at_ms == known_ms) {
         batch_subject(batch, stored.home.national_reference);
-        settle_result(batch, update, OUTCOME_ENDED, &stored);
+        update_settle(batch, update, OUTCOME_ENDED, &stored);
         return ERR_NONE;
     }
     if (update->as.end.ends_on <= carer->approved_on)
         return problem_set(&update->result.problem, ERR_PRECONDITION, "ends_on",
                            "must lie after the day of approval: the approval ends before it begins");
+    err = holds_decline(batch, &stored, DECLINE_APPROVAL_ENDED, HUB_PRINCIPAL, &update->result.problem);
+    if (err != ERR_NONE)
+        return batch->failed ? batch->failed : (batch->failed = err);
     carer->status = CARER_ENDED;
     carer->approval_ends_on = update->as.end.ends_on;
     memcpy(carer->end_reason, update->as.end.reason, sizeof carer->end_reason);
@@ -336,7 +342,7 @@ static enum err put_vacancy(struct batch *batch, struct update *update)
         return err;
     if (update->observed_at_ms == known_ms) {
         batch_subject(batch, stored.home.national_reference);
-        settle_result(batch, update, OUTCOME_CONFIRMED, &stored);
+        update_settle(batch, update, OUTCOME_CONFIRMED, &stored);
         return ERR_NONE;
     }
     pushed.vacancy_id = live ? known->vacancy_id : id_random(batch->home->options.randomness);
@@ -373,9 +379,13 @@ static enum err withdraw(struct batch *batch, struct update *update)
                            "this carer has no live vacancy to withdraw");
     if (!live) { /* the same withdrawal again */
         batch_subject(batch, stored.home.national_reference);
-        settle_result(batch, update, OUTCOME_ENDED, &stored);
+        update_settle(batch, update, OUTCOME_ENDED, &stored);
         return ERR_NONE;
     }
+    if (beds_held(&stored.home) > 0)
+        return problem_set(&update->result.problem, ERR_PRECONDITION, "agency_reference",
+                           "a team holds %u beds of this vacancy; decline the hold first (DeclineHold)",
+                           beds_held(&stored.home));
     uint64_t ended_id = stored.home.vacancy.vacancy_id;
     bool unshared = !stored.home.lost && stored.shared.offer.size == 0;
     if (!tell(batch, update, EVENT_VACANCY_WITHDRAWN, &stored.home, NULL))
@@ -485,7 +495,7 @@ static enum err confirm(struct batch *batch, struct update *update)
     if (err == ERR_NONE)
         err = update->as.confirm.all ? confirm_all(batch, update) : confirm_named(batch, update);
     if (err == ERR_NONE)
-        settle_result(batch, update, OUTCOME_CONFIRMED, NULL);
+        update_settle(batch, update, OUTCOME_CONFIRMED, NULL);
     return err;
 }
 
@@ -499,7 +509,7 @@ static enum err erase(struct batch *batch, struct update *update)
         return err == ERR_NOT_FOUND ? refuse_carer(update, "agency_reference") : err;
     if (!tell(batch, update, EVENT_CARER_ERASED, &stored.home, NULL) || !carer_erase(batch, &stored))
         return batch->failed;
-    settle_result(batch, update, OUTCOME_ENDED, NULL);
+    update_settle(batch, update, OUTCOME_ENDED, NULL);
     return ERR_NONE;
 }
 
@@ -528,7 +538,7 @@ static enum err put_agency(struct batch *batch, struct update *update)
     if (agency_encode(agency, batch->arena, &row) != ERR_NONE)
         return batch->failed = ERR_LIMIT;
     if (!created && known.size == row.size && memcmp(known.data, row.data, row.size) == 0) {
-        settle_result(batch, update, OUTCOME_CONFIRMED, NULL);
+        update_settle(batch, update, OUTCOME_CONFIRMED, NULL);
         return ERR_NONE;
     }
     struct octets id = copy_octets(batch, agency->id, strlen(agency->id));
@@ -536,7 +546,7 @@ static enum err put_agency(struct batch *batch, struct update *update)
         !batch_put(batch, STORE_AGENCIES, &key, &row))
         return batch->failed;
     batch->agencies += created;
-    settle_result(batch, update, created ? OUTCOME_CREATED : OUTCOME_UPDATED, NULL);
+    update_settle(batch, update, created ? OUTCOME_CREATED : OUTCOME_UPDATED, NULL);
     return ERR_NONE;
 }
 
@@ -553,7 +563,7 @@ static enum err set_principal(struct batch *batch, struct update *update)
     if (batch->failed || !batch_put(batch, STORE_PRINCIPALS, &key, &value))
         return batch->failed;
     (void)batch_change(batch, CHANGE_PRINCIPAL, &name, false, &value);
-    settle_result(batch, update, OUTCOME_UPDATED, NULL);
+    update_settle(batch, update, OUTCOME_UPDATED, NULL);
     return ERR_NONE;
 }
 
@@ -570,6 +580,14 @@ static const struct {
     [UPDATE_PUT_VACANCY] = {put_vacancy, .agencys = true},
     [UPDATE_CONFIRM] = {confirm, .agencys = true, .may_reserve = true},
     [UPDATE_WITHDRAW] = {withdraw, .agencys = true, .may_reserve = true},
+    [UPDATE_HOLD] = {hold_make},
+    [UPDATE_EXTEND_HOLD] = {hold_extend},
+    [UPDATE_RELEASE_HOLD] = {hold_release, .may_reserve = true},
+    [UPDATE_PLACE] = {hold_place, .may_reserve = true},
+    [UPDATE_ACCEPT_HOLD] = {hold_accept, .agencys = true, .may_reserve = true},
+    [UPDATE_DECLINE_HOLD] = {hold_decline, .agencys = true, .may_reserve = true},
+    [UPDATE_SETTLE_HOLD] = {hold_settle, .may_reserve = true},
+    [UPDATE_NOTE_ASKED] = {asked_note, .may_reserve = true, .any_standing = true},
     [UPDATE_PUT_AGENCY] = {put_agency},
     [UPDATE_SET_PRINCIPAL] = {set_principal, .may_reserve = true},
     [UPDATE_ERASE_CARER] = {erase, .agencys = true, .may_reserve = true},

@@ -1,0 +1,267 @@
+/*
+ * home_hold_end.c - the end of holds: given back, run out, declined with the carer, erased, forgotten.
+ * Owns: how a carer's record follows its holds, what is forgotten of them and when. The writer's thread. Invariant: the
+ * carer's list has exactly the live holds and placements of its live vacancy; a hold that ended is shared
+ * HOLD_SHARED_MS longer, a placement as long as its vacancy lives, and known here HOLD_KEPT_MS.
+ */
+#include "daemon/base/log.h"
+#include "daemon/record/states.h"
+#include "daemon/register/home_parts.h"
+
+#include <string.h>
+
+/* --- the carer's list -------------------------------------------------------------------------------------------- */
+
+static struct live_hold *listed(struct home_carer *home, const struct hold_token *token)
+{
+    for (uint32_t i = 0; i < home->hold_count; i++)
+        if (home->holds[i].epoch == token->epoch && home->holds[i].sequence == token->sequence)
+            return &home->holds[i];
+    return NULL;
+}
+
+void hold_unlist(struct home_carer *home, const struct hold_token *token)
+{
+    struct live_hold *found = listed(home, token);
+    if (found == NULL)
+        return;
+    size_t after = (size_t)(&home->holds[--home->hold_count] - found);
+    memmove(found, found + 1, after * sizeof *found);
+    memset(&home->holds[home->hold_count], 0, sizeof *home->holds);
+}
+
+bool hold_store(struct batch *batch, struct stored_hold *hold, struct stored_carer *carer)
+{
+    const struct hold *now = &hold->hold;
+    struct home_carer *home = &carer->home;
+    if (!batch_put_hold(batch, hold))
+        return false;
+    bool takes_beds = hold_live(now) || now->state == HOLD_PLACED;
+    if (!takes_beds || home->vacancy.vacancy_id != now->vacancy_id) {
+        hold_unlist(home, &now->token);
+        return true;
+    }
+    struct live_hold *listing = listed(home, &now->token);
+    if (listing == NULL && home->hold_count == LIVE_HOLDS_MAX)
+        log_fatal("register", "more than %d holds of one vacancy", LIVE_HOLDS_MAX); /* each has a bed */
+    if (listing == NULL)
+        listing = &home->holds[home->hold_count++];
+    listing->epoch = now->token.epoch;
+    listing->sequence = now->token.sequence;
+    listing->state = now->state;
+    listing->beds = now->beds;
+    return true;
+}
+
+/* --- endings ----------------------------------------------------------------------------------------------------- */
+
+static enum event_kind event_of(enum hold_state state)
+{
+    return state == HOLD_RELEASED   ? EVENT_HOLD_RELEASED
+           : state == HOLD_DECLINED ? EVENT_HOLD_DECLINED
+                                    : EVENT_HOLD_EXPIRED;
+}
+
+bool hold_end(struct batch *batch, struct stored_hold *hold, struct stored_carer *carer, enum hold_state state,
+              const char *by)
+{
+    hold->hold.state = (uint8_t)state;
+    hold->hold.ended_at_ms = batch->now_ms;
+    return hold_store(batch, hold, carer) &&
+           batch_event(batch, &(struct home_event){.kind = event_of(state),
+                                                   .home = &carer->home,
+                                                   .hold = &hold->hold,
+                                                   .by = by,
+                                                   .decline_reason = hold->hold.decline_reason});
+}
+
+enum err hold_expire(struct batch *batch, const struct hold_token *token)
+{
+    struct stored_hold hold;
+    struct stored_carer carer;
+    struct problem problem = {0};
+    enum err err = batch_get_hold(batch, token, &hold, &problem);
+    if (err == ERR_NONE && !hold_run_out(batch, &hold.hold))
+        return ERR_PRECONDITION;
+    if (err == ERR_NONE)
+        err = batch_get_carer(batch, hold.hold.national_reference, &carer, &problem);
+    if (err == ERR_NONE)
+        err = states_check(&hold_states, hold.hold.state, HOLD_EXPIRE, "", &problem);
+    if (err != ERR_NONE)
+        return err;
+    bool good = hold_end(batch, &hold, &carer, HOLD_EXPIRED, HUB_PRINCIPAL) && batch_put_carer(batch, &carer, false);
+    return good ? ERR_NONE : batch->failed;
+}
+
+enum err holds_decline(struct batch *batch, struct stored_carer *carer, enum decline_reason reason, const char *by,
+                       struct problem *problem)
+{
+    for (uint32_t i = carer->home.hold_count; i > 0; i--) {
+        const struct live_hold *listing = &carer->home.holds[i - 1];
+        const struct hold_token token = {listing->epoch, listing->sequence};
+        struct stored_hold hold;
+        if (listing->state == HOLD_PLACED)
+            continue;
+        enum err err = batch_get_hold(batch, &token, &hold, problem);
+        if (err != ERR_NONE)
+            return err == ERR_NOT_FOUND ? ERR_STORE_DAMAGED : err;
+        bool run_out = hold_run_out(batch, &hold.hold);
+        if (!run_out) {
+            hold.hold.decline_reason = (uint8_t)reason;
+            hold.hold.answered_at_ms = batch->now_ms;
+        }
+        if (!hold_end(batch, &hold, carer, run_out ? HOLD_EXPIRED : HOLD_DECLINED, run_out ? HUB_PRINCIPAL : by))
+            return batch->failed;
+    }
+    return ERR_NONE;
+}
+
+enum err holds_told(struct batch *batch, struct home_carer *home, int64_t observed_at_ms, struct problem *problem)
+{
+    for (uint32_t i = 0; i < home->hold_count; i++) {
+        struct live_hold *listing = &home->holds[i];
+        const struct hold_token token = {listing->epoch, listing->sequence};
+        struct stored_hold hold;
+        if (listing->child_count == 0)
+            continue;
+        enum err err = batch_get_hold(batch, &token, &hold, problem);
+        if (err != ERR_NONE && err != ERR_NOT_FOUND)
+            return err;
+        if (err == ERR_NONE && observed_at_ms <= hold.hold.ended_at_ms)
+            continue;
+        listing->child_count = 0;
+        memset(listing->children, 0, sizeof listing->children);
+    }
+    return ERR_NONE;
+}
+
+/* --- forgetting -------------------------------------------------------------------------------------------------- */
+
+enum err holds_erase(struct batch *batch, uint64_t national_reference, struct problem *problem)
+{
+    char carer[ID_TEXT_BYTES];
+    id_format(national_reference, carer);
+    const struct table_key prefix = key_of_hold_list(batch->home->options.region, HOLD_LIST_CARER, carer, NULL);
+    for (;;) {
+        struct octets from = key_octets(&prefix), key, value;
+        struct hold_token token = {0};
+        struct stored_hold hold;
+        enum err err =
+            tables_seek(batch->home->store, batch->txn, STORE_HOLD_LISTS, &from, false, &key, &value, problem);
+        if (err == ERR_NOT_FOUND || (err == ERR_NONE && !key_begins(&key, &prefix)))
+            return ERR_NONE;
+        if (err == ERR_NONE && !key_hold_list_token(&key, &token))
+            err = ERR_STORE_DAMAGED;
+        if (err == ERR_NONE)
+            err = batch_get_hold(batch, &token, &hold, problem);
+        if (err != ERR_NONE)
+            return err == ERR_NOT_FOUND ? ERR_STORE_DAMAGED : err;
+        if (!batch_remove_hold(batch, &hold))
+            return batch->failed;
+    }
+}
+
+#define FORGET_HOLDS_PER_SLICE 256
+#define FORGET_HOLDS_EVERY_MS  (3600LL * 1000)
+
+/* The row of a placement says for as long as the vacancy lives which beds are taken. */
+static enum err still_takes_beds(struct batch *batch, const struct hold *hold, bool *out)
+{
+    struct stored_carer carer;
+    struct problem problem = {0};
+    *out = false;
+    if (hold->state != HOLD_PLACED)
+        return ERR_NONE;
+    enum err err = batch_get_carer(batch, hold->national_reference, &carer, &problem);
+    *out = err == ERR_NONE && carer.home.vacancy.vacancy_id == hold->vacancy_id;
+    return err == ERR_NOT_FOUND ? ERR_NONE : err;
+}
+
+/* Forgets of one hold what is due. *young: nor is it of any that was made later. */
+static enum err forget_one(struct batch *batch, const struct hold_token *token, bool *young, size_t *changed)
+{
+    struct stored_hold hold;
+    struct problem problem = {0};
+    bool placed;
+    enum err err = batch_get_hold(batch, token, &hold, &problem);
+    if (err != ERR_NONE)
+        return err == ERR_NOT_FOUND ? ERR_STORE_DAMAGED : err;
+    int64_t ended_ms = hold.hold.ended_at_ms, now_ms = batch->now_ms;
+    *young = hold.hold.made_at_ms > now_ms - HOLD_SHARED_MS;
+    if (hold_live(&hold.hold) || ended_ms > now_ms - HOLD_SHARED_MS)
+        return ERR_NONE;
+    if ((err = still_takes_beds(batch, &hold.hold, &placed)) != ERR_NONE || placed)
+        return err;
+    bool gone = ended_ms <= now_ms - HOLD_KEPT_MS;
+    if (!gone && hold.row.size == 0)
+        return ERR_NONE;
+    (*changed)++;
+    bool good = gone ? batch_remove_hold(batch, &hold) : batch_drop_hold_row(batch, &hold);
+    batch_subject(batch, hold.hold.national_reference);
+    return good ? ERR_NONE : batch->failed;
+}
+
+/* Moves *at past the holds of one slice; *end: those that come after them are young, or none. */
+static enum err forget_slice(struct batch *batch, struct table_key *at, bool *end, size_t *changed)
+{
+    struct home *home = batch->home;
+    for (int i = 0; i < FORGET_HOLDS_PER_SLICE; i++) {
+        struct octets from = key_octets(at), key, value, rest;
+        struct hold_token token;
+        enum err err = home->store->ops->seek(batch->txn, STORE_HOLDS, &from, false, &key, &value);
+        *end = err == ERR_NOT_FOUND || (err == ERR_NONE && !key_in_region(&key, home->options.region, &rest));
+        if (*end)
+            return ERR_NONE;
+        if (err == ERR_NONE && !hold_key_read(&rest, &token))
+            err = ERR_STORE_DAMAGED;
+        if (err != ERR_NONE)
+            return err;
+        key_step_past(at, &key);
+        err = forget_one(batch, &token, end, changed);
+        if (err != ERR_NONE || *end)
+            return err;
+    }
+    return ERR_NONE;
+}
+
+/* When the next slice is due, by the boot clock; a round begins anew at the first hold. */
+static void slice_done(struct home *home, const struct table_key *at, bool end)
+{
+    home->forget_holds.at = *at;
+    home->forget_holds.under_way = !end;
+    if (end)
+        home->forget_holds.again_boot_ms = clock_boot_ms(home->options.clock) + FORGET_HOLDS_EVERY_MS;
+}
+
+bool hold_forget_slice(struct home *home)
+{
+    static const struct audit_entry forgot = {.principal = HUB_PRINCIPAL, .method = "forget"};
+    struct batch batch;
+    bool end = false;
+    size_t changed = 0;
+    if (home->read_only || !standing_decides(home) ||
+        (!home->forget_holds.under_way && clock_boot_ms(home->options.clock) < home->forget_holds.again_boot_ms))
+        return false;
+    struct table_key at = home->forget_holds.under_way ? home->forget_holds.at : key_of_region(home->options.region);
+    enum err err = batch_begin(home, true, &batch);
+    if (err != ERR_NONE) {
+        home_note_failure(home, err);
+        return false;
+    }
+    uint64_t sequence_before = batch.position.sequence;
+    err = forget_slice(&batch, &at, &end, &changed);
+    if (err == ERR_NONE && changed > 0 &&
+        !batch_audit(&batch, &forgot, ERR_NONE, batch.position.sequence > sequence_before))
+        err = batch.failed;
+    if (err == ERR_NONE && changed > 0)
+        err = batch_commit(&batch);
+    else
+        batch_abort(&batch); /* nothing to write costs no commit */
+    home_note_failure(home, err);
+    if (err != ERR_NONE) {
+        log_warn("register", "holds that ended long ago can't be forgotten now: %s", err_name(err));
+        end = true; /* tried again in the next round */
+    }
+    slice_done(home, &at, end);
+    return home->forget_holds.under_way;
+}
