@@ -5,6 +5,7 @@
 
 #include "daemon/record/bytes.h"
 #include "daemon/record/lthash.h"
+#include "tests/sim/federation/beds.h"
 #include "tests/sim/federation/hubs.h"
 
 #include <inttypes.h>
@@ -191,6 +192,7 @@ void truth_learn(struct world *world, struct fed_hub *hub)
 {
     struct arena arena;
     size_t got;
+    uint32_t before = hub->head;
     arena_init(&arena, ARENA_BYTES);
     hub->home_disk->looking++;
     do {
@@ -204,6 +206,8 @@ void truth_learn(struct world *world, struct fed_hub *hub)
     } while (got > 0);
     hub->home_disk->looking--;
     arena_finish(&arena);
+    if (hub->head != before)
+        beds_check(world, hub, before, hub->up);
 }
 
 /* --- what is shown ----------------------------------------------------------------------------------------------- */

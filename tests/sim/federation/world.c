@@ -4,6 +4,7 @@
 #include "tests/sim/federation/world.h"
 
 #include "daemon/base/text.h"
+#include "tests/sim/federation/beds.h"
 #include "tests/sim/federation/clients.h"
 #include "tests/sim/federation/faults.h"
 #include "tests/sim/federation/heal.h"
@@ -162,6 +163,7 @@ static void begin(struct world *world)
     world->root = signer_from_seed(seed);
     world->region_count = WORLD_REGIONS_MIN + below(sim, WORLD_REGIONS_MAX - WORLD_REGIONS_MIN + 1);
     world->truth = truth_create();
+    world->beds = beds_create();
     world->network = network_create(world);
     world->clients = clients_create();
     for (uint32_t region = 0; region < world->region_count; region++)
@@ -181,6 +183,7 @@ static void end(struct world *world)
     faults_destroy(world->faults);
     clients_destroy(world->clients);
     truth_destroy(world->truth);
+    beds_destroy(world->beds);
     roster_unref(world->roster);
     signer_destroy(world->root);
     free(world->events);

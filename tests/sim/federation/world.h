@@ -23,6 +23,7 @@ struct network;
 struct truth;
 struct clients;
 struct faults;
+struct beds;
 struct world;
 
 /* `life` is the hub's when the event was made: of a process that is gone it is dropped. */
@@ -57,6 +58,7 @@ struct world {
     struct truth *truth;
     struct clients *clients;
     struct faults *faults;
+    struct beds *beds;
     /* An operator took a loss in this region, or two hubs claim it: promises are what the survivor keeps. */
     bool loss_accepted[WORLD_REGIONS_MAX], claimed_twice[WORLD_REGIONS_MAX];
     uint32_t liar;   /* who lies, when somebody does; UINT32_MAX: nobody in this seed */

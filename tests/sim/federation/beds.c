@@ -1,0 +1,192 @@
+/*
+ * beds.c - see beds.h. One thread.
+ */
+#include "tests/sim/federation/beds.h"
+
+#include "daemon/record/bytes.h"
+#include "daemon/record/hold.h"
+#include "tests/sim/federation/hubs.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* Steps of the boot clock in ms, twice: when a hold was made, and when it ended. */
+#define EARLY_MS 2
+
+struct made {
+    uint32_t hub;
+    struct hold_token token;
+    int64_t booted_at_ms; /* the hub's machine, then: the wall clock tells the length over a reboot */
+    int64_t ends_at_ms;   /* in true time */
+};
+
+struct beds {
+    struct made *made;
+    uint32_t count, capacity;
+};
+
+struct beds *beds_create(void)
+{
+    struct beds *beds = calloc(1, sizeof *beds);
+    if (beds == NULL)
+        abort();
+    return beds;
+}
+
+void beds_destroy(struct beds *beds)
+{
+    free(beds->made);
+    free(beds);
+}
+
+static bool row_of(const struct entry *entry, struct hold *out)
+{
+    const struct octets key = {entry->key, entry->key_bytes}, value = {entry->value, entry->value_bytes};
+    return entry->table == LOG_TABLE_HOLD && !entry->deleted && hold_row_decode(&key, &value, out) == ERR_NONE;
+}
+
+static bool takes_beds(const struct hold *hold)
+{
+    return hold_live(hold) || hold->state == HOLD_PLACED;
+}
+
+struct taken {
+    uint32_t held, placed;
+};
+
+/* What the log's holds take of a vacancy in the state at an entry. */
+static struct taken taken_of(const struct world *world, uint32_t region, uint32_t at, uint64_t vacancy_id)
+{
+    struct taken taken = {0};
+    struct hold hold;
+    for (uint32_t i = at; i != NO_ENTRY; i = truth_entry(world, region, i)->parent) {
+        const struct entry *entry = truth_entry(world, region, i);
+        if (!row_of(entry, &hold) || hold.vacancy_id != vacancy_id ||
+            truth_record(world, region, at, LOG_TABLE_HOLD, entry->key, entry->key_bytes) != entry)
+            continue;
+        taken.held += hold_live(&hold) ? hold.beds : 0;
+        taken.placed += hold.state == HOLD_PLACED ? hold.beds : 0;
+    }
+    return taken;
+}
+
+/* The offer of a carer in that state; false: there is none. */
+static bool offer_at(const struct world *world, uint32_t region, uint32_t at, uint64_t national_reference,
+                     struct offer *out)
+{
+    uint8_t key[8];
+    put_be64(key, national_reference);
+    const struct entry *entry = truth_record(world, region, at, LOG_TABLE_OFFER, key, sizeof key);
+    if (entry == NULL || entry->deleted)
+        return false;
+    const struct octets octets = {entry->value, entry->value_bytes};
+    if (offer_decode(&octets, out) != ERR_NONE)
+        abort();
+    return true;
+}
+
+/* --- time -------------------------------------------------------------------------------------------------------- */
+
+static struct made *made_find(struct beds *beds, uint32_t hub, const struct hold_token *token)
+{
+    for (uint32_t i = 0; i < beds->count; i++)
+        if (beds->made[i].hub == hub && beds->made[i].token.epoch == token->epoch &&
+            beds->made[i].token.sequence == token->sequence)
+            return &beds->made[i];
+    return NULL;
+}
+
+static void note_made(struct beds *beds, const struct fed_hub *hub, const struct hold *hold)
+{
+    if (beds->count == beds->capacity) {
+        beds->capacity = beds->capacity ? 2 * beds->capacity : 64;
+        beds->made = realloc(beds->made, beds->capacity * sizeof *beds->made);
+        if (beds->made == NULL)
+            abort();
+    }
+    beds->made[beds->count++] = (struct made){.hub = hub->index,
+                                              .token = hold->token,
+                                              .booted_at_ms = hub->booted_at_ms,
+                                              .ends_at_ms = hub->world->sim.now_ms + hold->until_ms - hold->made_at_ms};
+}
+
+/* What time makes of one row. `before`: the row that it replaces, or NULL. */
+static void check_time(struct world *world, const struct fed_hub *hub, const struct hold *hold,
+                       const struct hold *before, bool now)
+{
+    struct made *made = made_find(world->beds, hub->index, &hold->token);
+    if (before == NULL && now && hold_live(hold) && made == NULL)
+        note_made(world->beds, hub, hold);
+    if (made == NULL)
+        return;
+    if (before != NULL && hold_live(before) && hold_live(hold))
+        made->ends_at_ms += hold->until_ms - before->until_ms;
+    if (before != NULL && hold_live(before) && hold->state == HOLD_EXPIRED) {
+        sim_require(&world->sim,
+                    made->booted_at_ms != hub->booted_at_ms || world->sim.now_ms + EARLY_MS >= made->ends_at_ms,
+                    "hub %u: hold %" PRIu64 ".%" PRIu64 " ran out %" PRId64 " ms early", hub->index, hold->token.epoch,
+                    hold->token.sequence, made->ends_at_ms - world->sim.now_ms);
+        sim_cover(COVERED_HOLD_EXPIRED);
+    }
+}
+
+/* --- the log ----------------------------------------------------------------------------------------------------- */
+
+static void check_row(struct world *world, const struct fed_hub *hub, uint32_t index, const struct hold *hold, bool now)
+{
+    const struct entry *entry = truth_entry(world, hub->region, index), *replaced;
+    struct hold before;
+    struct offer offer;
+    replaced = entry->parent == NO_ENTRY ? NULL
+                                         : truth_record(world, hub->region, entry->parent, LOG_TABLE_HOLD, entry->key,
+                                                        entry->key_bytes);
+    bool known = replaced != NULL && row_of(replaced, &before);
+    sim_require(&world->sim, !known || !takes_beds(hold) || hold_live(&before) || before.state == hold->state,
+                "hub %u: hold %" PRIu64 ".%" PRIu64 " of state %d takes beds again (%d)", hub->index, hold->token.epoch,
+                hold->token.sequence, before.state, hold->state);
+    check_time(world, hub, hold, known ? &before : NULL, now);
+    if (!takes_beds(hold) || !offer_at(world, hub->region, index, hold->national_reference, &offer) ||
+        offer.vacancy_id != hold->vacancy_id)
+        return;
+    struct taken taken = taken_of(world, hub->region, index, hold->vacancy_id);
+    sim_require(&world->sim, taken.held + taken.placed <= offer.beds,
+                "hub %u: at entry %" PRIu64 " %u beds are held and %u placed of %u: promised twice", hub->index,
+                entry->sequence, taken.held, taken.placed, offer.beds);
+    sim_cover(hold->state == HOLD_PLACED ? COVERED_CHILDREN_PLACED : COVERED_BEDS_HELD);
+}
+
+/* Where the log ends, its rows agree with each other. */
+static void check_head(struct world *world, const struct fed_hub *hub, uint64_t national_reference,
+                       const struct hold *hold)
+{
+    struct offer offer;
+    bool offered = offer_at(world, hub->region, hub->head, national_reference, &offer);
+    sim_require(&world->sim, hold == NULL || !hold_live(hold) || (offered && offer.vacancy_id == hold->vacancy_id),
+                "hub %u: a vacancy with a live hold is gone", hub->index);
+    if (!offered)
+        return;
+    struct taken taken = taken_of(world, hub->region, hub->head, offer.vacancy_id);
+    sim_require(&world->sim, offer.beds_free + taken.held + taken.placed <= offer.beds,
+                "hub %u: %u of %u beds are said to be free, %u are held and %u placed", hub->index, offer.beds_free,
+                offer.beds, taken.held, taken.placed);
+}
+
+void beds_check(struct world *world, const struct fed_hub *hub, uint32_t before, bool now)
+{
+    uint32_t indexes[256], count = 0;
+    for (uint32_t i = hub->head; i != before && i != NO_ENTRY; i = truth_entry(world, hub->region, i)->parent)
+        if (count < sizeof indexes / sizeof indexes[0])
+            indexes[count++] = i;
+    while (count-- > 0) {
+        const struct entry *entry = truth_entry(world, hub->region, indexes[count]);
+        struct hold hold;
+        if (row_of(entry, &hold)) {
+            check_row(world, hub, indexes[count], &hold, now);
+            bool newest =
+                truth_record(world, hub->region, hub->head, LOG_TABLE_HOLD, entry->key, entry->key_bytes) == entry;
+            check_head(world, hub, hold.national_reference, newest ? &hold : NULL);
+        } else if (entry->table == LOG_TABLE_OFFER && entry->key_bytes == 8) {
+            check_head(world, hub, get_be64(entry->key), NULL);
+        }
+    }
+}
