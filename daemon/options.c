@@ -65,10 +65,12 @@ static const struct config_option table[] = {
            .help = "How long superseded entries of the own region's log are kept whole; hubs that were away for longer "
                    "take a snapshot."),
 
-    OPTION("vacancies", "hold-default", DURATION, policy.hold_default_ms, "4h", .min = HOLD_LEAST_MS, .max = 7 * DAY,
+    OPTION("vacancies", "hold-default", DURATION, policy.hold_default_ms, "4h", .min = 1000, .max = 7 * DAY,
            .help = "How long a team holds beds that does not say for how long, and by how much it may extend that."),
-    OPTION("vacancies", "hold-max", DURATION, policy.hold_max_ms, "24h", .min = HOLD_LEAST_MS, .max = 7 * DAY,
+    OPTION("vacancies", "hold-max", DURATION, policy.hold_max_ms, "24h", .min = 1000, .max = 7 * DAY,
            .help = "For how long a team may ask; at least hold-default."),
+    OPTION("vacancies", "hold-least", DURATION, policy.hold_least_ms, "1m", .min = 1000, .max = 7 * DAY,
+           .help = "The shortest hold and extension that a team may ask for; at most hold-default."),
     OPTION("vacancies", "holds-per-team", INTEGER, holds_per_team, "20", .min = 1, .max = 10000,
            .help = "Holds of one team in this region at a time. More are answered RESOURCE_EXHAUSTED."),
     OPTION("vacancies", "lapse-emergency", DURATION, policy.lapse_emergency_ms, "48h", .min = 1000, .max = 366 * DAY,
@@ -237,6 +239,9 @@ static enum err check(const char *config_path, struct options *options, struct p
     if (options->policy.hold_default_ms > options->policy.hold_max_ms)
         return problem_set(problem, ERR_INVALID, "vacancies.hold-max",
                            "[vacancies] hold-max must be at least hold-default");
+    if (options->policy.hold_least_ms > options->policy.hold_default_ms)
+        return problem_set(problem, ERR_INVALID, "vacancies.hold-least",
+                           "[vacancies] hold-least must be at most hold-default");
     options->policy.holds_each = (uint32_t)options->holds_per_team;
     int level = log_level_parse(options->log_level);
     if (level < 0)

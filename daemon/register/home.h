@@ -255,8 +255,8 @@ struct commit_observer {
 
 /* What an operator may set of vacancies and holds; 0: the default. */
 struct home_policy {
-    int64_t hold_default_ms, hold_max_ms; /* HOLD_DEFAULT_MS, HOLD_MAX_MS */
-    uint32_t holds_each;                  /* live ones of one team in this region; HOLDS_EACH */
+    int64_t hold_default_ms, hold_max_ms, hold_least_ms; /* HOLD_DEFAULT_MS, HOLD_MAX_MS, HOLD_LEAST_MS */
+    uint32_t holds_each;                                 /* live ones of one team in this region; HOLDS_EACH */
     /* How long after its confirmation ran out a vacancy lapses: of emergency care, of others. */
     int64_t lapse_emergency_ms, lapse_ms; /* LAPSE_EMERGENCY_MS, LAPSE_MS */
 };

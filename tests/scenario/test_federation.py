@@ -258,7 +258,8 @@ def test_a_hub_starts_with_no_roster_but_a_good_one(federation, tmp_path):
     ({("federation", "stale-after"): "0s"}, "stale-after"),
     ({("store", "replica-limit"): "16G"}, "replica-limit"),
     ({("vacancies", "hold-max"): "2h"}, "hold-max"),
-    ({("vacancies", "hold-default"): "59s"}, "hold-default"),
+    ({("vacancies", "hold-default"): "59s"}, "hold-least"),
+    ({("vacancies", "hold-least"): "900ms"}, "hold-least"),
     ({("vacancies", "holds-per-team"): "0"}, "holds-per-team"),
     ({("federation", "roster"): None, ("federation", "roster-key"): None}, "nobody could call"),
 ])

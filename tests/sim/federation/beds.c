@@ -126,7 +126,6 @@ static void check_time(struct world *world, const struct fed_hub *hub, const str
                     made->booted_at_ms != hub->booted_at_ms || world->sim.now_ms + EARLY_MS >= made->ends_at_ms,
                     "hub %u: hold %" PRIu64 ".%" PRIu64 " ran out %" PRId64 " ms early", hub->index, hold->token.epoch,
                     hold->token.sequence, made->ends_at_ms - world->sim.now_ms);
-        sim_cover(COVERED_HOLD_EXPIRED);
     }
 }
 
@@ -137,9 +136,9 @@ static void check_row(struct world *world, const struct fed_hub *hub, uint32_t i
     const struct entry *entry = truth_entry(world, hub->region, index), *replaced;
     struct hold before;
     struct offer offer;
-    replaced = entry->parent == NO_ENTRY ? NULL
-                                         : truth_record(world, hub->region, entry->parent, LOG_TABLE_HOLD, entry->key,
-                                                        entry->key_bytes);
+    replaced = entry->parent == NO_ENTRY
+                   ? NULL
+                   : truth_record(world, hub->region, entry->parent, LOG_TABLE_HOLD, entry->key, entry->key_bytes);
     bool known = replaced != NULL && row_of(replaced, &before);
     sim_require(&world->sim, !known || !takes_beds(hold) || hold_live(&before) || before.state == hold->state,
                 "hub %u: hold %" PRIu64 ".%" PRIu64 " of state %d takes beds again (%d)", hub->index, hold->token.epoch,
@@ -152,7 +151,6 @@ static void check_row(struct world *world, const struct fed_hub *hub, uint32_t i
     sim_require(&world->sim, taken.held + taken.placed <= offer.beds,
                 "hub %u: at entry %" PRIu64 " %u beds are held and %u placed of %u: promised twice", hub->index,
                 entry->sequence, taken.held, taken.placed, offer.beds);
-    sim_cover(hold->state == HOLD_PLACED ? COVERED_CHILDREN_PLACED : COVERED_BEDS_HELD);
 }
 
 /* Where the log ends, its rows agree with each other. */
