@@ -103,7 +103,7 @@ uint32_t hold_call_settle(struct cli *cli, const char *memory_path, const char *
     struct settled settled = {request_id, hold_id, 0};
     struct problem problem = {0};
     if (team_memory_change(memory_path, forget, &settled, &problem) != ERR_NONE)
-        cli_say(cli, "it is done, but that can't be kept: %s", problem.text);
+        cli_say(cli, "what became of it can't be kept: %s", problem.text);
     return settled.number;
 }
 

@@ -80,6 +80,11 @@ void team_list_free(struct team_list *list)
 /* --- what is not known ---------------------------------------------------------------------------------------------
  */
 
+static bool is_hold(const struct team_request *request)
+{
+    return strcmp(request->what, "hold") == 0;
+}
+
 static struct team_request *find_request(struct team_request *requests, size_t count, const char *request_id)
 {
     for (size_t i = 0; i < count; i++)
@@ -96,16 +101,14 @@ size_t team_unsettled(const struct team_memory *memory, const struct team_list *
         out[count] = memory->unsettled[count];
     for (size_t i = 0; i < list->count; i++) {
         const hold_t *hold = list->rows[i].hold;
-        if (!hold->outcome_unknown || hold->request_id[0] == '\0')
-            continue;
-        struct team_request *known = find_request(out, count, hold->request_id);
-        if (known == NULL && count < max) {
+        struct team_request *known = hold->request_id[0] ? find_request(out, count, hold->request_id) : NULL;
+        if (known == NULL && hold->request_id[0] && hold->outcome_unknown && count < max) {
             known = &out[count++];
             *known = (struct team_request){.what = "hold", .asked_at_ms = hold->made_at_ms};
             snprintf(known->request_id, sizeof known->request_id, "%s", hold->request_id);
             snprintf(known->subject, sizeof known->subject, "%s", hold->vacancy_id);
         }
-        if (known != NULL) /* the hub knows whom it asked */
+        if (known != NULL && is_hold(known)) /* the hub knows whom it asked */
             snprintf(known->region, sizeof known->region, "%s", hold->region);
     }
     return count;
@@ -113,11 +116,6 @@ size_t team_unsettled(const struct team_memory *memory, const struct team_list *
 
 /* --- settling ------------------------------------------------------------------------------------------------------
  */
-
-static bool is_hold(const struct team_request *request)
-{
-    return strcmp(request->what, "hold") == 0;
-}
 
 static void print_outcome(struct cli *cli, const struct team_request *request, const char *outcome,
                           const struct hold_row *row)
