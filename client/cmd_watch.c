@@ -1,28 +1,25 @@
 /*
  * cmd_watch.c - vacancy watch: a standing search, told as it changes, until it is interrupted.
  *
- * Owns: the stream, and asking anew when the hub goes away. Not here: what is new about an event (watch_shown.h), the
- * programs that are run (watch_run.h). The client's one thread.
+ * Not here: the stream, and asking anew when the hub goes away (watch_stream.h), what is new about an event
+ * (watch_shown.h), the programs that are run (watch_run.h), an agency's events (watch_agency.h). The client's one
+ * thread.
  */
 #include "client/command.h"
 #include "client/find_request.h"
 #include "client/json.h"
 #include "client/memory.h"
+#include "client/watch_agency.h"
 #include "client/watch_run.h"
 #include "client/watch_shown.h"
-#include "daemon/base/clock.h"
+#include "client/watch_stream.h"
 
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#define TURN_MS        1000
-#define RETRY_FIRST_MS 500
-#define RETRY_MOST_MS  30000
-#define EVENT_COLUMNS  8
+#define EVENT_COLUMNS 8
 
 #define EVENT(name) VACANCY__V1__WATCH_VACANCIES_RESPONSE__EVENT__EVENT_##name
 
@@ -32,26 +29,8 @@ struct watch {
     struct watch_shown *shown;
     struct watch_run *run; /* NULL: no program */
     bool json, coloured;
-    bool ready; /* it has once heard what there is: from here on a hub that goes away is waited for */
-    bool heard; /* something, since the last stream began */
+    struct watch_stream stream;
 };
-
-static volatile sig_atomic_t stopped;
-
-static void on_signal(int number)
-{
-    stopped = stopped || number != SIGCHLD; /* a child's end only wakes the poll */
-}
-
-/* The second interrupt ends it at once, as ever. */
-static void take_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    action.sa_flags = 0;
-    sigaction(SIGCHLD, &action, NULL);
-}
 
 /* --- telling ------------------------------------------------------------------------------------------------------ */
 
@@ -114,97 +93,20 @@ static void hear(void *context, const ProtobufCMessage *message)
 {
     struct watch *watch = context;
     const Vacancy__V1__WatchVacanciesResponse *event = (const Vacancy__V1__WatchVacanciesResponse *)message;
-    watch->heard = true;
-    watch->ready = watch->ready || event->event == EVENT(READY);
+    watch->stream.ready = watch->stream.ready || event->event == EVENT(READY);
     watch_shown_hear(watch->shown, event, tell, watch);
 }
 
-/* --- one stream, and the next ------------------------------------------------------------------------------------- */
-
-static bool is_over(const struct watch *watch)
+static const ProtobufCMessage *begin(void *context)
 {
-    return stopped || cli_unread(watch->cli);
-}
-
-/* Until it ends or is interrupted; true: it came to the end that we had set for it, and may be asked for again. */
-static bool follow(struct watch *watch, struct problem *problem)
-{
-    int64_t began_ms = clock_boot_ms(clock_system());
-    struct link_want want = {.path = "/vacancy.v1.PlacementService/WatchVacancies",
-                             .reply = &vacancy__v1__watch_vacancies_response__descriptor,
-                             .silence_ms = 2 * LINK_STREAM_MS,
-                             .message = hear,
-                             .context = watch};
+    struct watch *watch = context;
     watch_shown_begin(watch->shown);
-    watch->heard = false;
-    struct link_call *call = link_start(watch->cli->link, &want);
-    link_send(call, &watch->request.base);
-    link_end(call);
-    while (!is_over(watch) && !link_is_over(call, problem)) {
-        link_turn(watch->cli->link, TURN_MS);
-        watch_run_turn(watch->run);
-    }
-    link_free(call);
-    return problem->code == ERR_DEADLINE && clock_boot_ms(clock_system()) - began_ms > LINK_STREAM_MS - 60000;
+    return &watch->request.base;
 }
 
-static void wait_ms(struct watch *watch, int64_t ms)
+static void turn(void *context)
 {
-    int64_t until = clock_boot_ms(clock_system()) + ms, left;
-    while (!is_over(watch) && (left = until - clock_boot_ms(clock_system())) > 0) {
-        poll(NULL, 0, left > TURN_MS ? TURN_MS : (int)left);
-        watch_run_turn(watch->run);
-    }
-}
-
-/* A new connection, however long that takes; EXIT_DONE with cli->link, or interrupted. */
-static enum exit_code reconnect(struct watch *watch, struct problem *problem, int64_t *retry_ms)
-{
-    struct cli *cli = watch->cli;
-    struct settings settings;
-    enum err err = ERR_UNAVAILABLE;
-    if (settings_load(&cli->options, &settings, problem) != ERR_NONE)
-        return cli_usage(cli, "%s", problem->text);
-    while (err != ERR_NONE && !is_over(watch)) {
-        wait_ms(watch, *retry_ms);
-        *retry_ms = *retry_ms * 2 < RETRY_MOST_MS ? *retry_ms * 2 : RETRY_MOST_MS;
-        link_close(cli->link);
-        cli->link = NULL;
-        err = is_over(watch) ? ERR_NONE : link_open(&settings, &cli->link, problem);
-        if (err != ERR_NONE && exit_code_of_call(err) != EXIT_UNAVAILABLE)
-            break;
-    }
-    settings_free(&settings);
-    return err == ERR_NONE || is_over(watch) ? EXIT_DONE : cli_failed(cli, problem);
-}
-
-/* Said once for each time it goes away, whatever is tried. */
-static enum exit_code follow_on(struct watch *watch)
-{
-    int64_t retry_ms = RETRY_FIRST_MS;
-    bool away = false;
-    enum exit_code code = EXIT_DONE;
-    while (code == EXIT_DONE && !is_over(watch)) {
-        struct problem problem = {0};
-        bool in_time = follow(watch, &problem);
-        if (is_over(watch))
-            break;
-        if (watch->heard) {
-            away = false;
-            retry_ms = RETRY_FIRST_MS;
-        }
-        find_flag_of_field(problem.field);
-        if (in_time)
-            continue;
-        if (problem.code != ERR_NONE && (!watch->ready || exit_code_of_call(problem.code) != EXIT_UNAVAILABLE))
-            return cli_failed(watch->cli, &problem);
-        if (!away)
-            cli_say(watch->cli, "the hub went away (%s); trying again until it is back",
-                    problem.text[0] ? problem.text : "it ended the search");
-        away = true;
-        code = reconnect(watch, &problem, &retry_ms);
-    }
-    return code;
+    watch_run_turn(((struct watch *)context)->run);
 }
 
 static enum exit_code watch_question(struct cli *cli, Vacancy__V1__FindVacanciesRequest *question)
@@ -218,10 +120,16 @@ static enum exit_code watch_question(struct cli *cli, Vacancy__V1__FindVacancies
     enum exit_code code = cli_connect(cli);
     if (code != EXIT_DONE)
         return code;
-    take_signals();
+    watch.stream = (struct watch_stream){.cli = cli,
+                                         .path = "/vacancy.v1.PlacementService/WatchVacancies",
+                                         .reply = &vacancy__v1__watch_vacancies_response__descriptor,
+                                         .begin = begin,
+                                         .hear = hear,
+                                         .turn = turn,
+                                         .context = &watch};
     watch.shown = watch_shown_create();
     watch.run = program ? watch_run_create(program) : NULL;
-    code = follow_on(&watch);
+    code = watch_stream_follow(&watch.stream);
     if (watch.run != NULL && watch_run_failures(watch.run) > 0)
         cli_say(cli, "%s could not be run, or failed, %lu times", program, watch_run_failures(watch.run));
     watch_run_destroy(watch.run);
@@ -229,17 +137,29 @@ static enum exit_code watch_question(struct cli *cli, Vacancy__V1__FindVacancies
     return code;
 }
 
+/* An agency asks no question. */
+static bool is_of_agency(const struct cli *cli)
+{
+    return options_text(&cli->options, "near") == NULL && options_text(&cli->options, "child") == NULL &&
+           cli_will_be_agency(cli);
+}
+
 static enum exit_code run(struct cli *cli)
 {
+    if (is_of_agency(cli))
+        return watch_agency_run(cli);
+    if (options_flag(&cli->options, "cursor") || options_flag(&cli->options, "from-now"))
+        return cli_usage(cli, "--cursor and --from-now are for an agency's events");
     return find_request_run(cli, watch_question);
 }
 
 const struct command command_watch = {
     .name = "watch",
     .arguments = "",
-    .summary = "A standing search: what suits now, then a line for each that appears, changes or goes.",
+    .summary = "A standing search, told as it changes; for an agency, what happens to its carers, vacancies and holds.",
     .example = "  vacancy watch --near LS6 --child 14:M --type EMERGENCY --ref 383-204417\n"
-               "  vacancy watch --near LS6 --child 14:M --ref 383-204417 --run ./tell-the-duty-team\n",
+               "  vacancy watch --near LS6 --child 14:M --ref 383-204417 --run ./tell-the-duty-team\n"
+               "  vacancy watch --run ./tell-the-office            (an agency)\n",
     .notes =
         "The question is that of `vacancy find`; --split-into and --no-why make no difference here.\n"
         "It runs until it is interrupted (Ctrl-C), and then exits 0. When the hub goes away it says so once, tries "
@@ -247,7 +167,12 @@ const struct command command_watch = {
         "until it is back, and then tells only what is different.\n"
         "The program of --run is run once for each line, the first ones too, one at a time: VACANCY_EVENT is appeared, "
         "changed or gone, VACANCY_ID the vacancy. No shell sees them; what it prints goes to standard error.\n"
-        "Each vacancy that it shows is written to the audit trail.",
+        "Each vacancy that it shows is written to the audit trail.\n"
+        "With an agency's certificate and without a question it tells each event of the agency once, in order, from "
+        "where "
+        "the last run stopped, which a file keeps; it may be stopped, killed or cut off at any time. The program is "
+        "told "
+        "VACANCY_CURSOR, VACANCY_REFERENCE and VACANCY_HOLD, too, and an event counts as dealt with when it has ended.",
     .options = watch_options,
     .more_help = find_print_codes,
     .run = run,

@@ -79,6 +79,18 @@ bool cli_is_agency(const struct cli *cli)
     return self != NULL && self->kind == SPIFFE_AGENCY;
 }
 
+bool cli_will_be_agency(const struct cli *cli)
+{
+    struct settings settings;
+    struct problem ignored;
+    struct spiffe_name name;
+    if (settings_load(&cli->options, &settings, &ignored) != ERR_NONE)
+        return false;
+    bool agency = link_self_of(&settings, &name) && name.kind == SPIFFE_AGENCY;
+    settings_free(&settings);
+    return agency;
+}
+
 bool cli_unread(const struct cli *cli)
 {
     struct pollfd reader = {fileno(cli->out), POLLOUT, 0};

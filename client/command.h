@@ -51,6 +51,8 @@ enum exit_code cli_failed(struct cli *cli, const struct problem *problem);
 enum exit_code cli_usage(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Whether the certificate of the link is an agency's. */
 bool cli_is_agency(const struct cli *cli);
+/* The same before cli_connect, by the certificate's file; false when it can't be read, which cli_connect says. */
+bool cli_will_be_agency(const struct cli *cli);
 /* Nobody reads the output any more (`vacancy find | head -1`): no error, but no reason to go on either. */
 bool cli_unread(const struct cli *cli);
 /*

@@ -90,6 +90,11 @@ const struct option_spec watch_options[] = {
     QUESTION_FLAGS,
     {"run", "PROGRAM", "a program to run for each change; VACANCY_EVENT and VACANCY_ID tell it which", false},
     {"json", NULL, "each event as JSON, one a line", false},
+    {"cursor", "FILE",
+     "an agency's: where it is kept how far the events are dealt with; default ~/.local/state/vacancy/"
+     "cursor-AGENCY",
+     false},
+    {"from-now", NULL, "an agency's: only what happens from now on", false},
     END_OF_FLAGS,
 };
 

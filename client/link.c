@@ -302,6 +302,27 @@ static enum err shake_hands(struct link *link, int64_t deadline_ms, struct probl
     return ERR_NONE;
 }
 
+static enum err make_context(const struct settings *settings, struct tls_context **out, struct problem *problem)
+{
+    struct tls_options tls = {.role = TLS_CLIENT,
+                              .certificate_path = settings->certificate,
+                              .key_path = settings->key,
+                              .ca_path = settings->ca};
+    return tls_context_create(&tls, out, problem);
+}
+
+bool link_self_of(const struct settings *settings, struct spiffe_name *out)
+{
+    struct tls_context *tls = NULL;
+    struct tls_peer own;
+    struct problem ignored;
+    if (make_context(settings, &tls, &ignored) != ERR_NONE)
+        return false;
+    tls_context_own_names(tls, &own);
+    tls_context_unref(tls);
+    return read_name(&own, out);
+}
+
 enum err link_open(const struct settings *settings, struct link **out, struct problem *problem)
 {
     return link_open_within(settings, LINK_CALL_MS, out, problem);
@@ -314,11 +335,7 @@ enum err link_open_within(const struct settings *settings, int64_t timeout_ms, s
     link->address = must_print("%.100s:%s", settings->host, settings->port);
     arena_init(&link->reply, MESSAGE_UNPACKED_BYTES);
     int64_t deadline_ms = now_ms() + timeout_ms;
-    struct tls_options tls = {.role = TLS_CLIENT,
-                              .certificate_path = settings->certificate,
-                              .key_path = settings->key,
-                              .ca_path = settings->ca};
-    enum err err = tls_context_create(&tls, &link->tls, problem);
+    enum err err = make_context(settings, &link->tls, problem);
     int fd = err == ERR_NONE ? connect_any(settings, deadline_ms, problem) : -1;
     struct tls_peer own = {0};
     if (err == ERR_NONE)

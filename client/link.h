@@ -37,6 +37,8 @@ bool link_lives(const struct link *link);
 const char *link_region(const struct link *link);
 /* Who we are by our own certificate; NULL: nobody by its name (the hub will say so). Valid as long as the link. */
 const struct spiffe_name *link_self(const struct link *link);
+/* The same without a connection; false: the files can't be used, or name nobody. */
+bool link_self_of(const struct settings *settings, struct spiffe_name *out) __attribute__((warn_unused_result));
 
 /* One request, one reply. *out is valid until the next link_call or link_stream on this link, or link_close. */
 enum err link_call(struct link *link, const char *path, const ProtobufCMessage *request,

@@ -7,8 +7,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -19,15 +21,16 @@
 extern char **environ;
 
 struct run_event {
-    const char *event; /* a literal */
-    char id[ID_BYTES_MAX + 1];
+    char event[ID_BYTES_MAX + 1], id[ID_BYTES_MAX + 1], hold[ID_BYTES_MAX + 1], reference[ID_BYTES_MAX + 1];
+    uint64_t cursor;
 };
 
 struct watch_run {
     const char *program;
     struct run_event queue[WATCH_RUN_MAX]; /* a ring: from `first`, `count` of them */
     size_t first, count;
-    pid_t child; /* 0: none */
+    pid_t child;            /* 0: none */
+    uint64_t running, done; /* cursors: of the program that runs, of the newest that has ended */
     unsigned long failures;
 };
 
@@ -81,35 +84,92 @@ static bool reap(struct watch_run *run, int options)
         return false;
     run->failures += ended < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0;
     run->child = 0;
+    run->done = run->running;
     return true;
+}
+
+static void set_or_unset(const char *name, const char *value)
+{
+    if (value[0] != '\0')
+        setenv(name, value, 1);
+    else
+        unsetenv(name);
+}
+
+static void tell_by_environment(const struct run_event *event)
+{
+    char cursor[24] = "";
+    if (event->cursor > 0)
+        snprintf(cursor, sizeof cursor, "%" PRIu64, event->cursor);
+    set_or_unset("VACANCY_EVENT", event->event);
+    set_or_unset("VACANCY_ID", event->id);
+    set_or_unset("VACANCY_HOLD", event->hold);
+    set_or_unset("VACANCY_REFERENCE", event->reference);
+    set_or_unset("VACANCY_CURSOR", cursor);
 }
 
 void watch_run_turn(struct watch_run *run)
 {
     while (run != NULL && reap(run, WNOHANG) && run->count > 0) {
         const struct run_event *next = &run->queue[run->first];
-        setenv("VACANCY_EVENT", next->event, 1);
-        setenv("VACANCY_ID", next->id, 1);
+        tell_by_environment(next);
+        run->running = next->cursor;
         run->child = start(run->program);
         run->failures += run->child == 0;
+        if (run->child == 0)
+            run->done = run->running;
         run->first = (run->first + 1) % WATCH_RUN_MAX;
         run->count--;
     }
 }
 
-bool watch_run_add(struct watch_run *run, const char *event, const char *id)
+/* Copies an id, or a printable text; false: it is none. */
+static bool copy_plain(char out[ID_BYTES_MAX + 1], const char *text, bool printable)
 {
     static const char plain[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-";
-    size_t bytes = strlen(id);
-    if (bytes == 0 || bytes > ID_BYTES_MAX || strspn(id, plain) != bytes)
+    size_t bytes = strlen(text);
+    if (bytes > ID_BYTES_MAX || (!printable && strspn(text, plain) != bytes))
+        return false;
+    for (size_t i = 0; i < bytes; i++)
+        if (text[i] < ' ' || text[i] > '~')
+            return false;
+    memcpy(out, text, bytes + 1);
+    return true;
+}
+
+bool watch_run_add_event(struct watch_run *run, const struct watch_run_event *event)
+{
+    struct run_event copy = {.cursor = event->cursor};
+    if (!copy_plain(copy.event, event->event, false) || !copy_plain(copy.id, event->id, false) ||
+        !copy_plain(copy.hold, event->hold, false) || !copy_plain(copy.reference, event->reference, true))
         return false;
     while (run->count == WATCH_RUN_MAX) {
         reap(run, 0);
         watch_run_turn(run);
     }
-    struct run_event *last = &run->queue[(run->first + run->count++) % WATCH_RUN_MAX];
-    last->event = event;
-    memcpy(last->id, id, bytes + 1);
+    run->queue[(run->first + run->count++) % WATCH_RUN_MAX] = copy;
     watch_run_turn(run);
     return true;
+}
+
+bool watch_run_add(struct watch_run *run, const char *event, const char *id)
+{
+    return id[0] != '\0' &&
+           watch_run_add_event(run, &(struct watch_run_event){.event = event, .id = id, .hold = "", .reference = ""});
+}
+
+uint64_t watch_run_done(const struct watch_run *run)
+{
+    return run->done;
+}
+
+bool watch_run_is_idle(const struct watch_run *run)
+{
+    return run == NULL || (run->child == 0 && run->count == 0);
+}
+
+void watch_run_finish(struct watch_run *run)
+{
+    while (run != NULL && !reap(run, 0))
+        continue;
 }

@@ -1,12 +1,18 @@
 """An agency's day at the client: holds answered, history, a carer who moves, what to do today, events as they happen.
 Against a made-up hub, so that every state can be shown. Issue 5, items 1, 4, 6, 7."""
 import json
+import os
 import re
+import signal
+import stat
+import subprocess
+import threading
 
 import grpc
 import pytest
 
-import made_up
+import hub as library
+import said_hub
 
 pytestmark = pytest.mark.check
 
@@ -14,12 +20,13 @@ LEEDS = "agency leeds"
 HOLD, VACANCY = "E12000003-1-4711", "7KQ2-M9FW-3TXB"
 NOW_MS = 1_795_316_811_000
 METHODS = tuple(f"AgencyService/{each}" for each in (
-    "AcceptHold", "DeclineHold", "ListHolds", "GetHistory", "ReleaseCarer", "TakeOverCarer"))
+    "AcceptHold", "DeclineHold", "ListHolds", "ListCarers", "GetHistory", "ReleaseCarer", "TakeOverCarer", "WatchAgency"))
+BOUND_S = 20
 
 
 @pytest.fixture(scope="module")
 def fake(federation):
-    fake = made_up.MadeUpHub(federation, METHODS)
+    fake = said_hub.SaidHub(federation, METHODS)
     yield fake
     fake.stop()
 
@@ -115,3 +122,173 @@ def test_a_carer_is_handed_on(fake, vacancy):
     assert done.returncode == 4 and again[1] == fake.heard[-1][1].request_id
     vacancy("carer", "take-over", code, "--as", "B-204", "--request-id", again[1])
     assert fake.heard[-1][1].request_id == again[1]
+
+
+# --- events as they happen --------------------------------------------------------------------------------------------
+
+class Watch:
+    """vacancy watch as an agency's process; its lines as they come."""
+
+    def __init__(self, fake, folder, *arguments):
+        self.process = subprocess.Popen([library.VACANCY, "watch", *arguments], env=fake.environment(LEEDS, folder),
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.lines, self.said = [], []
+        self.readers = [threading.Thread(target=lambda s=stream, l=lines: l.extend(iter(s.readline, "")), daemon=True)
+                        for stream, lines in ((self.process.stdout, self.lines), (self.process.stderr, self.said))]
+        for each in self.readers:
+            each.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(BOUND_S)
+
+    def wait(self, what, condition):
+        return library.wait_until(condition, BOUND_S, f"{what}; it printed {self.lines}, said {self.said}")
+
+    def wait_told(self, *cursors):
+        self.wait(f"the events {cursors}", lambda: self.cursors() == list(cursors))
+
+    def cursors(self):
+        return [int(json.loads(each)["cursor"]) for each in list(self.lines) if "event" in json.loads(each)]
+
+    def end(self, number):
+        self.process.send_signal(number)
+        status = self.process.wait(BOUND_S)
+        for each in self.readers if number != signal.SIGKILL else ():  # a program that it leaves behind holds its streams
+            each.join(BOUND_S)
+        return status
+
+
+class Events:
+    """What a hub has to tell: all after the cursor, READY, then what is added; `cut` ends every stream."""
+
+    def __init__(self, fake):
+        self.fake, self.events, self.changed = fake, [], threading.Condition()
+        self.cuts = self.repeat = 0
+        self.asked = []
+        fake.answers["AgencyService/WatchAgency"] = self.stream
+
+    def add(self, *events):
+        with self.changed:
+            self.events += events
+            self.changed.notify_all()
+
+    def cut(self):
+        with self.changed:
+            self.cuts += 1
+            self.changed.notify_all()
+
+    def stream(self, request):
+        self.asked.append((request.after_cursor, request.from_now))
+        response = self.fake.known.WatchAgencyResponse
+        with self.changed:
+            cuts, last = self.cuts, self.events[-1].cursor if self.events else 0
+        after = last if request.from_now else request.after_cursor - self.repeat
+        ready = False
+        while True:
+            with self.changed:
+                news = [each for each in self.events if each.cursor > after]
+                if not news and ready:
+                    self.changed.wait_for(lambda: self.cuts > cuts or self.events and self.events[-1].cursor > after, 60)
+                if self.cuts > cuts:
+                    return
+            for each in news:
+                yield response(event=each, cursor=each.cursor)
+                after = each.cursor
+            if not ready:
+                yield response(cursor=after)
+            ready = True
+
+
+@pytest.fixture
+def events(fake):
+    fake.clear()
+    made = Events(fake)
+    yield made
+    made.cut()
+
+
+def kept(folder):
+    return os.path.join(folder, ".local", "state", "vacancy", "cursor-leeds")
+
+
+def test_each_event_is_told_once_across_breaks_kills_and_restarts(fake, events, tmp_path):
+    events.add(*(event(fake, "VACANCY_OFFERED", cursor=each) for each in (3, 5)))
+    with Watch(fake, tmp_path, "--json") as watch:
+        watch.wait_told(3, 5)
+        events.add(event(fake, "HELD", cursor=9))
+        watch.wait_told(3, 5, 9)
+        events.repeat = 100  # a hub that says again what was said is not listened to
+        events.cut()
+        events.add(event(fake, "HOLD_RELEASED", cursor=11))
+        watch.wait_told(3, 5, 9, 11)
+        events.repeat = 0
+        assert [each for each, _ in events.asked] == [0, 9]
+        assert len(watch.said) == 1 and "the hub went away" in watch.said[0]
+        assert len(watch.lines) == 5  # READY is told once
+        assert watch.end(signal.SIGKILL) < 0
+    assert stat.S_IMODE(os.stat(kept(tmp_path)).st_mode) == 0o600
+    assert open(kept(tmp_path), encoding="ascii").read() == "vacancy cursor 1 E12000003/leeds 00000000000000000011\n"
+    events.add(event(fake, "STALE", cursor=12))
+    with Watch(fake, tmp_path) as watch:
+        watch.wait("the line", lambda: any("  stale  " in each for each in watch.lines))
+        watch.wait("ready", lambda: watch.lines[-1].startswith("that is all so far"))
+        assert len(watch.lines) == 2 and events.asked[-1] == (11, False)
+        done = fake.run(LEEDS, tmp_path, "watch")
+        assert done.returncode == 2 and "another `vacancy watch` keeps its place" in done.stderr
+        assert watch.end(signal.SIGINT) == 0 and watch.said == []
+    # From now on: what was there is passed over, now and later. Another file begins with the oldest.
+    events.add(event(fake, "STALE", cursor=20))
+    with Watch(fake, tmp_path, "--json", "--from-now") as watch:
+        watch.wait("ready", lambda: watch.lines)
+        events.add(event(fake, "LAPSED", cursor=21))
+        watch.wait_told(21)
+        assert events.asked[-1] == (0, True) and watch.end(signal.SIGTERM) == 0
+    other = str(tmp_path / "other")
+    with Watch(fake, tmp_path, "--json", "--cursor", other) as watch:
+        watch.wait_told(3, 5, 9, 11, 12, 20, 21)
+        assert watch.end(signal.SIGINT) == 0
+    assert open(other, encoding="ascii").read().endswith(" 00000000000000000021\n")
+
+
+def test_an_event_is_dealt_with_when_its_program_has_ended(fake, events, tmp_path):
+    program, out, gate = tmp_path / "program", tmp_path / "out", tmp_path / "gate"
+    program.write_text("#!/bin/sh\necho \"$VACANCY_EVENT $VACANCY_CURSOR $VACANCY_ID $VACANCY_HOLD $VACANCY_REFERENCE\" >>"
+                       f"{out}\nif [ $VACANCY_CURSOR = 2 ]; then read line <{gate}; fi\n", encoding="ascii")
+    program.chmod(0o700)
+    os.mkfifo(gate)
+    events.add(event(fake, "HELD", cursor=1, hold_id=HOLD), event(fake, "REPORTED_UNAVAILABLE", cursor=2),
+               event(fake, "CARER_ENDED", cursor=3, vacancy_id="", agency_reference="L 1"))
+    first = f"held 1 {VACANCY} {HOLD} L-1\nreported-unavailable 2 {VACANCY}  L-1\n"
+    with Watch(fake, tmp_path, "--run", str(program)) as watch:
+        watch.wait("the second program", lambda: out.exists() and out.read_text() == first)
+        watch.wait("all lines", lambda: len(watch.lines) == 4)
+        watch.end(signal.SIGKILL)
+    # The second program had not ended: it is run again; the first was, and is not.
+    assert open(kept(tmp_path), encoding="ascii").read().endswith(" 00000000000000000001\n")
+    for _ in range(2):  # the one that was left behind, and the new one
+        threading.Thread(target=lambda: open(gate, "w", encoding="ascii").write("go\ngo\n"), daemon=True).start()
+    with Watch(fake, tmp_path, "--run", str(program)) as watch:
+        watch.wait("the third program", lambda: out.read_text().endswith("carer-ended 3   L 1\n"))
+        watch.wait("the cursor", lambda: open(kept(tmp_path), encoding="ascii").read().endswith("03\n"))
+        assert watch.end(signal.SIGINT) == 0
+    assert out.read_text() == first + f"reported-unavailable 2 {VACANCY}  L-1\ncarer-ended 3   L 1\n"
+
+
+def test_a_place_that_cannot_be_used_is_said(fake, events, tmp_path):
+    path = tmp_path / "cursor"
+    for text, words in (("nonsense\n", "is damaged; take it away"),
+                        ("vacancy cursor 1 E12000003/kirklees 00000000000000000011\n", "is that of E12000003/kirklees")):
+        path.write_text(text, encoding="ascii")
+        done = fake.run(LEEDS, tmp_path, "watch", "--cursor", str(path))
+        assert done.returncode == 2 and words in done.stderr and path.read_text() == text
+    done = fake.run(library.TEAM, tmp_path, "watch", "--from-now")
+    assert done.returncode == 2 and "for an agency's events" in done.stderr
+    assert events.asked == []
+    fake.answers["AgencyService/WatchAgency"] = Exception(grpc.StatusCode.OUT_OF_RANGE, "no longer kept")
+    done = fake.run(LEEDS, tmp_path, "watch")
+    assert done.returncode == 3 and "no longer kept" in done.stderr and "--from-now begins anew" in done.stderr

@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 import hub as library
-import made_up
+import said_hub
 
 pytestmark = pytest.mark.check
 
@@ -27,7 +27,7 @@ METHODS = ("HubService/ListRegions", "HubService/Verify", "HubService/Promote", 
 
 @pytest.fixture(scope="module")
 def fake(federation):
-    fake = made_up.MadeUpHub(federation, METHODS)
+    fake = said_hub.SaidHub(federation, METHODS)
     yield fake
     fake.stop()
 

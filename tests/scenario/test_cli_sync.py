@@ -12,7 +12,7 @@ import pytest
 
 import homes
 import hub as library
-import made_up
+import said_hub
 
 pytestmark = pytest.mark.check
 
@@ -197,7 +197,7 @@ UPDATES = 10  # L-1, L-2 withdrawn, L-3, L-5 and L-6 with their vacancies, L-0 a
 
 def cut_sync(hub, path, folder, done, heard):
     """A sync whose link breaks when the hub has done so many updates and the client has heard of so many."""
-    between = made_up.MadeUpHub(hub.federation, ("AgencyService/ListCarers", "AgencyService/Submit"))
+    between = said_hub.SaidHub(hub.federation, ("AgencyService/ListCarers", "AgencyService/Submit"))
     with hub.client(LEEDS) as client:
         def submit(requests):
             yield from client.call("AgencyService/Submit", iter(list(itertools.islice(requests, done))))[:heard]

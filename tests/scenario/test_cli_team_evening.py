@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 import hub as library
-import made_up
+import said_hub
 import relay as relays
 
 pytestmark = pytest.mark.check
@@ -28,7 +28,7 @@ CONSENTS = ("--provider-consent", "given", "--authorities-consent", "not-needed"
 
 @pytest.fixture(scope="module")
 def fake(federation):
-    fake = made_up.MadeUpHub(federation, METHODS)
+    fake = said_hub.SaidHub(federation, METHODS)
     yield fake
     fake.stop()
 
@@ -176,7 +176,7 @@ def test_local_is_said_plainly(fake, vacancy):
 
 
 def test_a_refusal_is_told_by_flag_and_forgotten(fake, vacancy, tmp_path):
-    bad = made_up.stubs.status_messages()["google.rpc.BadRequest"](field_violations=[{"field": "duration_s"}])
+    bad = said_hub.stubs.status_messages()["google.rpc.BadRequest"](field_violations=[{"field": "duration_s"}])
     fake.answers["PlacementService/HoldVacancy"] = Exception(grpc.StatusCode.INVALID_ARGUMENT, "at most 8 hours", bad)
     done = vacancy("hold", VACANCY, "--ref", REF, "--for", "9h")
     assert (done.returncode, done.stderr) == (3, "vacancy hold: --for: at most 8 hours\n")

@@ -1,6 +1,6 @@
 """A hub that says what a test makes up: a gRPC server of Debian's grpcio with a hub's certificate.
 
-    hub = MadeUpHub(federation, ("AgencyService/ListHolds", ...))
+    hub = SaidHub(federation, ("AgencyService/ListHolds", ...))
     hub.answers["AgencyService/ListHolds"] = [message, ...]        a message, a list for a stream, or a function of the
                                                                    request (of the requests, where they are a stream)
                                                                    Exception(code, text, detail message ...): a refusal
@@ -25,7 +25,7 @@ def details(code, text, *messages):
     return status.SerializeToString()
 
 
-class MadeUpHub:
+class SaidHub:
     def __init__(self, federation, methods, port=0):
         self.federation, self.known = federation, stubs.load()
         self.answers, self.heard = {}, []
