@@ -200,8 +200,14 @@ static void refuse(struct links *links, struct forward *forward, enum forward_en
     answered(links, forward);
 }
 
+static void read_clock(struct links *links)
+{
+    links->shared.now_ms = clock_boot_ms(links->given.clock);
+}
+
 static void take_forwards(struct links *links)
 {
+    read_clock(links); /* a deadline is told as what is left of it */
     for (struct forward *forward = take_queued(links), *next; forward != NULL; forward = next) {
         struct links_hub *peer = peer_of(links, forward->region);
         next = forward->next;
@@ -335,11 +341,6 @@ static bool take_posts(struct links *links)
 }
 
 /* --- the loop --------------------------------------------------------------------------------------------------- */
-
-static void read_clock(struct links *links)
-{
-    links->shared.now_ms = clock_boot_ms(links->given.clock);
-}
 
 /* How long to sleep; 0 when something is to be done at once. */
 static int timeout_ms(const struct links *links, bool again)

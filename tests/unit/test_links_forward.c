@@ -80,7 +80,7 @@ static void message(struct h2_stream *stream, const uint8_t *data, size_t bytes)
         say(stream, ERR_DEADLINE);
         break;
     case DIE:
-        h2_conn_abort(server->conn, "killed");
+        conn_die(server->conn, "killed"); /* from within a callback nothing else may end it */
         break;
     case SAY_OK:
         h2_stream_finish(stream, NULL);
