@@ -111,26 +111,17 @@ static enum exit_code find_target(struct cli *cli, struct target *out)
 static enum exit_code hold(struct cli *cli, const struct target *target, int64_t seconds)
 {
     Vacancy__V1__HoldVacancyRequest request = VACANCY__V1__HOLD_VACANCY_REQUEST__INIT;
-    struct hold_call call = {.path = "/vacancy.v1.PlacementService/HoldVacancy",
-                             .request = &request.base,
-                             .reply = &vacancy__v1__hold_vacancy_response__descriptor};
+    struct team_hold_call call = {
+        "HoldVacancy",         "hold",        target->option.vacancy_id,
+        target->option.region, &request.base, &vacancy__v1__hold_vacancy_response__descriptor};
     const ProtobufCMessage *reply;
-    enum exit_code code = cli_connect(cli);
-    if (code != EXIT_DONE)
-        return code;
-    call.asked = team_hold_request("hold", target->option.region, target->option.vacancy_id);
-    request.request_id = call.asked.request_id;
     request.vacancy_id = (char *)target->option.vacancy_id;
     request.region = (char *)target->option.region;
     request.beds = target->option.beds;
     request.request_reference = (char *)target->reference;
     request.duration_s = seconds;
-    code = hold_call_run(cli, target->path, &call, &reply);
-    if (code != EXIT_DONE)
-        return code;
-    const Vacancy__V1__HoldVacancyResponse *response = (const Vacancy__V1__HoldVacancyResponse *)reply;
-    return team_hold_finish(cli, target->path, request.request_id,
-                            &(struct team_hold_answer){reply, response->receipt, response->hold});
+    enum exit_code code = cli_connect(cli);
+    return code == EXIT_DONE ? team_hold_run(cli, target->path, &call, &reply) : code;
 }
 
 static enum exit_code run_hold(struct cli *cli)

@@ -10,45 +10,32 @@
 #define CHILDREN_ARENA_BYTES 8192
 #define DISTANCE_NOT_KNOWN   9999
 
-/* Sends the request, which has the id of `call`, and prints the answer, whose fields `parts` picks. */
-static enum exit_code send_and_print(struct cli *cli, const struct team_hold_target *target, struct hold_call *call,
-                                     struct team_hold_answer (*parts)(const ProtobufCMessage *reply))
+/* The hold that the first argument means, and the call about it. */
+static enum exit_code change(struct cli *cli, const char *method, ProtobufCMessage *request, char **hold_id,
+                             const ProtobufCMessageDescriptor *reply_type, const ProtobufCMessage **reply)
 {
-    const ProtobufCMessage *reply;
-    enum exit_code code = hold_call_run(cli, target->path, call, &reply);
-    if (code != EXIT_DONE)
-        return code;
-    struct team_hold_answer answer = parts(reply);
-    return team_hold_finish(cli, target->path, call->asked.request_id, &answer);
+    struct team_hold_target target;
+    struct team_hold_call call = {method, cli->command->name, target.hold_id, "", request, reply_type};
+    enum exit_code code = team_hold_target(cli, &target);
+    *hold_id = target.hold_id;
+    *reply = NULL;
+    if (code == EXIT_DONE)
+        code = team_hold_run(cli, target.path, &call, reply);
+    team_hold_target_free(&target);
+    return code;
 }
 
 /* --- extend --------------------------------------------------------------------------------------------------------
  */
 
-static struct team_hold_answer extend_parts(const ProtobufCMessage *reply)
-{
-    const Vacancy__V1__ExtendHoldResponse *response = (const Vacancy__V1__ExtendHoldResponse *)reply;
-    return (struct team_hold_answer){reply, response->receipt, response->hold};
-}
-
 static enum exit_code run_extend(struct cli *cli)
 {
     Vacancy__V1__ExtendHoldRequest request = VACANCY__V1__EXTEND_HOLD_REQUEST__INIT;
-    struct hold_call call = {.path = "/vacancy.v1.PlacementService/ExtendHold",
-                             .request = &request.base,
-                             .reply = &vacancy__v1__extend_hold_response__descriptor};
-    struct team_hold_target target;
+    const ProtobufCMessage *reply;
     if (!team_hold_seconds(cli, &request.duration_s))
         return EXIT_USAGE;
-    enum exit_code code = team_hold_target(cli, &target);
-    if (code == EXIT_DONE) {
-        call.asked = team_hold_request("extend", "", target.hold_id);
-        request.request_id = call.asked.request_id;
-        request.hold_id = target.hold_id;
-        code = send_and_print(cli, &target, &call, extend_parts);
-    }
-    team_hold_target_free(&target);
-    return code;
+    return change(cli, "ExtendHold", &request.base, &request.hold_id, &vacancy__v1__extend_hold_response__descriptor,
+                  &reply);
 }
 
 static const struct option_spec extend_options[] = {
@@ -73,28 +60,12 @@ const struct command command_extend = {
 /* --- release -------------------------------------------------------------------------------------------------------
  */
 
-static struct team_hold_answer release_parts(const ProtobufCMessage *reply)
-{
-    const Vacancy__V1__ReleaseHoldResponse *response = (const Vacancy__V1__ReleaseHoldResponse *)reply;
-    return (struct team_hold_answer){reply, response->receipt, response->hold};
-}
-
 static enum exit_code run_release(struct cli *cli)
 {
     Vacancy__V1__ReleaseHoldRequest request = VACANCY__V1__RELEASE_HOLD_REQUEST__INIT;
-    struct hold_call call = {.path = "/vacancy.v1.PlacementService/ReleaseHold",
-                             .request = &request.base,
-                             .reply = &vacancy__v1__release_hold_response__descriptor};
-    struct team_hold_target target;
-    enum exit_code code = team_hold_target(cli, &target);
-    if (code == EXIT_DONE) {
-        call.asked = team_hold_request("release", "", target.hold_id);
-        request.request_id = call.asked.request_id;
-        request.hold_id = target.hold_id;
-        code = send_and_print(cli, &target, &call, release_parts);
-    }
-    team_hold_target_free(&target);
-    return code;
+    const ProtobufCMessage *reply;
+    return change(cli, "ReleaseHold", &request.base, &request.hold_id, &vacancy__v1__release_hold_response__descriptor,
+                  &reply);
 }
 
 static const struct option_spec release_options[] = {
@@ -116,12 +87,6 @@ const struct command command_release = {
 
 /* --- place ---------------------------------------------------------------------------------------------------------
  */
-
-static struct team_hold_answer place_parts(const ProtobufCMessage *reply)
-{
-    const Vacancy__V1__PlaceChildResponse *response = (const Vacancy__V1__PlaceChildResponse *)reply;
-    return (struct team_hold_answer){reply, response->receipt, response->hold};
-}
 
 static bool take_consent(struct cli *cli, const char *flag, const char *whose, const char *not_needed,
                          Vacancy__V1__Consent *out)
@@ -182,39 +147,18 @@ static void print_distance(struct cli *cli, const Vacancy__V1__PlaceChildRespons
                 response->distance_tenth_miles / 10, response->distance_tenth_miles % 10);
 }
 
-static enum exit_code place(struct cli *cli, const struct team_hold_target *target,
-                            Vacancy__V1__PlaceChildRequest *request)
-{
-    struct hold_call call = {.path = "/vacancy.v1.PlacementService/PlaceChild",
-                             .request = &request->base,
-                             .reply = &vacancy__v1__place_child_response__descriptor,
-                             .asked = team_hold_request("place", "", target->hold_id)};
-    const ProtobufCMessage *reply;
-    request->request_id = call.asked.request_id;
-    request->hold_id = (char *)target->hold_id;
-    enum exit_code code = hold_call_run(cli, target->path, &call, &reply);
-    if (code != EXIT_DONE)
-        return code;
-    struct team_hold_answer answer = place_parts(reply);
-    code = team_hold_finish(cli, target->path, request->request_id, &answer);
-    if (!options_flag(&cli->options, "json"))
-        print_distance(cli, (const Vacancy__V1__PlaceChildResponse *)reply);
-    return code;
-}
-
 static enum exit_code run_place(struct cli *cli)
 {
     Vacancy__V1__PlaceChildRequest request = VACANCY__V1__PLACE_CHILD_REQUEST__INIT;
-    struct team_hold_target target;
+    const ProtobufCMessage *reply;
     struct arena arena;
     enum exit_code code = EXIT_USAGE;
     arena_init(&arena, CHILDREN_ARENA_BYTES);
-    if (take_placement(cli, &arena, &request)) {
-        code = team_hold_target(cli, &target);
-        if (code == EXIT_DONE)
-            code = place(cli, &target, &request);
-        team_hold_target_free(&target);
-    }
+    if (take_placement(cli, &arena, &request))
+        code = change(cli, "PlaceChild", &request.base, &request.hold_id,
+                      &vacancy__v1__place_child_response__descriptor, &reply);
+    if (code == EXIT_DONE && !options_flag(&cli->options, "json"))
+        print_distance(cli, (const Vacancy__V1__PlaceChildResponse *)reply);
     arena_finish(&arena);
     return code;
 }

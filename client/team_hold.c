@@ -5,6 +5,7 @@
 
 #include "client/hold_text.h"
 #include "client/json.h"
+#include "client/memory.h"
 #include "daemon/base/config.h"
 #include "daemon/base/text.h"
 
@@ -61,30 +62,51 @@ void team_hold_target_free(struct team_hold_target *target)
     free(target->path);
 }
 
-struct team_request team_hold_request(const char *what, const char *region, const char *subject)
+/* Where a field of the contract is, in a message of which only the descriptor is known. */
+static void *field_of(const ProtobufCMessage *message, const char *name)
 {
-    struct team_request request = {.asked_at_ms = cli_now_ms()};
-    snprintf(request.what, sizeof request.what, "%s", what);
-    snprintf(request.request_id, sizeof request.request_id, "%s", cli_request_id());
-    snprintf(request.region, sizeof request.region, "%s", *region ? region : "-");
-    snprintf(request.subject, sizeof request.subject, "%s", subject);
-    return request;
+    const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(message->descriptor, name);
+    if (field == NULL)
+        abort();
+    return (char *)message + field->offset;
 }
 
-enum exit_code team_hold_finish(struct cli *cli, const char *path, const char *request_id,
-                                const struct team_hold_answer *answer)
+static void print_answer(struct cli *cli, uint32_t number, const ProtobufCMessage *reply)
 {
-    struct hold_row row = {.hold = answer->hold};
-    row.number = hold_call_settle(cli, path, request_id, row.hold ? row.hold->hold_id : NULL);
+    const Vacancy__V1__HoldReceipt *receipt = *(Vacancy__V1__HoldReceipt **)field_of(reply, "receipt");
+    struct hold_row row = {number, *(Vacancy__V1__HoldView **)field_of(reply, "hold")};
     if (options_flag(&cli->options, "json")) {
-        json_t *object = json_of_message(answer->message);
-        json_object_set_new(object, "number", json_integer(row.number));
+        json_t *object = json_of_message(reply);
+        json_object_set_new(object, "number", json_integer(number));
         json_print(cli->out, object);
     } else if (row.hold != NULL) {
         hold_sentence_print(cli->out, cli->width, &row, cli_now_ms());
-        hold_lines_print(cli->out, cli->width, &row, answer->receipt);
+        hold_lines_print(cli->out, cli->width, &row, receipt);
     } else {
         cli_say(cli, "it is done; the hub says nothing of the hold: is this program older than the hub?");
     }
+}
+
+enum exit_code team_hold_run(struct cli *cli, const char *memory_path, const struct team_hold_call *call,
+                             const ProtobufCMessage **reply)
+{
+    struct team_request asked = {.asked_at_ms = cli_now_ms()};
+    snprintf(asked.what, sizeof asked.what, "%s", call->what);
+    snprintf(asked.request_id, sizeof asked.request_id, "%s", cli_request_id());
+    snprintf(asked.region, sizeof asked.region, "%s", *call->region ? call->region : "-");
+    snprintf(asked.subject, sizeof asked.subject, "%s", call->subject);
+    char *method = must_print("/vacancy.v1.PlacementService/%s", call->method);
+    *(char **)field_of(call->request, "request_id") = asked.request_id;
+    *reply = NULL;
+    enum exit_code code = hold_call_run(
+        cli, memory_path,
+        &(struct hold_call){.path = method, .request = call->request, .reply = call->reply, .asked = asked}, reply);
+    free(method);
+    if (code != EXIT_DONE) {
+        *reply = NULL;
+        return code;
+    }
+    const Vacancy__V1__HoldView *hold = *(Vacancy__V1__HoldView **)field_of(*reply, "hold");
+    print_answer(cli, hold_call_settle(cli, memory_path, asked.request_id, hold ? hold->hold_id : NULL), *reply);
     return EXIT_DONE;
 }

@@ -20,16 +20,19 @@ struct team_hold_target {
 enum exit_code team_hold_target(struct cli *cli, struct team_hold_target *out) __attribute__((warn_unused_result));
 void team_hold_target_free(struct team_hold_target *target);
 
-/* A request to remember, of now. */
-struct team_request team_hold_request(const char *what, const char *region, const char *subject);
-
-struct team_hold_answer {
-    const ProtobufCMessage *message; /* for --json */
-    const Vacancy__V1__HoldReceipt *receipt;
-    const Vacancy__V1__HoldView *hold;
+/* A call to PlacementService about a hold: its request has a request_id, its reply a receipt and a hold. */
+struct team_hold_call {
+    const char *method, *what; /* "ExtendHold", "extend" */
+    const char *subject;       /* the hold; of HoldVacancy the vacancy */
+    const char *region;        /* "": not known */
+    ProtobufCMessage *request; /* request_id is filled in */
+    const ProtobufCMessageDescriptor *reply;
 };
-/* Settles the request and prints the answer. */
-enum exit_code team_hold_finish(struct cli *cli, const char *path, const char *request_id,
-                                const struct team_hold_answer *answer);
+/*
+ * Makes it and prints the answer; *reply as hold_call_run gives it, NULL when it came to nothing. For a command that
+ * has connected.
+ */
+enum exit_code team_hold_run(struct cli *cli, const char *memory_path, const struct team_hold_call *call,
+                             const ProtobufCMessage **reply);
 
 #endif
