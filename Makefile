@@ -23,7 +23,7 @@ $(if $(SAN),$(if $(SANFLAGS),,$(error SAN=$(SAN): use asan or tsan)))
 .DELETE_ON_ERROR:
 .SECONDARY:
 MAKEFLAGS += --no-builtin-rules
-PHONY := help deps all check check-long check-night demo demo-up demo-down bench bench-peers install uninstall clean format lint
+PHONY := help deps all check check-long check-night demo demo-up demo-down bench bench-peers install uninstall clean format states lint
 
 # The goals that need no compiler must work before `make deps` has run, so pkg-config is asked lazily.
 pkg_cflags = $(eval pkg_cflags := $(shell pkg-config --cflags $(PKGS)))$(pkg_cflags)
@@ -57,7 +57,7 @@ libtest    := $(BUILD)/libtest.a
 units      := $(unit_c:tests/unit/%.c=$(BUILD)/tests/%)
 benches    := $(bench_c:tests/bench/%.c=$(BUILD)/bench/%)
 programs   := $(BUILD)/vacancyd $(BUILD)/vacancy
-checks     := $(units) $(if $(sim_c),$(BUILD)/tests/run_sim $(BUILD)/tests/run_sim_federation) $(if $(oracle_c),$(BUILD)/tests/run_oracle)
+checks     := $(units) $(if $(sim_c),$(BUILD)/tests/run_sim $(BUILD)/tests/run_sim_federation) $(if $(oracle_c),$(BUILD)/tests/run_oracle) $(BUILD)/tests/print_states
 
 all: $(programs) build/vacancyd build/vacancy   ## build the daemon and the client
 build/vacancyd build/vacancy: build/%: | build/plain/%
@@ -109,6 +109,7 @@ $(units): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(libtest) $(libclient) $(li
 $(BUILD)/tests/run_sim: $(call obj,$(sim_c)) $(libhub) $(libvacancy)
 $(BUILD)/tests/run_sim_federation: $(call obj,$(sim_federation_c) $(filter-out tests/sim/main.c,$(sim_c))) $(libhub) $(libvacancy)
 $(BUILD)/tests/run_oracle: $(call obj,$(oracle_c)) $(libhub) $(libvacancy)
+$(BUILD)/tests/print_states: $(BUILD)/tests/states/print_states.o $(libhub) $(libvacancy)
 $(benches): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(call obj,$(benchlib_c)) $(libclient) $(libhub) $(libvacancy)
 $(units): OURLIBS := -lcmocka
 $(BUILD)/tests/run_sim_federation: OURLIBS := -Wl,--wrap=signature_verify
@@ -146,6 +147,8 @@ bench-peers: deps        ## install what we are compared with (nghttpd, PostgreS
 	$(Q)tests/bench/install_peers
 	$(Q)$(MAKE_ALL) all $(benches)
 	$(Q)BUILD=$(BUILD) /usr/bin/python3 tests/bench/run.py --peers
+states: $(BUILD)/tests/print_states   ## print docs/states.md from the tables of states
+	$(Q)$(BUILD)/tests/print_states >docs/states.md
 lint:                    ## format, layers, buf, clang-tidy and cppcheck
 	$(Q)tools/lint
 format:                  ## clang-format every C file in place
@@ -160,6 +163,7 @@ install: all             ## install under $(DESTDIR)$(PREFIX); the example confi
 	install -D -m 0644 daemon/vacancyd.conf.example $(DESTDIR)/etc/vacancyd/vacancyd.conf.example
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(addprefix $(DESTDIR)$(DOCDIR)/,certs reference-data/languages)
 	install -m 0644 README.md CHANGELOG.md LICENSE $(DESTDIR)$(DOCDIR)
+	install -D -m 0644 docs/states.md $(DESTDIR)$(DOCDIR)/docs/states.md
 	install -m 0644 certs/README.md $(DESTDIR)$(DOCDIR)/certs
 	install -m 0644 daemon/gazetteer/data/NOTICE $(DESTDIR)$(DOCDIR)/reference-data
 	install -m 0644 $(addprefix daemon/gazetteer/data/languages/,LICENSE NOTICE) $(DESTDIR)$(DOCDIR)/reference-data/languages
@@ -168,9 +172,9 @@ uninstall:               ## undo install; configuration and data stay
 	$(RM) $(addprefix $(DESTDIR)$(PREFIX)/,sbin/vacancyd bin/vacancy bin/vacancy-ca share/man/man8/vacancyd.8 \
 	  share/man/man5/vacancyd.conf.5 share/man/man1/vacancy.1 lib/systemd/system/vacancyd.service)
 	$(RM) $(DESTDIR)/etc/vacancyd/vacancyd.conf.example
-	$(RM) $(addprefix $(DESTDIR)$(DOCDIR)/,README.md CHANGELOG.md LICENSE certs/README.md reference-data/NOTICE \
+	$(RM) $(addprefix $(DESTDIR)$(DOCDIR)/,README.md CHANGELOG.md LICENSE docs/states.md certs/README.md reference-data/NOTICE \
 	  reference-data/languages/LICENSE reference-data/languages/NOTICE)
-	rmdir $(addprefix $(DESTDIR)$(DOCDIR)/,certs reference-data/languages reference-data) $(DESTDIR)$(DOCDIR) 2>/dev/null || true
+	rmdir $(addprefix $(DESTDIR)$(DOCDIR)/,docs certs reference-data/languages reference-data) $(DESTDIR)$(DOCDIR) 2>/dev/null || true
 clean:                   ## remove build/
 	$(Q)rm -rf build
 help:                    ## this list

@@ -62,11 +62,14 @@ uint32_t beds_free(const struct home_carer *home)
 enum vacancy_state vacancy_state_now(const struct home_carer *home)
 {
     const struct vacancy *vacancy = &home->vacancy;
-    if (vacancy->vacancy_id == 0 || vacancy->state == VACANCY_LAPSED)
-        return vacancy->vacancy_id == 0 ? VACANCY_NONE : VACANCY_LAPSED;
-    if (vacancy->stated != VACANCY_VACANT || home->hold_count == 0 || beds_free(home) > 0)
-        return (enum vacancy_state)vacancy->stated;
-    return beds_held(home) > 0 ? VACANCY_HELD : VACANCY_PLACED;
+    if (vacancy->vacancy_id == 0)
+        return VACANCY_NONE;
+    bool full = vacancy->stated == VACANCY_VACANT && home->hold_count > 0 && beds_free(home) == 0;
+    if (full && beds_held(home) == 0)
+        return VACANCY_PLACED;
+    if (vacancy->state == VACANCY_LAPSED)
+        return VACANCY_LAPSED;
+    return full ? VACANCY_HELD : (enum vacancy_state)vacancy->stated;
 }
 
 /* --- same content ----------------------------------------------------------------------------------------------- */

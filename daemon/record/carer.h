@@ -139,8 +139,9 @@ struct home_carer {
  * placed, and no more than there are places for which no child is placed and no team holds a bed. */
 uint32_t beds_held(const struct home_carer *home), beds_placed(const struct home_carer *home);
 uint32_t beds_free(const struct home_carer *home);
-/* What the vacancy's state is with its holds: LAPSED if `vacancy.state` says so; HELD or PLACED where the agency states
- * it vacant and no bed is free because of holds or placements; otherwise as stated. NONE: none live. */
+/* What the vacancy's state is with its holds. Where the agency states it vacant and no bed is free: PLACED when none is
+ * held (there is nothing left that could lapse), else HELD; LAPSED if `vacancy.state` says so; otherwise as stated.
+ * NONE: none live. */
 enum vacancy_state vacancy_state_now(const struct home_carer *home);
 
 /* Same stated content (everything the agency says; not when, not what the hub derived). Decides push or confirmation.

@@ -55,6 +55,7 @@ static const char *const hold_methods[HOLD_EVENT_END] = {
 
 const struct state_machine hold_states = {
     .name = "hold",
+    .told_end = HOLD_EVENT_END,
     .rows = hold_rows,
     .count = COUNT(hold_rows),
     .state_end = HOLD_STATE_END,
@@ -71,34 +72,54 @@ const struct state_machine hold_states = {
 #define HELD    "no bed is free, one is held"
 #define PLACED  "no bed is free, none is held"
 #define NO_HOLD "no bed is held"
+#define NOT_ALL "a bed is free or held"
+#define LONGER  "what it offers now is believed longer; "
 
-/* The agency states it vacant: at least as many beds as are held and placed. */
-#define STATED(from)                                                                                                   \
-    {from, VACANCY_STATE_VACANT_STATED, VACANCY_VACANT, ACTOR_AGENCY, FREE},                                           \
-        {from, VACANCY_STATE_VACANT_STATED, VACANCY_HELD, ACTOR_AGENCY, HELD},                                         \
+/* The beds are counted, after the event. Nobody holds a bed of what is not stated vacant, or is full by placements. */
+#define COUNTED(from, event, actor)                                                                                    \
+    {from, event, VACANCY_VACANT, actor, FREE}, {from, event, VACANCY_HELD, actor, HELD},                              \
     {                                                                                                                  \
-        from, VACANCY_STATE_VACANT_STATED, VACANCY_PLACED, ACTOR_AGENCY, PLACED                                        \
+        from, event, VACANCY_PLACED, actor, PLACED                                                                     \
     }
-/* It keeps it back, or takes it away: whoever holds a bed is answered first. */
+#define COUNTED_NO_HOLD(from, event, actor)                                                                            \
+    {from, event, VACANCY_VACANT, actor, FREE},                                                                        \
+    {                                                                                                                  \
+        from, event, VACANCY_PLACED, actor, PLACED                                                                     \
+    }
+/* The agency keeps it back, or takes it away: whoever holds a bed is answered first. */
 #define KEPT_BACK(from)                                                                                                \
     {from, VACANCY_RESERVE, VACANCY_RESERVED, ACTOR_AGENCY, NO_HOLD},                                                  \
         {from, VACANCY_NOT_AVAILABLE_STATED, VACANCY_NOT_AVAILABLE, ACTOR_AGENCY, NO_HOLD},                            \
     {                                                                                                                  \
         from, VACANCY_WITHDRAW, VACANCY_NONE, ACTOR_AGENCY, NO_HOLD                                                    \
     }
-/* Beds come back. */
-#define GIVEN_BACK(from, event, actor)                                                                                 \
-    {from, event, VACANCY_VACANT, actor, FREE}, {from, event, VACANCY_HELD, actor, HELD},                              \
+#define LAPSES(from)                                                                                                   \
+    {from, VACANCY_LAPSE, VACANCY_LAPSED, ACTOR_HUB, "nobody confirmed it"},                                           \
     {                                                                                                                  \
-        from, event, VACANCY_PLACED, actor, PLACED                                                                     \
+        from, VACANCY_CARER_CHANGED, VACANCY_LAPSED, ACTOR_AGENCY, "what it offers now is believed less long"          \
     }
 #define ENDS_WITH_CARER(from)                                                                                          \
     {                                                                                                                  \
         from, VACANCY_CARER_GONE, VACANCY_NONE, ACTOR_AGENCY, "its live holds are declined: APPROVAL_ENDED"            \
     }
-#define STAYS(state, event, actor, when)                                                                               \
+#define STAYS(state, event, actor)                                                                                     \
     {                                                                                                                  \
-        state, event, state, actor, when                                                                               \
+        state, event, state, actor, ""                                                                                 \
+    }
+/* Lapsed it stays while its beds come and go, until all of them are placed. */
+#define STAYS_LAPSED(event, actor)                                                                                     \
+    {VACANCY_LAPSED, event, VACANCY_LAPSED, actor, NOT_ALL},                                                           \
+    {                                                                                                                  \
+        VACANCY_LAPSED, event, VACANCY_PLACED, actor, PLACED                                                           \
+    }
+/* As the agency stated it. */
+#define AS_STATED(event, before)                                                                                       \
+    {VACANCY_LAPSED, event, VACANCY_VACANT, ACTOR_AGENCY, before "so stated; " FREE},                                  \
+        {VACANCY_LAPSED, event, VACANCY_RESERVED, ACTOR_AGENCY, before "so stated"},                                   \
+        {VACANCY_LAPSED, event, VACANCY_NOT_AVAILABLE, ACTOR_AGENCY, before "so stated"},                              \
+        {VACANCY_LAPSED, event, VACANCY_HELD, ACTOR_AGENCY, before "stated vacant; " HELD},                            \
+    {                                                                                                                  \
+        VACANCY_LAPSED, event, VACANCY_PLACED, ACTOR_AGENCY, before "stated vacant; " PLACED                           \
     }
 
 static const struct transition vacancy_rows[] = {
@@ -106,60 +127,62 @@ static const struct transition vacancy_rows[] = {
     {VACANCY_NONE, VACANCY_RESERVE, VACANCY_RESERVED, ACTOR_AGENCY, ""},
     {VACANCY_NONE, VACANCY_NOT_AVAILABLE_STATED, VACANCY_NOT_AVAILABLE, ACTOR_AGENCY, ""},
 
-    STATED(VACANCY_VACANT),
+    COUNTED(VACANCY_VACANT, VACANCY_STATE_VACANT_STATED, ACTOR_AGENCY),
     KEPT_BACK(VACANCY_VACANT),
-    STAYS(VACANCY_VACANT, VACANCY_CONFIRM, ACTOR_AGENCY, ""),
+    STAYS(VACANCY_VACANT, VACANCY_CONFIRM, ACTOR_AGENCY),
     {VACANCY_VACANT, VACANCY_HOLD, VACANCY_VACANT, ACTOR_TEAM, FREE},
     {VACANCY_VACANT, VACANCY_HOLD, VACANCY_HELD, ACTOR_TEAM, HELD},
-    STAYS(VACANCY_VACANT, VACANCY_RELEASE, ACTOR_TEAM, ""),
-    STAYS(VACANCY_VACANT, VACANCY_DECLINE, ACTOR_AGENCY, ""),
-    STAYS(VACANCY_VACANT, VACANCY_EXPIRE, ACTOR_HUB, ""),
-    STAYS(VACANCY_VACANT, VACANCY_PLACE, ACTOR_TEAM, ""),
-    STAYS(VACANCY_VACANT, VACANCY_REPORT, ACTOR_TEAM, ""),
-    {VACANCY_VACANT, VACANCY_LAPSE, VACANCY_LAPSED, ACTOR_HUB, "nobody confirmed it"},
+    STAYS(VACANCY_VACANT, VACANCY_RELEASE, ACTOR_TEAM),
+    STAYS(VACANCY_VACANT, VACANCY_DECLINE, ACTOR_AGENCY),
+    STAYS(VACANCY_VACANT, VACANCY_EXPIRE, ACTOR_HUB),
+    STAYS(VACANCY_VACANT, VACANCY_PLACE, ACTOR_TEAM),
+    STAYS(VACANCY_VACANT, VACANCY_REPORT, ACTOR_TEAM),
+    COUNTED(VACANCY_VACANT, VACANCY_CARER_CHANGED, ACTOR_AGENCY),
+    LAPSES(VACANCY_VACANT),
     ENDS_WITH_CARER(VACANCY_VACANT),
 
-    STATED(VACANCY_RESERVED),
+    COUNTED_NO_HOLD(VACANCY_RESERVED, VACANCY_STATE_VACANT_STATED, ACTOR_AGENCY),
     KEPT_BACK(VACANCY_RESERVED),
-    STAYS(VACANCY_RESERVED, VACANCY_CONFIRM, ACTOR_AGENCY, ""),
-    STAYS(VACANCY_RESERVED, VACANCY_REPORT, ACTOR_TEAM, ""),
-    {VACANCY_RESERVED, VACANCY_LAPSE, VACANCY_LAPSED, ACTOR_HUB, "nobody confirmed it"},
+    STAYS(VACANCY_RESERVED, VACANCY_CONFIRM, ACTOR_AGENCY),
+    STAYS(VACANCY_RESERVED, VACANCY_REPORT, ACTOR_TEAM),
+    LAPSES(VACANCY_RESERVED),
     ENDS_WITH_CARER(VACANCY_RESERVED),
 
-    STATED(VACANCY_NOT_AVAILABLE),
+    COUNTED_NO_HOLD(VACANCY_NOT_AVAILABLE, VACANCY_STATE_VACANT_STATED, ACTOR_AGENCY),
     KEPT_BACK(VACANCY_NOT_AVAILABLE),
-    STAYS(VACANCY_NOT_AVAILABLE, VACANCY_CONFIRM, ACTOR_AGENCY, ""),
-    {VACANCY_NOT_AVAILABLE, VACANCY_LAPSE, VACANCY_LAPSED, ACTOR_HUB, "nobody confirmed it"},
+    STAYS(VACANCY_NOT_AVAILABLE, VACANCY_CONFIRM, ACTOR_AGENCY),
+    LAPSES(VACANCY_NOT_AVAILABLE),
     ENDS_WITH_CARER(VACANCY_NOT_AVAILABLE),
 
-    STATED(VACANCY_HELD),
-    STAYS(VACANCY_HELD, VACANCY_CONFIRM, ACTOR_AGENCY, ""),
-    GIVEN_BACK(VACANCY_HELD, VACANCY_RELEASE, ACTOR_TEAM),
-    GIVEN_BACK(VACANCY_HELD, VACANCY_DECLINE, ACTOR_AGENCY),
-    GIVEN_BACK(VACANCY_HELD, VACANCY_EXPIRE, ACTOR_HUB),
+    COUNTED(VACANCY_HELD, VACANCY_STATE_VACANT_STATED, ACTOR_AGENCY),
+    STAYS(VACANCY_HELD, VACANCY_CONFIRM, ACTOR_AGENCY),
+    COUNTED(VACANCY_HELD, VACANCY_RELEASE, ACTOR_TEAM),
+    COUNTED(VACANCY_HELD, VACANCY_DECLINE, ACTOR_AGENCY),
+    COUNTED(VACANCY_HELD, VACANCY_EXPIRE, ACTOR_HUB),
     {VACANCY_HELD, VACANCY_PLACE, VACANCY_HELD, ACTOR_TEAM, "another bed is held"},
     {VACANCY_HELD, VACANCY_PLACE, VACANCY_PLACED, ACTOR_TEAM, "no other bed is held"},
-    STAYS(VACANCY_HELD, VACANCY_REPORT, ACTOR_TEAM, ""),
-    {VACANCY_HELD, VACANCY_LAPSE, VACANCY_LAPSED, ACTOR_HUB, "nobody confirmed it"},
+    STAYS(VACANCY_HELD, VACANCY_REPORT, ACTOR_TEAM),
+    COUNTED(VACANCY_HELD, VACANCY_CARER_CHANGED, ACTOR_AGENCY),
+    LAPSES(VACANCY_HELD),
     ENDS_WITH_CARER(VACANCY_HELD),
 
-    STATED(VACANCY_PLACED),
+    COUNTED_NO_HOLD(VACANCY_PLACED, VACANCY_STATE_VACANT_STATED, ACTOR_AGENCY),
     KEPT_BACK(VACANCY_PLACED),
-    STAYS(VACANCY_PLACED, VACANCY_CONFIRM, ACTOR_AGENCY, ""),
+    STAYS(VACANCY_PLACED, VACANCY_CONFIRM, ACTOR_AGENCY),
+    COUNTED_NO_HOLD(VACANCY_PLACED, VACANCY_CARER_CHANGED, ACTOR_AGENCY),
+    {VACANCY_PLACED, VACANCY_CARER_CHANGED, VACANCY_LAPSED, ACTOR_AGENCY, "a bed is free; nobody confirmed it"},
     ENDS_WITH_CARER(VACANCY_PLACED),
 
-    STATED(VACANCY_LAPSED),
+    COUNTED(VACANCY_LAPSED, VACANCY_STATE_VACANT_STATED, ACTOR_AGENCY),
     KEPT_BACK(VACANCY_LAPSED),
-    {VACANCY_LAPSED, VACANCY_CONFIRM, VACANCY_VACANT, ACTOR_AGENCY, "so stated; " FREE},
-    {VACANCY_LAPSED, VACANCY_CONFIRM, VACANCY_RESERVED, ACTOR_AGENCY, "so stated"},
-    {VACANCY_LAPSED, VACANCY_CONFIRM, VACANCY_NOT_AVAILABLE, ACTOR_AGENCY, "so stated"},
-    {VACANCY_LAPSED, VACANCY_CONFIRM, VACANCY_HELD, ACTOR_AGENCY, "stated vacant; " HELD},
-    {VACANCY_LAPSED, VACANCY_CONFIRM, VACANCY_PLACED, ACTOR_AGENCY, "stated vacant; " PLACED},
-    STAYS(VACANCY_LAPSED, VACANCY_RELEASE, ACTOR_TEAM, ""),
-    STAYS(VACANCY_LAPSED, VACANCY_DECLINE, ACTOR_AGENCY, ""),
-    STAYS(VACANCY_LAPSED, VACANCY_EXPIRE, ACTOR_HUB, ""),
-    STAYS(VACANCY_LAPSED, VACANCY_PLACE, ACTOR_TEAM, ""),
-    STAYS(VACANCY_LAPSED, VACANCY_REPORT, ACTOR_TEAM, ""),
+    AS_STATED(VACANCY_CONFIRM, ""),
+    STAYS_LAPSED(VACANCY_RELEASE, ACTOR_TEAM),
+    STAYS_LAPSED(VACANCY_DECLINE, ACTOR_AGENCY),
+    STAYS_LAPSED(VACANCY_EXPIRE, ACTOR_HUB),
+    STAYS_LAPSED(VACANCY_PLACE, ACTOR_TEAM),
+    STAYS(VACANCY_LAPSED, VACANCY_REPORT, ACTOR_TEAM),
+    {VACANCY_LAPSED, VACANCY_CARER_CHANGED, VACANCY_LAPSED, ACTOR_AGENCY, "what it offers now is believed no longer"},
+    AS_STATED(VACANCY_CARER_CHANGED, LONGER),
     ENDS_WITH_CARER(VACANCY_LAPSED),
 };
 
@@ -184,6 +207,7 @@ static const char *const vacancy_events[VACANCY_EVENT_END] = {
     [VACANCY_REPORT] = "report it not available",
     [VACANCY_LAPSE] = "let it lapse",
     [VACANCY_WITHDRAW] = "withdraw it",
+    [VACANCY_CARER_CHANGED] = "change its carer",
     [VACANCY_CARER_GONE] = "end the approval",
 };
 
@@ -198,11 +222,13 @@ static const char *const vacancy_methods[VACANCY_EVENT_END] = {
     [VACANCY_PLACE] = "PlaceChild",
     [VACANCY_REPORT] = "ReportUnavailable",
     [VACANCY_WITHDRAW] = "WithdrawVacancy",
+    [VACANCY_CARER_CHANGED] = "PutCarer",
     [VACANCY_CARER_GONE] = "EndCarer",
 };
 
 const struct state_machine vacancy_states = {
     .name = "vacancy",
+    .told_end = VACANCY_CARER_CHANGED,
     .rows = vacancy_rows,
     .count = COUNT(vacancy_rows),
     .state_end = VACANCY_STATE_END,
@@ -256,7 +282,7 @@ static bool worth_telling(const struct state_machine *machine, unsigned from, un
 static uint32_t list_events(const struct state_machine *machine, unsigned from, unsigned actor, unsigned out[])
 {
     uint32_t count = 0;
-    for (unsigned event = 1; event < machine->event_end; event++) {
+    for (unsigned event = 1; event < machine->told_end; event++) {
         bool told = !worth_telling(machine, from, event, actor);
         for (uint32_t i = 0; !told && i < count; i++)
             told = strcmp(machine->methods[out[i]], machine->methods[event]) == 0;

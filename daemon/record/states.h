@@ -44,7 +44,8 @@ enum vacancy_event {
     VACANCY_REPORT, /* a team telephoned: needs a confirmation */
     VACANCY_LAPSE,
     VACANCY_WITHDRAW,
-    VACANCY_CARER_GONE, /* approval ended, carer erased or moved */
+    VACANCY_CARER_CHANGED, /* its places, its terms */
+    VACANCY_CARER_GONE,    /* approval ended, carer erased or moved */
     VACANCY_EVENT_END
 };
 
@@ -61,6 +62,7 @@ struct state_machine {
     const struct transition *rows;
     uint32_t count;
     uint32_t state_end, event_end;
+    uint32_t told_end;          /* refusals name no event from here on: those are about its carer */
     const char *const *states;  /* names, by number; [0] "none" */
     const char *const *events;  /* what one does, by number: "accept it" */
     const char *const *methods; /* by event: the method to call, "DeclineHold"; NULL: none (the hub's own) */

@@ -337,6 +337,12 @@ static void test_holds_take_beds(void **state)
     expect_offer(&home, VACANCY_RESERVED, 0);
     home.vacancy.state = VACANCY_LAPSED;
     expect_offer(&home, VACANCY_LAPSED, 0);
+    /* But one that is full by placements has nothing that could lapse. */
+    home.vacancy.stated = VACANCY_VACANT;
+    expect_offer(&home, VACANCY_PLACED, 0);
+    home.holds[0].state = HOLD_ACTIVE;
+    home.holds[0].child_count = 0;
+    expect_offer(&home, VACANCY_LAPSED, 0);
     /* A place that is no more is not free, and is not the one that somebody holds. */
     plain_home(&home);
     home.hold_count = 1;
