@@ -36,6 +36,7 @@ void home_close(struct home *home)
         return;
     due_destroy(home->due);
     vacancy_map_destroy(home->whose);
+    due_destroy(home->due_holds);
     arena_finish(&home->arena);
     free(home->lists.changes);
     free(home->lists.dues);

@@ -153,6 +153,7 @@ static void apply_slice(struct home *home, struct update **updates, size_t count
 
 void home_apply(struct home *home, struct update **updates, size_t count)
 {
+    holds_expire(home);
     while (count > 0) {
         /* A replay is known to be right only when all of it is written: it stands or falls alone. */
         size_t slice = updates[0]->kind == UPDATE_REPLAY;

@@ -69,8 +69,10 @@ static void publish(struct batch *batch)
     home->carers += (uint64_t)batch->carers;
     home->vacancies += (uint64_t)batch->vacancies;
     pthread_mutex_unlock(&home->lock);
-    for (size_t i = 0; i < batch->lists->due_count; i++)
-        due_set(home->due, batch->lists->dues[i].national_reference, batch->lists->dues[i].at_ms);
+    for (size_t i = 0; i < batch->lists->due_count; i++) {
+        const struct due_change *change = &batch->lists->dues[i];
+        due_set(change->hold ? home->due_holds : home->due, change->number, change->at_ms);
+    }
     for (size_t i = 0; i < batch->lists->vacancy_count; i++)
         vacancy_map_set(home->whose, batch->lists->vacancies[i].vacancy_id,
                         batch->lists->vacancies[i].national_reference);
@@ -251,8 +253,11 @@ void vacancy_settle(struct batch *batch, struct home_carer *home)
     /* What the agency saw is believed from when it saw it, not from when its file arrived. */
     vacancy->confirmed_at_ms = vacancy->observed_at_ms < now_ms ? vacancy->observed_at_ms : now_ms;
     vacancy->valid_until_ms = vacancy->confirmed_at_ms + vacancy_ttl_ms(&home->carer, vacancy);
-    if (vacancy->reported_unavailable_at_ms != 0 && vacancy->reported_unavailable_at_ms < vacancy->valid_until_ms)
-        vacancy->valid_until_ms = vacancy->reported_unavailable_at_ms;
+    int64_t reported_ms = vacancy->reported_unavailable_at_ms;
+    if (reported_ms != 0 && until_ms != 0 && until_ms < reported_ms)
+        reported_ms = until_ms; /* it was stale by then */
+    if (reported_ms != 0 && reported_ms < vacancy->valid_until_ms)
+        vacancy->valid_until_ms = reported_ms;
     if (vacancy->valid_until_ms != until_ms)
         vacancy->stage = STAGE_FRESH;
     bool lapsed = now_ms - vacancy_lapse_ms(&batch->home->options.policy, home) >= vacancy->valid_until_ms;
@@ -275,11 +280,22 @@ static bool log_if_changed(struct batch *batch, enum log_table table, const stru
     return batch_log(batch, table, key, &before, now->size == 0, now);
 }
 
-void batch_due(struct batch *batch, uint64_t national_reference, int64_t at_ms)
+static void add_due(struct batch *batch, const struct due_change *change)
 {
     struct batch_lists *lists = batch->lists;
     lists->dues = list_need(lists->dues, lists->due_count, &lists->due_capacity, sizeof *lists->dues);
-    lists->dues[lists->due_count++] = (struct due_change){national_reference, at_ms};
+    lists->dues[lists->due_count++] = *change;
+}
+
+void batch_due(struct batch *batch, uint64_t national_reference, int64_t at_ms)
+{
+    add_due(batch, &(struct due_change){national_reference, at_ms, false});
+}
+
+void batch_due_hold(struct batch *batch, const struct hold *hold, bool kept)
+{
+    int64_t at_ms = kept && hold_live(hold) ? hold->until_lease_ms : INT64_MAX;
+    add_due(batch, &(struct due_change){hold_number(&hold->token), at_ms, true});
 }
 
 bool batch_store_carer(struct batch *batch, struct stored_carer *carer)
@@ -442,6 +458,7 @@ bool batch_store_hold(struct batch *batch, const struct stored_hold *hold)
     if (trouble(batch, home_hold_encode(&hold->hold, &hold->row, batch->arena, &value)))
         return false;
     struct table_key key = key_of_hold(batch->home->options.region, &hold->hold.token);
+    batch_due_hold(batch, &hold->hold, true);
     return batch_put(batch, STORE_HOLDS, &key, &value) && put_lines(batch, &hold->hold, true);
 }
 
@@ -480,6 +497,7 @@ bool batch_drop_hold_row(struct batch *batch, struct stored_hold *hold)
 bool batch_forget_hold(struct batch *batch, const struct stored_hold *hold)
 {
     struct table_key key = key_of_hold(batch->home->options.region, &hold->hold.token);
+    batch_due_hold(batch, &hold->hold, false);
     return batch_del(batch, STORE_HOLDS, &key) && put_lines(batch, &hold->hold, false);
 }
 

@@ -151,6 +151,7 @@ static enum err read_hold(struct reading *reading, const struct octets *rest, co
         add_record(reading, LOG_TABLE_HOLD, rest, &row);
     if (!claim_agrees(reading, &hold))
         return damaged(reading, STORE_HOLDS, "a record and its carer's do not agree");
+    hold_due_read(reading->home, &hold);
     hold_lines_of(reading->home->options.region, &hold, &lines);
     for (uint32_t i = 0; i < lines.count; i++)
         reading->lines_expected += lines.wanted[i];

@@ -15,11 +15,11 @@
 #include "vacancy/v1/agency_service.pb-c.h"
 #include "vacancy/v1/home.pb-c.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define EPOCH_SHIFT  40
 #define ENDS_MAX     128 /* epochs; a cursor of an earlier one is refused */
+#define LOOK_BACK    4096
 #define AGE_MAX      256
 #define AGE_EVERY_MS (3600LL * 1000)
 
@@ -67,8 +67,7 @@ struct event_texts {
 
 static void fill_hold(const struct batch *batch, const struct hold *hold, AgencyEvent *out, struct event_texts *texts)
 {
-    snprintf(texts->hold_id, sizeof texts->hold_id, "%s-%llu-%llu", batch->home->options.region,
-             (unsigned long long)hold->token.epoch, (unsigned long long)hold->token.sequence);
+    hold_id_format(batch->home->options.region, &hold->token, texts->hold_id);
     out->hold_id = texts->hold_id;
     out->beds = hold->beds;
     out->request_reference = (char *)hold->request_reference;
@@ -138,6 +137,13 @@ static HomeEvent *row_decode(const struct octets *value, struct scratch *scratch
     return vacancy__v1__home_event__unpack(&scratch->allocator, value->size, value->data);
 }
 
+/* The event of a row. Views into the scratch. */
+static AgencyEvent *event_decode(const struct octets *value, struct scratch *scratch)
+{
+    HomeEvent *row = row_decode(value, scratch);
+    return row ? vacancy__v1__agency_event__unpack(&scratch->allocator, row->event.len, row->event.data) : NULL;
+}
+
 enum err event_names_nobody(struct home *home, struct store_txn *txn, const struct octets *value, bool *out)
 {
     struct scratch scratch;
@@ -155,9 +161,7 @@ enum err event_names_nobody(struct home *home, struct store_txn *txn, const stru
 static bool is_old(const struct octets *value, int64_t before_ms)
 {
     struct scratch scratch;
-    HomeEvent *row = row_decode(value, &scratch);
-    AgencyEvent *event =
-        row ? vacancy__v1__agency_event__unpack(&scratch.allocator, row->event.len, row->event.data) : NULL;
+    const AgencyEvent *event = event_decode(value, &scratch);
     return event != NULL && event->at_ms < before_ms;
 }
 
@@ -234,6 +238,32 @@ enum err event_row_check(const struct octets *rest, const struct octets *value, 
     AgencyEvent *event = vacancy__v1__agency_event__unpack(&scratch.allocator, row->event.len, row->event.data);
     *number = get_be64(rest->data + rest->size - 8);
     return event == NULL || event->cursor != *number ? ERR_STORE_DAMAGED : ERR_NONE;
+}
+
+enum err event_recent(struct batch *batch, const char *agency, const struct wanted_event *wanted, int64_t since_ms,
+                      bool *out, struct problem *problem)
+{
+    struct home *home = batch->home;
+    struct scratch scratch;
+    char vacancy_id[ID_TEXT_BYTES];
+    uint64_t end = batch->position.events, first = end > LOOK_BACK ? end - LOOK_BACK : 0;
+    struct table_key at = key_of_event(home->options.region, agency, first), agencys = at;
+    agencys.size -= 8;
+    *out = false;
+    id_format(wanted->vacancy_id, vacancy_id);
+    while (!*out) {
+        struct octets from = key_octets(&at), key, value;
+        enum err err = tables_seek(home->store, batch->txn, STORE_EVENTS, &from, false, &key, &value, problem);
+        if (err == ERR_NOT_FOUND || (err == ERR_NONE && !key_begins(&key, &agencys)))
+            return ERR_NONE;
+        const AgencyEvent *event = err == ERR_NONE ? event_decode(&value, &scratch) : NULL;
+        if (event == NULL)
+            return err == ERR_NONE || err == ERR_STORE_DAMAGED ? ERR_STORE_DAMAGED : (batch->failed = err);
+        *out = event->at_ms > since_ms && (int)event->kind == (int)wanted->kind &&
+               strcmp(event->vacancy_id, vacancy_id) == 0 && strcmp(event->by, wanted->by) == 0;
+        key_step_past(&at, &key);
+    }
+    return ERR_NONE;
 }
 
 /* Whether nothing that came after the cursor is gone, and there is such an event. */

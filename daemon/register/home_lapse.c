@@ -1,7 +1,9 @@
 /*
- * home_lapse.c - what time does: vacancies that nobody confirms go stale and lapse, old request ids are forgotten.
- * Owns: nothing of its own. The writer's thread. Invariant: a lapse is an entry of the log like any other change, what
- * comes before it is an event only; after a restart the same vacancies are due.
+ * home_lapse.c - what time does: holds run out, vacancies that nobody confirms go stale and lapse, old request ids and
+ * holds are forgotten.
+ * Owns: nothing of its own. The writer's thread. Invariant: an expiry and a lapse are entries of the log like any other
+ * change, what comes before a lapse is an event only; after a restart the same are due. A hold runs out by the lease
+ * clock alone, and before anything else is decided; vacancies go by the wall clock.
  */
 #include "daemon/base/log.h"
 #include "daemon/record/bytes.h"
@@ -13,7 +15,6 @@
 #define LAPSE_MAX       1024
 #define FORGET_MAX      256
 #define FORGET_EVERY_MS (60LL * 1000)
-#define TIME_PRINCIPAL  "hub"
 
 void policy_fill(struct home_policy *policy)
 {
@@ -60,7 +61,7 @@ int64_t vacancy_due_ms(const struct home_policy *policy, const struct home_carer
 
 static bool tell(struct batch *batch, enum event_kind kind, const struct home_carer *home, int64_t until_ms)
 {
-    const struct home_event event = {.kind = kind, .home = home, .by = TIME_PRINCIPAL, .until_ms = until_ms};
+    const struct home_event event = {.kind = kind, .home = home, .by = HUB_PRINCIPAL, .until_ms = until_ms};
     return batch_event(batch, &event);
 }
 
@@ -117,19 +118,55 @@ static bool do_due(struct batch *batch, uint64_t national_reference, bool lapsin
     return true;
 }
 
+/* --- holds ------------------------------------------------------------------------------------------------------- */
+
+#define SEQUENCE_BITS 40 /* beside 24 of the epoch */
+
+uint64_t hold_number(const struct hold_token *token)
+{
+    return token->epoch << SEQUENCE_BITS | token->sequence;
+}
+
+void hold_due_read(struct home *home, const struct hold *hold)
+{
+    if (hold_live(hold))
+        due_set(home->due_holds, hold_number(&hold->token), hold->until_lease_ms);
+}
+
+static bool expire_all(struct batch *batch, const struct due_change *due, size_t count)
+{
+    static const struct audit_entry done = {.principal = HUB_PRINCIPAL, .method = "expire"};
+    uint64_t before = batch->position.sequence;
+    for (size_t i = 0; i < count; i++) {
+        struct hold hold = {
+            .token = {due[i].number >> SEQUENCE_BITS, due[i].number & ((UINT64_C(1) << SEQUENCE_BITS) - 1)}};
+        enum err err = hold_expire(batch, &hold.token);
+        if (batch->failed != ERR_NONE)
+            return false;
+        if (err == ERR_NONE)
+            continue;
+        /* As with vacancies. Nobody else gets its beds. */
+        log_error("register", "a hold that has run out can't be ended: %s", err_name(err));
+        batch_due_hold(batch, &hold, false);
+    }
+    return batch->lists->subject_count == 0 || batch_audit(batch, &done, ERR_NONE, batch->position.sequence > before);
+}
+
+/* --- all of it --------------------------------------------------------------------------------------------------- */
+
 /* Those due by now, in order of time, `max` at most. They leave the heap only when the commit is durable; to see past
  * the first, each is moved to the end of time and back. */
-static size_t collect_due(struct home *home, int64_t now_ms, struct due_change *out, size_t max)
+static size_t collect_due(struct due *heap, int64_t now_ms, struct due_change *out, size_t max)
 {
     size_t count = 0;
-    uint64_t reference;
+    uint64_t number;
     int64_t at_ms;
-    while (count < max && (at_ms = due_first(home->due, &reference)) <= now_ms) {
-        out[count++] = (struct due_change){reference, at_ms};
-        due_set(home->due, reference, INT64_MAX);
+    while (count < max && (at_ms = due_first(heap, &number)) <= now_ms) {
+        out[count++] = (struct due_change){.number = number, .at_ms = at_ms};
+        due_set(heap, number, INT64_MAX);
     }
     for (size_t i = 0; i < count; i++)
-        due_set(home->due, out[i].national_reference, out[i].at_ms);
+        due_set(heap, out[i].number, out[i].at_ms);
     return count;
 }
 
@@ -169,21 +206,23 @@ static bool forget_requests(struct batch *batch)
 /* Those that lapse, or all the others; what was done has its audit row. */
 static bool run_pass(struct batch *batch, const struct due_change *due, size_t count, bool lapsing)
 {
-    const struct audit_entry done = {.principal = TIME_PRINCIPAL, .method = lapsing ? "lapse" : "age"};
+    const struct audit_entry done = {.principal = HUB_PRINCIPAL, .method = lapsing ? "lapse" : "age"};
     uint64_t before = batch->position.sequence;
     for (size_t i = 0; i < count; i++)
-        if (!do_due(batch, due[i].national_reference, lapsing))
+        if (!do_due(batch, due[i].number, lapsing))
             return false;
     return batch->lists->subject_count == 0 || batch_audit(batch, &done, ERR_NONE, batch->position.sequence > before);
 }
 
-static enum err run_batch(struct home *home, const struct due_change *due, size_t count, bool forget)
+/* What is due: `holds` of it at first, then vacancies. */
+static enum err run_batch(struct home *home, const struct due_change *due, size_t holds, size_t count, bool forget)
 {
     struct batch batch;
     enum err err = batch_begin(home, true, &batch);
     if (err != ERR_NONE)
         return err;
-    bool good = run_pass(&batch, due, count, true) && run_pass(&batch, due, count, false);
+    bool good = expire_all(&batch, due, holds) && run_pass(&batch, due + holds, count - holds, true) &&
+                run_pass(&batch, due + holds, count - holds, false);
     if (good && forget)
         good = forget_requests(&batch);
     if (!good) {
@@ -193,25 +232,50 @@ static enum err run_batch(struct home *home, const struct due_change *due, size_
     return batch_commit(&batch);
 }
 
+void holds_expire(struct home *home)
+{
+    struct due_change due[LAPSE_MAX];
+    enum err err = ERR_NONE;
+    while (err == ERR_NONE && !home->read_only && standing_decides(home)) {
+        size_t count = collect_due(home->due_holds, home_lease_ms(home), due, LAPSE_MAX);
+        if (count == 0)
+            return;
+        err = run_batch(home, due, count, count, false);
+        home_note_failure(home, err);
+    }
+}
+
+/* As the clocks go now. */
+static int64_t next_due(struct home *home, int64_t now_ms)
+{
+    int64_t vacancy_ms = due_first(home->due, NULL), hold_ms = due_first(home->due_holds, NULL);
+    if (hold_ms != INT64_MAX)
+        hold_ms = now_ms + (hold_ms - home_lease_ms(home));
+    return hold_ms < vacancy_ms ? hold_ms : vacancy_ms;
+}
+
 size_t home_lapse(struct home *home, size_t max, int64_t *next_due_ms)
 {
     struct due_change due[LAPSE_MAX];
     int64_t now_ms = clock_wall_ms(home->options.clock);
-    if (!standing_decides(home)) { /* a lapse is a decision */
+    if (!standing_decides(home)) { /* these are decisions */
         if (next_due_ms != NULL)
             *next_due_ms = INT64_MAX;
         return 0;
     }
-    size_t count = collect_due(home, now_ms, due, max < LAPSE_MAX ? max : LAPSE_MAX);
+    max = max < LAPSE_MAX ? max : LAPSE_MAX;
+    size_t holds = collect_due(home->due_holds, home_lease_ms(home), due, max);
+    size_t count = holds + collect_due(home->due, now_ms, due + holds, max - holds);
     /* Also when the clock went back since: the next look is never far away. */
     bool forget = now_ms >= home->forget_again_ms || now_ms < home->forget_again_ms - FORGET_EVERY_MS;
     if (forget)
         home->forget_again_ms = now_ms + FORGET_EVERY_MS;
     enum err err = home->read_only ? ERR_STORE_IO : ERR_NONE;
     if (err == ERR_NONE && (count > 0 || forget))
-        err = run_batch(home, due, count, forget);
+        err = run_batch(home, due, holds, count, forget);
     home_note_failure(home, err);
+    bool more = err == ERR_NONE && hold_forget_slice(home);
     if (next_due_ms != NULL)
-        *next_due_ms = home->read_only ? INT64_MAX : due_first(home->due, NULL);
+        *next_due_ms = home->read_only ? INT64_MAX : more ? now_ms : next_due(home, now_ms);
     return err == ERR_NONE ? count : 0;
 }

@@ -206,6 +206,7 @@ enum err home_open(const struct home_options *options, struct store *store, stru
     home->signed_boot_ms = home->erased_boot_ms - HEARTBEAT_MS;
     home->due = due_create();
     home->whose = vacancy_map_create();
+    home->due_holds = due_create();
     arena_init(&home->arena, BATCH_ARENA_BYTES);
     pthread_mutex_init(&home->lock, NULL);
     enum err err = open_or_create(home, problem);

@@ -13,6 +13,7 @@
  *     home_place.c   a hold becomes a placement                home_asked.c     asked of other regions' hubs
  *     home_read_holds.c  reads of holds                        vacancy_map.c    whose a vacancy is
  *     home_lease.c   the clock on which holds run out          home_events.c    what agencies are told
+ *     home_report.c  a team says that a vacancy is not to be had
  *     home_horizon.c   erasure, and payloads that are dropped  home_backup.c    what a backup says of itself
  *
  * Thread: the writer's, but for what is under `lock`, and home_read.c.
@@ -59,8 +60,9 @@ struct shared_state {
 };
 
 struct due_change {
-    uint64_t national_reference;
-    int64_t at_ms; /* INT64_MAX: none */
+    uint64_t number; /* national reference, or of a hold's token */
+    int64_t at_ms;   /* wall clock, or a hold's: lease clock; INT64_MAX: none */
+    bool hold;
 };
 
 struct vacancy_change {
@@ -98,9 +100,9 @@ struct home {
     struct store *store;
     struct commit_observer observers[HOME_OBSERVERS_MAX];
     int observer_count;
-    struct due *due;
-    struct vacancy_map *whose; /* live vacancies */
-    struct arena arena;        /* of the batch under way */
+    struct due *due, *due_holds; /* of vacancies by the wall clock, of live holds by the lease clock */
+    struct vacancy_map *whose;   /* live vacancies */
+    struct arena arena;          /* of the batch under way */
     struct batch_lists lists;
     struct shared_state state;
     int64_t signed_boot_ms; /* when `newest` was signed */
@@ -173,6 +175,8 @@ bool batch_log(struct batch *batch, enum log_table table, const struct octets *k
 bool batch_change(struct batch *batch, enum log_table table, const struct octets *key, bool deleted,
                   const struct octets *value);
 void batch_due(struct batch *batch, uint64_t national_reference, int64_t at_ms);
+/* When it runs out, while it is live; `kept` false: it is no more. */
+void batch_due_hold(struct batch *batch, const struct hold *hold, bool kept);
 void batch_subject(struct batch *batch, uint64_t national_reference);
 /* What was done, by whom, to whom is `what`'s; the rest of the record is the batch's: when, its subjects, where. */
 bool batch_audit(struct batch *batch, const struct audit_entry *what, enum err code, bool logged);
@@ -230,6 +234,12 @@ bool octets_same(const struct octets *a, const struct octets *b);
 void policy_fill(struct home_policy *policy);
 /* How long after valid_until a vacancy lapses, by what it offers. */
 int64_t vacancy_lapse_ms(const struct home_policy *policy, const struct home_carer *home);
+/* A hold's number among those due. */
+uint64_t hold_number(const struct hold_token *token);
+/* At open: a hold as it was read. */
+void hold_due_read(struct home *home, const struct hold *hold);
+/* Ends the holds that have run out: before anything else is decided, however long this process stood still (C4). */
+void holds_expire(struct home *home);
 /* When time does the next thing to the carer's vacancy (wall clock); INT64_MAX: none live, or nothing more. */
 int64_t vacancy_due_ms(const struct home_policy *policy, const struct home_carer *home);
 void home_note_failure(struct home *home, enum err err);                        /* after ERR_STORE_IO no more writes */
@@ -242,6 +252,9 @@ enum err update_apply(struct batch *batch, struct update *update);
 /* Fills in what an update's answer says of where the log stands, and of the carer (may be NULL). */
 void update_settle(struct batch *batch, struct update *update, enum update_outcome outcome,
                    const struct stored_carer *carer);
+
+/* home_report.c */
+enum err report_unavailable(struct batch *batch, struct update *update);
 
 /* home_requests.c. ERR_EXISTS: seen before with this content, update->result has the first answer. */
 enum err request_check(struct batch *batch, struct update *update);
@@ -379,6 +392,14 @@ struct home_event {
 /* Adds it to what the carer's agency (home->carer.agency) is told, in this transaction. Of CARER_ERASED nothing of the
  * carer is kept. No record's state hangs on it. */
 bool batch_event(struct batch *batch, const struct home_event *event);
+struct wanted_event {
+    enum event_kind kind;
+    uint64_t vacancy_id;
+    const char *by;
+};
+/* Whether the agency has such an event after `since_ms`, among the newest 4096 of all agencies. */
+enum err event_recent(struct batch *batch, const char *agency, const struct wanted_event *wanted, int64_t since_ms,
+                      bool *out, struct problem *problem);
 /* Whether an event's row tells of a carer that is no more. */
 enum err event_names_nobody(struct home *home, struct store_txn *txn, const struct octets *value, bool *out);
 /* Drops events that are older than EVENTS_KEPT_MS, now and then. True: there is more to look at. */

@@ -591,6 +591,7 @@ static const struct {
     [UPDATE_PUT_AGENCY] = {put_agency},
     [UPDATE_SET_PRINCIPAL] = {set_principal, .may_reserve = true},
     [UPDATE_ERASE_CARER] = {erase, .agencys = true, .may_reserve = true},
+    [UPDATE_REPORT_UNAVAILABLE] = {report_unavailable, .may_reserve = true},
     [UPDATE_DECIDE] = {standing_decide, .may_reserve = true, .any_standing = true},
     [UPDATE_PROMOTE] = {standing_promote, .may_reserve = true, .any_standing = true},
     [UPDATE_REPLAY] = {replay_apply, .may_reserve = true, .any_standing = true},
