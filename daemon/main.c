@@ -55,6 +55,8 @@ struct hub {
     struct match *match;
     struct disclosures *disclosures;
     struct federated federated; /* empty without a roster */
+    struct wakes *events;       /* agencies' streams that wait for a commit */
+    struct change_port links_changed;
     struct writer *writer;
     struct backups *backups;
     struct verifier *verifier;
@@ -191,6 +193,14 @@ static void create_access(struct hub *hub)
     access_set_roster(hub->access, hub->federated.roster);
 }
 
+static void tell_changed(void *ctx)
+{
+    const struct hub *hub = ctx;
+    wakes_of(hub->events, WAKE_HOME);
+    if (hub->links_changed.changed != NULL)
+        hub->links_changed.changed(hub->links_changed.ctx);
+}
+
 /* access and match learn what stands, and then of each commit; the writers start last. */
 static enum err start_register(struct hub *hub, struct problem *problem)
 {
@@ -209,7 +219,9 @@ static enum err start_register(struct hub *hub, struct problem *problem)
     err = federated_create(&hub->federated, hub->home, hub->match, problem);
     if (err != ERR_NONE)
         return err;
-    const struct change_port changed = federated_changed(&hub->federated);
+    const struct change_port changed = {.changed = tell_changed, .ctx = hub};
+    hub->events = wakes_create();
+    hub->links_changed = federated_changed(&hub->federated);
     err = disclosures_start(hub->disclosures);
     const struct backups_options backups = {.home = hub->home,
                                             .store = hub->store,
@@ -252,6 +264,7 @@ static void fill_service_context(struct hub *hub)
                                              .access = hub->access,
                                              .disclosures = hub->disclosures,
                                              .backups = hub->backups,
+                                             .events = hub->events,
                                              .verifier = hub->verifier,
                                              .counters = read_counters,
                                              .counters_ctx = hub,
@@ -349,6 +362,7 @@ static void on_stopping(void *ctx)
     sd_notify(0, "STOPPING=1");
     health_set(hub->health, HEALTH_STOPPING);
     match_watch_end(hub->match);
+    wakes_all(hub->events);
 }
 
 static enum err start(struct hub *hub, struct problem *problem)
@@ -405,6 +419,7 @@ static void stop(struct hub *hub)
     if (hub->disclosures != NULL)
         disclosures_close(hub->disclosures);
     federated_close(&hub->federated);
+    wakes_destroy(hub->events);
     if (hub->match != NULL)
         match_destroy(hub->match);
     if (hub->access != NULL)

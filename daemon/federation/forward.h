@@ -23,6 +23,7 @@
 #define FORWARD_DEADLINE_MS     5000 /* at most; else the caller's deadline less FORWARD_MARGIN_MS */
 #define FORWARD_MARGIN_MS       200
 #define FORWARD_REPLY_MAX_BYTES (64 * 1024)
+#define FORWARD_MAIL            1 /* the mail's value: tells a forward from an update, whose is 0 */
 
 struct forward {
     char region[GSS_BYTES];     /* whose hub */

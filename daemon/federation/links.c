@@ -180,7 +180,8 @@ static void answered(void *ctx, struct forward *forward)
     pthread_mutex_lock(&links->lock);
     links->forward_count--;
     pthread_mutex_unlock(&links->lock);
-    const struct mail mail = {.kind = forward->reply.kind, .to = forward->reply.to, .payload = forward};
+    const struct mail mail = {
+        .kind = forward->reply.kind, .to = forward->reply.to, .value = FORWARD_MAIL, .payload = forward};
     mailbox_send_reserved(forward->reply.mailbox, &mail);
 }
 

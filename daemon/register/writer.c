@@ -128,14 +128,22 @@ static void release_erasures(struct writer *writer, bool all)
 
 /* --- turns ------------------------------------------------------------------------------------------------------- */
 
+/* Whether anything was committed since: in the log, or (principals, events) beside it. */
+static bool moved(const struct writer *writer, const struct home_position *before)
+{
+    const struct home_position *now = &writer->home->position;
+    return now->sequence != before->sequence || now->events != before->events ||
+           now->audit.sequence != before->audit.sequence;
+}
+
 static void turn(struct writer *writer, struct update **updates, size_t count)
 {
-    uint64_t before = writer->home->position.sequence;
+    const struct home_position before = writer->home->position;
     home_apply(writer->home, updates, count);
     for (size_t i = 0; i < count; i++)
         if (!must_finish(writer, updates[i]) && !must_wait(writer, updates[i]))
             answer(updates[i]);
-    if (writer->home->position.sequence != before)
+    if (moved(writer, &before))
         tell(writer);
 }
 
@@ -143,9 +151,9 @@ static void turn(struct writer *writer, struct update **updates, size_t count)
 static int64_t lapse(struct writer *writer)
 {
     int64_t next_due_ms, now_ms = clock_wall_ms(writer->home->options.clock);
-    uint64_t before = writer->home->position.sequence;
+    const struct home_position before = writer->home->position;
     size_t lapsed = home_lapse(writer->home, LAPSE_PER_TURN, &next_due_ms);
-    if (writer->home->position.sequence != before)
+    if (moved(writer, &before))
         tell(writer);
     if (next_due_ms > now_ms)
         return next_due_ms - now_ms < IDLE_MS ? next_due_ms - now_ms : IDLE_MS;

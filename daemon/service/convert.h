@@ -48,12 +48,37 @@ enum err question_from(const struct service_context *ctx, const struct path *at,
                        const Vacancy__V1__FindVacanciesRequest *in, int64_t now_ms, struct question *out,
                        struct problem *problem) __attribute__((warn_unused_result));
 
+/* H15, as field "request_reference": what a team of this authority may give. ERR_FORBIDDEN as above. */
+enum err request_reference_from(const struct service_context *ctx, const struct principal *team, const char *text,
+                                char out[REQUEST_REFERENCE_BYTES], struct problem *problem)
+    __attribute__((warn_unused_result));
+
 /* --- out: NULL when the arena's limit is reached --------------------------------------------------------------- */
 
 Vacancy__V1__CarerView *carer_view(const struct home_carer *home, struct arena *arena);
 /* There must be a live vacancy. */
 Vacancy__V1__VacancyView *vacancy_view(const struct home_carer *home, struct arena *arena);
 Vacancy__V1__Agency *agency_view(const struct agency *agency, struct arena *arena);
+Vacancy__V1__AgencyContact *contact_view(const struct agency *agency, struct arena *arena);
+/* Of an agency of a region, own or another, as far as this hub knows it: else *out is NULL. False: the arena's limit.
+ */
+bool contact_of(const struct service_context *ctx, const char *region, const char *agency,
+                Vacancy__V1__AgencyContact **out, struct arena *arena);
+
+/* A hold of this hub's region as its team sees it: of the home its ids and whom to call, of the agency's answer what it
+ * is and why. request_id: with which it was asked, where that is known, or NULL. */
+Vacancy__V1__HoldView *team_hold_view(const struct service_context *ctx, const struct hold *hold,
+                                      const uint8_t *request_id, struct arena *arena);
+/* As the agency sees it whose vacancy it is: also who holds. */
+Vacancy__V1__HoldView *agency_hold_view(const struct service_context *ctx, const struct hold *hold,
+                                        struct arena *arena);
+/* Of an update of a hold that was done. */
+Vacancy__V1__HoldReceipt *hold_receipt_view(const struct update *update, struct arena *arena);
+/* What a team asked of another region: joined with what that region's log says of the hold; NULL: nothing (yet, or any
+ * more). */
+Vacancy__V1__HoldView *asked_hold_view(const struct service_context *ctx, const struct asked_hold *asked,
+                                       const struct hold *shared, struct arena *arena);
+
 Vacancy__V1__FindVacanciesResponse *answer_view(const struct service_context *ctx, const struct question *question,
                                                 const struct answer *answer, struct arena *arena);
 /* There must be one: explanation->found. */

@@ -31,7 +31,7 @@ static bool reasons_view(const struct option *option, Vacancy__V1__Option *out, 
     return true;
 }
 
-static Vacancy__V1__AgencyContact *contact_view(const struct agency *agency, struct arena *arena)
+Vacancy__V1__AgencyContact *contact_view(const struct agency *agency, struct arena *arena)
 {
     NEW(Vacancy__V1__AgencyContact, out, vacancy__v1__agency_contact__init);
     out->agency = (char *)agency->id;

@@ -159,8 +159,8 @@ static Vacancy__V1__Vacancy *pushed_vacancy(const struct home_carer *home, struc
 Vacancy__V1__VacancyView *vacancy_view(const struct home_carer *home, struct arena *arena)
 {
     NEW(Vacancy__V1__VacancyView, out, vacancy__v1__vacancy_view__init);
-    out->state = (Vacancy__V1__VacancyState)home->vacancy.state;
-    out->beds_free = home->vacancy.beds;
+    out->state = (Vacancy__V1__VacancyState)vacancy_state_now(home);
+    out->beds_free = beds_free(home);
     out->confirmed_at_ms = home->vacancy.confirmed_at_ms;
     out->valid_until_ms = home->vacancy.valid_until_ms;
     if ((out->vacancy_id = view_id(arena, home->vacancy.vacancy_id)) == NULL ||

@@ -38,27 +38,61 @@ static bool begins_with_number(const char *text, unsigned dfe_number)
            text[2] == (char)('0' + dfe_number % 10) && text[3] == '-';
 }
 
-/* H15: a reference of the team's own authority, in which no name fits, and a purpose. */
-static enum err frame_from(const struct authority *authority, const struct path *at, const request *in,
-                           struct search_frame *frame, struct problem *problem)
+/* H15: a reference of the team's own authority, in which no name fits. */
+static enum err reference_from(const struct authority *authority, const struct path *at, const char *text,
+                               struct problem *problem)
 {
-    if (in->request_reference[0] == '\0')
+    if (text[0] == '\0')
         return wrong(problem, at, "request_reference",
                      "required: your authority's DfE number (%03u), a hyphen and your own 4 to 10 digits",
                      authority->dfe_number);
-    if (!request_reference_valid(in->request_reference))
+    if (!request_reference_valid(text))
         return wrong(problem, at, "request_reference",
                      "your authority's DfE number (%03u), a hyphen and 4 to 10 digits are accepted; never a name",
                      authority->dfe_number);
-    if (!begins_with_number(in->request_reference, authority->dfe_number))
+    if (!begins_with_number(text, authority->dfe_number))
         return wrong(problem, at, "request_reference",
                      "begins with another authority's DfE number; a team of %s asks under %03u", authority->name,
                      authority->dfe_number);
+    return ERR_NONE;
+}
+
+static enum err authority_of(const struct service_context *ctx, const struct principal *team,
+                             const struct authority **out, struct problem *problem)
+{
+    *out = gazetteer_authority(ctx->gazetteer, team->authority);
+    if (*out == NULL)
+        return problem_set(problem, ERR_FORBIDDEN, "",
+                           "%s is not an English authority with children's services today: "
+                           "the team's certificate needs a current code",
+                           team->authority);
+    return ERR_NONE;
+}
+
+enum err request_reference_from(const struct service_context *ctx, const struct principal *team, const char *text,
+                                char out[REQUEST_REFERENCE_BYTES], struct problem *problem)
+{
+    const struct authority *authority;
+    enum err err = authority_of(ctx, team, &authority, problem);
+    if (err == ERR_NONE)
+        err = reference_from(authority, NULL, text, problem);
+    if (err == ERR_NONE)
+        strcpy(out, text); /* valid: 3 digits, a hyphen, at most 10 */
+    return err;
+}
+
+static enum err frame_from(const struct authority *authority, const struct path *at, const request *in,
+                           struct search_frame *frame, struct problem *problem)
+{
     uint8_t purpose;
-    enum err err = check_code(problem, at, "purpose", (int)in->purpose, PURPOSE_END, true, "Purpose", &purpose);
+    enum err err = reference_from(authority, at, in->request_reference, problem);
+    if (err == ERR_NONE)
+        err = check_code(problem, at, "purpose", (int)in->purpose, PURPOSE_END, true, "Purpose", &purpose);
+    if (err != ERR_NONE)
+        return err;
     frame->request_reference = in->request_reference;
     frame->purpose = purpose;
-    return err;
+    return ERR_NONE;
 }
 
 /* --- the children, the kind of care, the day -------------------------------------------------------------------- */
@@ -464,14 +498,11 @@ enum err question_from(const struct service_context *ctx, const struct path *at,
                        struct question *out, struct problem *problem)
 {
     const struct gazetteer *gazetteer = ctx->gazetteer;
-    const struct authority *authority = gazetteer_authority(gazetteer, out->team.authority);
+    const struct authority *authority;
     struct criteria *criteria = &out->criteria;
-    enum err err;
-    if (authority == NULL)
-        return problem_set(problem, ERR_FORBIDDEN, "",
-                           "%s is not an English authority with children's services today: "
-                           "the team's certificate needs a current code",
-                           out->team.authority);
+    enum err err = authority_of(ctx, &out->team, &authority, problem);
+    if (err != ERR_NONE)
+        return err;
     *criteria = (struct criteria){.as_of_ms = now_ms, .rating_asked = in->show_rating};
     memcpy(criteria->authority, authority->gss, GSS_BYTES);
     if ((err = frame_from(authority, at, in, &out->frame, problem)) != ERR_NONE ||

@@ -17,20 +17,25 @@ static bool knows_region(const struct service_context *ctx, const char *region)
     return known;
 }
 
-static enum err check_way(struct call *call, const char *region, int64_t deadline_ms, struct problem *problem)
+enum err forwarding_check(const struct service_context *ctx, const char *region, struct problem *problem)
 {
-    const struct service_context *ctx = call_context(call);
     if (ctx->federation.forward.submit == NULL)
         return problem_set(problem, ERR_PRECONDITION, "",
                            "the hub of region %s decides this, and this hub is in no federation: ask there", region);
     if (!knows_region(ctx, region))
         return problem_set(problem, ERR_PRECONDITION, "", "region %s is not in this hub's roster; nobody was asked",
                            region);
-    if (deadline_ms <= clock_boot_ms(call->clock))
-        return problem_set(problem, ERR_DEADLINE, "",
-                           "less than %d ms were left, too little to ask the hub of region %s; nobody was asked",
-                           FORWARD_MARGIN_MS, region);
     return ERR_NONE;
+}
+
+static enum err check_way(struct call *call, const char *region, int64_t deadline_ms, struct problem *problem)
+{
+    enum err err = forwarding_check(call_context(call), region, problem);
+    if (err == ERR_NONE && deadline_ms <= clock_boot_ms(call->clock))
+        err = problem_set(problem, ERR_DEADLINE, "",
+                          "less than %d ms were left, too little to ask the hub of region %s; nobody was asked",
+                          FORWARD_MARGIN_MS, region);
+    return err;
 }
 
 static int64_t deadline_of(const struct call *call)

@@ -24,6 +24,10 @@
 enum err forwarding_send(struct call *call, const char *region, const Vacancy__V1__ForwardRequest *request,
                          struct problem *problem) __attribute__((warn_unused_result));
 
+/* Whether there is such a hub to ask: ERR_PRECONDITION as above. For who keeps a note of what it is about to send. */
+enum err forwarding_check(const struct service_context *ctx, const char *region, struct problem *problem)
+    __attribute__((warn_unused_result));
+
 /*
  * The response in the home hub's answer, in the call's arena: of `item`, the only one that answers the request. NULL:
  * there is none, and forward->problem says why, also where the answer is another's or can't be read (then the outcome

@@ -16,12 +16,25 @@ extern const struct call_handler confirm_vacancies_handler;
 extern const struct call_handler get_carer_handler, list_carers_handler, list_vacancies_handler;
 /* agency_submit.c */
 extern const struct call_handler submit_handler;
+/* agency_hold.c */
+extern const struct call_handler accept_hold_handler, decline_hold_handler, agency_list_holds_handler;
+/* agency_history.c */
+extern const struct call_handler get_history_handler;
+/* agency_watch.c */
+extern const struct call_handler watch_agency_handler;
 /* placement.c */
 extern const struct call_handler find_vacancies_handler;
 /* placement_explain.c */
 extern const struct call_handler explain_vacancy_handler;
 /* placement_watch.c */
 extern const struct call_handler watch_vacancies_handler;
+/* placement_hold.c */
+extern const struct call_handler hold_vacancy_handler, extend_hold_handler, release_hold_handler, place_child_handler,
+    report_unavailable_handler;
+/* placement_get_hold.c */
+extern const struct call_handler get_hold_handler;
+/* placement_holds.c */
+extern const struct call_handler list_holds_handler;
 /* hub.c */
 extern const struct call_handler put_agency_handler, list_agencies_handler, suspend_principal_handler,
     get_status_handler;

@@ -58,4 +58,13 @@ void disclosed_add(struct disclosed *out, const struct option *option);
 bool question_disclose(struct call *call, const struct question *question, const struct disclosed *disclosed)
     __attribute__((warn_unused_result));
 
+/*
+ * A hold of this region, read for its team. ERR_FORBIDDEN: there is none, or another team's; ERR_PRECONDITION: it is
+ * another region's; ERR_INVALID. What is shown of it goes on the trail first (as call_disclose).
+ */
+enum err hold_read(const struct service_context *ctx, const struct principal *team, const char *hold_id,
+                   struct hold *out, struct problem *problem) __attribute__((warn_unused_result));
+bool hold_disclose(struct call *call, const struct principal *who, const struct hold *hold)
+    __attribute__((warn_unused_result));
+
 #endif

@@ -68,6 +68,9 @@ _Static_assert(QUESTIONS_MAX + ROUNDS_MAX <= MATCH_SEARCHES_MAX / 2, "room for w
 /* And how long one may be worked on, whatever its deadline: what it pins is as old as this at most. */
 #define QUESTION_MAX_MS 10000
 
+/* WatchAgency: streams open at one time. */
+#define AGENCY_WATCHES_MAX 4096
+
 struct service_context {
     struct home *home;
     struct replica *replica; /* NULL: a hub without federation */
@@ -77,8 +80,9 @@ struct service_context {
     struct access *access;
     struct disclosures *disclosures;
     struct federation_port federation;
-    struct verifier *verifier;                                 /* NULL: Verify is not served */
-    struct backups *backups;                                   /* NULL: none can be made */
+    struct wakes *events;      /* agencies' streams wait here: wakes_all after each commit of home, and at the end */
+    struct verifier *verifier; /* NULL: Verify is not served */
+    struct backups *backups;   /* NULL: none can be made */
     void (*counters)(void *ctx, struct service_counters *out); /* NULL: zeros */
     void *counters_ctx;
     char region[GSS_BYTES];
@@ -90,6 +94,7 @@ struct service_context {
     /* Owners (placement.h) of the unfinished questions, 0: a free place; and how many rounds are unfinished. */
     atomic_uint_fast64_t questions[QUESTIONS_MAX];
     atomic_uint rounds;
+    atomic_uint watches; /* of agencies */
 };
 
 /* Every method of the hub. call->context of each is a struct service_context. Static storage. */

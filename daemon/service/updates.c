@@ -23,7 +23,7 @@ static enum err read_wait_for(const struct update_type *type, const ProtobufCMes
     return ERR_NONE;
 }
 
-struct update *update_make(struct call *call, const struct update_type *type, const struct principal *who,
+struct update *update_read(struct call *call, const struct update_type *type, const struct principal *who,
                            const ProtobufCMessage *request)
 {
     struct update *update = update_create(type->kind);
@@ -45,6 +45,21 @@ struct update *update_make(struct call *call, const struct update_type *type, co
         content_hash(type->method, request, update->content_hash);
     if (type->fill(call_context(call), who, request, now_ms, update, problem) == ERR_NONE)
         problem->code = ERR_NONE;
+    return update;
+}
+
+struct update *update_make(struct call *call, const struct update_type *type, const struct principal *who,
+                           const ProtobufCMessage *request)
+{
+    struct update *update = update_read(call, type, who, request);
+    char region[GSS_BYTES];
+    if (update == NULL || update->result.problem.code != ERR_NONE || type->region == NULL)
+        return update;
+    type->region(call_context(call), who, request, region);
+    if (strcmp(region, call_context(call)->region) != 0)
+        (void)problem_set(
+            &update->result.problem, ERR_PRECONDITION, "",
+            "the hub of region %s decides this and no other: ask there, or through the hub of your region", region);
     return update;
 }
 

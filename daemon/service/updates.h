@@ -20,25 +20,30 @@ struct update_type {
     /* Checks the request and fills update->as and what is the kind's own. */
     enum err (*fill)(const struct service_context *ctx, const struct principal *who, const ProtobufCMessage *request,
                      int64_t now_ms, struct update *update, struct problem *problem);
+    /* NULL: every request is for this hub's region. Else whose hub decides it, of a request that `fill` took. */
+    void (*region)(const struct service_context *ctx, const struct principal *who, const ProtobufCMessage *request,
+                   char out[GSS_BYTES]);
+    const char *region_field; /* the field that says so */
     /* The unary answer of an update that was done, in the arena, with views into the update; NULL when the arena's
      * limit is reached. */
     ProtobufCMessage *(*reply)(const struct service_context *ctx, const struct update *update, struct arena *arena);
 };
 
 extern const struct update_type put_carer_type, end_carer_type, put_vacancy_type, withdraw_vacancy_type;
-/*
- * Of holds (placement_hold.c, agency_hold.c). The teams' are decided at home only: fill refuses what is another
- * region's (ERR_PRECONDITION), so nothing is forwarded twice (V11). For a team that another hub vouches for, update->as
- * .hold.forwarded_by is the caller's to fill in. settle_hold_type: of a GetHold with request_id.
- */
+/* Of holds (placement_hold.c, agency_hold.c); settle_hold_type: of a GetHold with request_id. For a team that another
+ * hub vouches for, update->as.hold.forwarded_by is the caller's to fill in. */
 extern const struct update_type hold_vacancy_type, extend_hold_type, release_hold_type, place_child_type,
     report_unavailable_type, settle_hold_type, accept_hold_type, decline_hold_type;
 
 /*
  * An update made of the request; if the request is refused, result.problem says why and the update must not be
- * submitted. NULL when out of memory. Freed by update_destroy.
+ * submitted. What another region's hub decides is refused with ERR_PRECONDITION, so that nothing is decided, or
+ * forwarded twice, by a wrong one (V10, V11). NULL when out of memory. Freed by update_destroy.
  */
 struct update *update_make(struct call *call, const struct update_type *type, const struct principal *who,
+                           const ProtobufCMessage *request) __attribute__((warn_unused_result));
+/* The same but for the region: the request checked, to be submitted only where its region is this hub's. */
+struct update *update_read(struct call *call, const struct update_type *type, const struct principal *who,
                            const ProtobufCMessage *request) __attribute__((warn_unused_result));
 /* Reserves the reply's place and submits. ERR_LIMIT: no room now, try again; on every error the update stays here. */
 enum err update_send(struct call *call, struct update *update) __attribute__((warn_unused_result));

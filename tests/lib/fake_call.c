@@ -306,6 +306,8 @@ uint32_t fake_writer_turn(struct fake_writer *writer)
     if (count == 0)
         return 0;
     home_apply(writer->home, writer->queue, count);
+    if (writer->wakes != NULL)
+        wakes_of(writer->wakes, WAKE_HOME);
     for (uint32_t i = 0; i < count; i++) {
         const struct reply_address *to = &writer->queue[i]->reply;
         struct mail mail = {.kind = to->kind, .to = to->to, .payload = writer->queue[i]};

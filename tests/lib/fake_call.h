@@ -82,7 +82,8 @@ struct fake_writer {
     uint32_t limit; /* queue bound: ERR_LIMIT past it */
     uint32_t count;
     struct update *queue[FAKE_QUEUE_MAX];
-    bool peer_has_it; /* whoever waits for a peer is told so */
+    bool peer_has_it;    /* whoever waits for a peer is told so */
+    struct wakes *wakes; /* told after each batch; may be NULL */
 };
 void fake_writer_init(struct fake_writer *writer, struct home *home);
 struct update_port fake_writer_port(struct fake_writer *writer);

@@ -92,6 +92,7 @@ void fake_hub_open(struct fake_hub *hub)
     open_register(hub);
     open_access(hub);
     fake_writer_init(&hub->writer, hub->home);
+    hub->events = hub->writer.wakes = hub->context.events = wakes_create();
     hub->context.home = hub->home;
     hub->context.updates = fake_writer_port(&hub->writer);
     hub->context.match = hub->match;
@@ -110,6 +111,7 @@ void fake_hub_open(struct fake_hub *hub)
 void fake_hub_close(struct fake_hub *hub)
 {
     fake_host_finish(&hub->host);
+    wakes_destroy(hub->events);
     disclosures_close(hub->disclosures);
     home_close(hub->home);
     match_destroy(hub->match);

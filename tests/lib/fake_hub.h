@@ -33,6 +33,7 @@ struct fake_hub {
     struct match *match;
     struct access *access;
     struct disclosures *disclosures;
+    struct wakes *events;
     struct service_context context;
     struct fake_host host;
     struct fake_writer writer;

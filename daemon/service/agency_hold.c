@@ -1,0 +1,198 @@
+/*
+ * agency_hold.c - AgencyService: AcceptHold, DeclineHold, ListHolds.
+ *
+ * A listing is read in pages, each one read transaction, on the trail before its first message is sent, and sent as
+ * fast as the client takes it: no snapshot. On the call's worker.
+ */
+#include "daemon/service/check.h"
+#include "daemon/service/convert.h"
+#include "daemon/service/handlers.h"
+#include "daemon/service/updates.h"
+#include "daemon/service/views.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE_HOLDS       32
+#define VIEW_ARENA_BYTES (64u * 1024)
+
+/* --- AcceptHold, DeclineHold -------------------------------------------------------------------------------------- */
+
+/* Its own region's only: an agency belongs to one, with all its carers. What no such hold has, it is not told. */
+static enum err token_from(const struct service_context *ctx, const char *text, struct hold_token *out,
+                           struct problem *problem)
+{
+    char region[GSS_BYTES];
+    if (text[0] == '\0')
+        return wrong(problem, NULL, "hold_id", "required: the hold's id, as ListHolds shows it");
+    if (!hold_id_parse(text, region, out))
+        return wrong(problem, NULL, "hold_id", "no hold's id; as ListHolds shows it (\"E12000003-1-4711\")");
+    if (strcmp(region, ctx->region) != 0)
+        return problem_set(problem, ERR_FORBIDDEN, "hold_id", "this agency has no such hold");
+    return ERR_NONE;
+}
+
+static enum err fill_accept(const struct service_context *ctx, const struct principal *who,
+                            const ProtobufCMessage *request, int64_t now_ms, struct update *update,
+                            struct problem *problem)
+{
+    (void)who;
+    (void)now_ms;
+    return token_from(ctx, ((const Vacancy__V1__AcceptHoldRequest *)request)->hold_id, &update->as.hold.token, problem);
+}
+
+static ProtobufCMessage *reply_accept(const struct service_context *ctx, const struct update *update,
+                                      struct arena *arena)
+{
+    NEW(Vacancy__V1__AcceptHoldResponse, out, vacancy__v1__accept_hold_response__init);
+    out->receipt = hold_receipt_view(update, arena);
+    out->hold = agency_hold_view(ctx, &update->result.hold, arena);
+    return out->receipt != NULL && out->hold != NULL ? &out->base : NULL;
+}
+
+const struct update_type accept_hold_type = {
+    .kind = UPDATE_ACCEPT_HOLD,
+    .method = "/vacancy.v1.AgencyService/AcceptHold",
+    .roles = ROLE_BIT(ROLE_AGENCY),
+    .request_id_offset = offsetof(Vacancy__V1__AcceptHoldRequest, request_id),
+    .fill = fill_accept,
+    .reply = reply_accept,
+};
+
+static void accept_hold(struct call *call, const ProtobufCMessage *message)
+{
+    write_message(call, &accept_hold_type, message);
+}
+
+const struct call_handler accept_hold_handler = {
+    .message = accept_hold, .resumed = write_resumed, .orphaned = write_orphaned};
+
+/* APPROVAL_ENDED is the hub's own word. */
+static enum err fill_decline(const struct service_context *ctx, const struct principal *who,
+                             const ProtobufCMessage *request, int64_t now_ms, struct update *update,
+                             struct problem *problem)
+{
+    (void)who;
+    (void)now_ms;
+    const Vacancy__V1__DeclineHoldRequest *in = (const Vacancy__V1__DeclineHoldRequest *)request;
+    enum err err = token_from(ctx, in->hold_id, &update->as.hold.token, problem);
+    if (err != ERR_NONE)
+        return err;
+    return check_code(problem, NULL, "reason", (int)in->reason, DECLINE_APPROVAL_ENDED, true, "DeclineReason",
+                      &update->as.hold.decline_reason);
+}
+
+static ProtobufCMessage *reply_decline(const struct service_context *ctx, const struct update *update,
+                                       struct arena *arena)
+{
+    NEW(Vacancy__V1__DeclineHoldResponse, out, vacancy__v1__decline_hold_response__init);
+    out->receipt = hold_receipt_view(update, arena);
+    out->hold = agency_hold_view(ctx, &update->result.hold, arena);
+    return out->receipt != NULL && out->hold != NULL ? &out->base : NULL;
+}
+
+const struct update_type decline_hold_type = {
+    .kind = UPDATE_DECLINE_HOLD,
+    .method = "/vacancy.v1.AgencyService/DeclineHold",
+    .roles = ROLE_BIT(ROLE_AGENCY),
+    .request_id_offset = offsetof(Vacancy__V1__DeclineHoldRequest, request_id),
+    .fill = fill_decline,
+    .reply = reply_decline,
+};
+
+static void decline_hold(struct call *call, const ProtobufCMessage *message)
+{
+    write_message(call, &decline_hold_type, message);
+}
+
+const struct call_handler decline_hold_handler = {
+    .message = decline_hold, .resumed = write_resumed, .orphaned = write_orphaned};
+
+/* --- ListHolds ---------------------------------------------------------------------------------------------------- */
+
+struct listing {
+    struct principal who;
+    bool include_ended, last_page;
+    struct hold_token before;
+    size_t count, next;
+    struct arena arena; /* one message */
+    struct hold page[PAGE_HOLDS];
+};
+
+/* False: the call was ended. */
+static bool load_page(struct call *call, struct listing *listing)
+{
+    struct hold_token next;
+    uint64_t subjects[2 * PAGE_HOLDS];
+    enum err err = home_list_holds(call_context(call)->home, NULL, listing->who.id, listing->include_ended,
+                                   &listing->before, listing->page, PAGE_HOLDS, &listing->count, &next);
+    if (err != ERR_NONE) {
+        call_fail(call, err, "", "the register could not be read");
+        return false;
+    }
+    listing->next = 0;
+    listing->before = next;
+    listing->last_page = next.epoch == 0;
+    for (size_t i = 0; i < listing->count; i++) {
+        subjects[2 * i] = listing->page[i].vacancy_id;
+        subjects[2 * i + 1] = listing->page[i].national_reference;
+    }
+    return listing->count == 0 ||
+           call_disclose(call, &listing->who,
+                         &(struct shown){.subjects = subjects, .subject_count = 2 * listing->count});
+}
+
+/* One turn: at most a page, as far as the client takes it. */
+static void list_turn(struct call *call)
+{
+    struct listing *listing = call->state;
+    if (listing->next == listing->count && !load_page(call, listing))
+        return;
+    while (listing->next < listing->count) {
+        Vacancy__V1__AgencyServiceListHoldsResponse out = VACANCY__V1__AGENCY_SERVICE_LIST_HOLDS_RESPONSE__INIT;
+        out.hold = agency_hold_view(call_context(call), &listing->page[listing->next], &listing->arena);
+        if (out.hold == NULL) {
+            call_fail(call, ERR_LIMIT, "", "a hold's record is larger than this hub gives");
+            return;
+        }
+        bool more = call_send(call, &out.base);
+        listing->next++;
+        arena_reset(&listing->arena);
+        if (!more && !(listing->last_page && listing->next == listing->count))
+            return; /* until writable */
+    }
+    if (listing->last_page)
+        call_finish(call, NULL);
+    else
+        call_yield(call);
+}
+
+static void list_closed(struct call *call)
+{
+    struct listing *listing = call->state;
+    if (listing == NULL)
+        return;
+    call->state = NULL;
+    arena_finish(&listing->arena);
+    free(listing);
+}
+
+static void list_holds(struct call *call, const ProtobufCMessage *message)
+{
+    struct principal who;
+    if (!call_identify(call, ROLE_BIT(ROLE_AGENCY), &who))
+        return;
+    struct listing *listing = calloc(1, sizeof *listing);
+    if (listing == NULL) {
+        call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+        return;
+    }
+    listing->who = who;
+    listing->include_ended = ((const Vacancy__V1__AgencyServiceListHoldsRequest *)message)->include_ended;
+    arena_init(&listing->arena, VIEW_ARENA_BYTES);
+    call->state = listing;
+    list_turn(call);
+}
+
+const struct call_handler agency_list_holds_handler = {
+    .message = list_holds, .writable = list_turn, .closed = list_closed};

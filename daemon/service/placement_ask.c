@@ -1,0 +1,398 @@
+/*
+ * placement_ask.c - see placement_ask.h. On the call's worker; its state is in the call's arena.
+ */
+#include "daemon/service/placement_ask.h"
+
+#include "daemon/base/log.h"
+#include "daemon/record/bytes.h"
+#include "daemon/record/scratch.h"
+#include "daemon/service/convert.h"
+#include "daemon/service/forwarding.h"
+#include "daemon/service/placement.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum phase {
+    PHASE_HERE,   /* at this hub's writer */
+    PHASE_NOTING, /* that another region is asked, before it is */
+    PHASE_AWAY,   /* at the other region's hub */
+    PHASE_NOTED,  /* what it answered, before the caller hears it */
+};
+
+struct asking {
+    const struct asking_type *type;
+    struct principal team;
+    enum phase phase;
+    char region[GSS_BYTES];
+    ProtobufCMessage *request;           /* ours: the call's message is gone by the time it is sent */
+    Vacancy__V1__AgencyContact *contact; /* whom to telephone; NULL: not known */
+    bool noted, was_unknown;             /* asked is kept; the last attempt may have been done */
+    struct asked_hold asked;
+    struct forward *forward; /* in PHASE_NOTED; NULL: nobody was asked, for */
+    struct problem problem;
+};
+
+static bool is_hold(const struct asking *asking)
+{
+    return asking->type->update->kind == UPDATE_HOLD;
+}
+
+static void short_of_memory(struct call *call)
+{
+    call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+}
+
+/* A copy in the arena, with its region filled in, so that the hub there looks nothing up. NULL: it does not fit. */
+static ProtobufCMessage *copy_of(const ProtobufCMessage *message, struct asking *asking, struct arena *arena)
+{
+    struct octets octets;
+    struct scratch *scratch = arena_alloc(arena, sizeof *scratch);
+    if (scratch == NULL || pack_message(message, arena, &octets) != ERR_NONE)
+        return NULL;
+    scratch_init(scratch);
+    ProtobufCMessage *copy =
+        protobuf_c_message_unpack(message->descriptor, &scratch->allocator, octets.size, octets.data);
+    if (copy == NULL)
+        return NULL;
+    if (is_hold(asking))
+        ((Vacancy__V1__HoldVacancyRequest *)copy)->region = asking->region;
+    else if (asking->type->update->kind == UPDATE_REPORT_UNAVAILABLE)
+        ((Vacancy__V1__ReportUnavailableRequest *)copy)->region = asking->region;
+    return copy;
+}
+
+/* --- whom to telephone -------------------------------------------------------------------------------------------- */
+
+/* Of a hold of another region, by what that region's log says. */
+static bool contact_of_hold(const struct service_context *ctx, const char *region, const struct hold_token *token,
+                            Vacancy__V1__AgencyContact **out, struct arena *arena)
+{
+    uint8_t hold_bytes[HOLD_KEY_BYTES], carer_bytes[8], hash[DIGEST_BYTES];
+    struct octets key = {hold_bytes, sizeof hold_bytes}, row;
+    struct hold hold;
+    char agency[AGENCY_ID_BYTES];
+    *out = NULL;
+    if (ctx->replica == NULL)
+        return true;
+    hold_key(token, hold_bytes);
+    if (replica_read(ctx->replica, region, LOG_TABLE_HOLD, &key, arena, &row) != ERR_NONE ||
+        hold_row_decode(&key, &row, &hold) != ERR_NONE)
+        return true;
+    put_be64(carer_bytes, hold.national_reference);
+    key = (struct octets){carer_bytes, sizeof carer_bytes};
+    if (replica_read(ctx->replica, region, LOG_TABLE_CARER, &key, arena, &row) != ERR_NONE ||
+        carer_row_owner(&row, agency, hash) != ERR_NONE)
+        return true;
+    return contact_of(ctx, region, agency, out, arena);
+}
+
+static bool find_contact(const struct service_context *ctx, const struct update *update, struct asking *asking,
+                         struct arena *arena)
+{
+    char region[GSS_BYTES];
+    struct agency *agency;
+    if (update == NULL || update->as.hold.token.epoch != 0)
+        return update == NULL || contact_of_hold(ctx, asking->region, &update->as.hold.token, &asking->contact, arena);
+    if ((agency = arena_alloc(arena, sizeof *agency)) == NULL)
+        return false;
+    if (update->as.hold.vacancy_id == 0 ||
+        match_where(ctx->match, update->as.hold.vacancy_id, region, agency) != ERR_NONE || agency->id[0] == '\0' ||
+        strcmp(region, asking->region) != 0)
+        return true;
+    memcpy(asking->asked.agency, agency->id, sizeof asking->asked.agency);
+    return (asking->contact = contact_view(agency, arena)) != NULL;
+}
+
+/* --- what is noted ------------------------------------------------------------------------------------------------ */
+
+static bool send_note(struct call *call, struct asking *asking, int64_t expires_boot_ms)
+{
+    struct update *note = update_create(UPDATE_NOTE_ASKED);
+    if (note == NULL)
+        return false;
+    memcpy(note->principal, asking->team.name, sizeof note->principal);
+    note->method = asking->type->update->method;
+    note->expires_boot_ms = expires_boot_ms;
+    note->as.asked = asking->asked;
+    if (update_send(call, note) == ERR_NONE)
+        return true;
+    update_destroy(note);
+    return false;
+}
+
+/* What is to be noted of a hold that is asked there. */
+static void note_of(struct call *call, const struct update *update, struct asking *asking)
+{
+    struct asked_hold before, *asked = &asking->asked;
+    asking->was_unknown =
+        home_get_asked(call_context(call)->home, asking->team.name, update->request_id, &before) == ERR_NONE &&
+        before.code == err_status(ERR_DEADLINE);
+    asking->noted = true;
+    memcpy(asked->holder, asking->team.name, sizeof asked->holder);
+    memcpy(asked->region, asking->region, sizeof asked->region);
+    memcpy(asked->request_id, update->request_id, sizeof asked->request_id);
+    memcpy(asked->request_reference, update->as.hold.request_reference, sizeof asked->request_reference);
+    asked->vacancy_id = update->as.hold.vacancy_id;
+    asked->beds = update->as.hold.beds;
+    asked->asked_at_ms = asking->was_unknown ? before.asked_at_ms : clock_wall_ms(call->clock);
+    asked->code = err_status(ERR_DEADLINE);
+}
+
+/* What the home hub says that settles it: whatever was asked with this request id has had its outcome. */
+static bool settles(const struct forward *forward)
+{
+    enum err code = forward->problem.code;
+    return forward->by_home && !forward->outcome_unknown &&
+           (code == ERR_NOT_FOUND || code == ERR_PRECONDITION || code == ERR_FORBIDDEN);
+}
+
+static const Vacancy__V1__HoldView *hold_of(const struct asking *asking, const ProtobufCMessage *response)
+{
+    switch (asking->type->response) {
+    case VACANCY__V1__FORWARD_RESPONSE__RESPONSE_HOLD:
+        return ((const Vacancy__V1__HoldVacancyResponse *)response)->hold;
+    case VACANCY__V1__FORWARD_RESPONSE__RESPONSE_EXTEND:
+        return ((const Vacancy__V1__ExtendHoldResponse *)response)->hold;
+    case VACANCY__V1__FORWARD_RESPONSE__RESPONSE_RELEASE:
+        return ((const Vacancy__V1__ReleaseHoldResponse *)response)->hold;
+    case VACANCY__V1__FORWARD_RESPONSE__RESPONSE_PLACE:
+        return ((const Vacancy__V1__PlaceChildResponse *)response)->hold;
+    case VACANCY__V1__FORWARD_RESPONSE__RESPONSE_GET:
+        return ((const Vacancy__V1__GetHoldResponse *)response)->hold;
+    default:
+        return NULL;
+    }
+}
+
+/* True: there is something to note. */
+static bool note_answer(struct asking *asking, const ProtobufCMessage *response)
+{
+    struct asked_hold *asked = &asking->asked;
+    const Vacancy__V1__HoldView *hold = response != NULL ? hold_of(asking, response) : NULL;
+    char region[GSS_BYTES];
+    struct hold_token token;
+    if (!asking->noted)
+        return false;
+    if (hold != NULL && hold_id_parse(hold->hold_id, region, &token) && strcmp(region, asking->region) == 0) {
+        asked->token = token;
+        asked->until_ms = hold->until_ms;
+        asked->code = 0;
+    } else if (response == NULL && (settles(asking->forward) ||
+                                    (is_hold(asking) && !asking->was_unknown && !asking->forward->outcome_unknown))) {
+        asked->code = err_status(asking->forward->problem.code);
+    } else {
+        return false; /* as it was: not known */
+    }
+    return true;
+}
+
+/* --- there and back ----------------------------------------------------------------------------------------------- */
+
+static void send_away(struct call *call)
+{
+    struct asking *asking = call->state;
+    Vacancy__V1__ForwardRequest request = VACANCY__V1__FORWARD_REQUEST__INIT;
+    request.principal = asking->team.name;
+    request.request_case = asking->type->request;
+    request.hold = (Vacancy__V1__HoldVacancyRequest *)asking->request; /* all members of the union are pointers */
+    asking->phase = PHASE_AWAY;
+    if (forwarding_send(call, asking->region, &request, &asking->problem) == ERR_NONE)
+        return;
+    asking->phase = PHASE_NOTED;
+    asking->asked.code = err_status(asking->problem.code);
+    if (!is_hold(asking) || asking->was_unknown || !send_note(call, asking, 0))
+        call_finish(call, &asking->problem);
+}
+
+/* What another hub shows of a hold is shown here: on this hub's trail too, before it leaves. */
+static bool disclose(struct call *call, const struct asking *asking, const ProtobufCMessage *response)
+{
+    const Vacancy__V1__HoldView *hold = hold_of(asking, response);
+    uint64_t vacancy_id;
+    if (hold == NULL || !id_parse(hold->vacancy_id, &vacancy_id))
+        return true;
+    return call_disclose(call, &asking->team,
+                         &(struct shown){.request_reference = request_reference_valid(hold->request_reference)
+                                                                  ? hold->request_reference
+                                                                  : NULL,
+                                         .subjects = &vacancy_id,
+                                         .subject_count = 1});
+}
+
+static void tell(struct call *call)
+{
+    struct asking *asking = call->state;
+    if (asking->forward == NULL) {
+        call_finish(call, &asking->problem);
+        return;
+    }
+    const ProtobufCMessage *response = forwarding_response(call, asking->forward, asking->type->response);
+    if (response == NULL)
+        forwarding_fail(call, asking->forward, asking->contact);
+    else if (disclose(call, asking, response))
+        call_answer(call, response);
+}
+
+static void answered(struct call *call, struct forward *forward)
+{
+    struct asking *asking = call->state;
+    asking->forward = forward;
+    asking->phase = PHASE_NOTED;
+    const ProtobufCMessage *response = forwarding_response(call, forward, asking->type->response);
+    if (note_answer(asking, response)) {
+        if (send_note(call, asking, 0))
+            return;
+        log_warn("service", "what region %s answered could not be noted: its outcome stays unknown in ListHolds",
+                 asking->region);
+    }
+    tell(call);
+}
+
+/* The state before anything else: what is freed with the call. */
+static struct asking *begin(struct call *call, const struct asking_type *type, const struct principal *team,
+                            const char *region)
+{
+    struct asking *asking = arena_alloc(call->arena, sizeof *asking);
+    if (asking == NULL)
+        return NULL;
+    *asking = (struct asking){.type = type, .team = *team};
+    memcpy(asking->region, region, sizeof asking->region);
+    call->state = asking;
+    return asking;
+}
+
+static void go_away(struct call *call, const struct update *update, const ProtobufCMessage *message)
+{
+    struct asking *asking = call->state;
+    struct problem problem = {0};
+    if (forwarding_check(call_context(call), asking->region, &problem) != ERR_NONE) {
+        snprintf(problem.field, sizeof problem.field, "%s",
+                 update != NULL ? asking->type->update->region_field : "hold_id");
+        call_finish(call, &problem);
+        return;
+    }
+    asking->request = copy_of(message, asking, call->arena);
+    if (asking->request == NULL || !find_contact(call_context(call), update, asking, call->arena)) {
+        short_of_memory(call);
+        return;
+    }
+    if (update != NULL && is_hold(asking))
+        note_of(call, update, asking);
+    else if (update != NULL && update->kind == UPDATE_SETTLE_HOLD) /* what is noted may be settled by the answer */
+        asking->noted =
+            home_get_asked(call_context(call)->home, asking->team.name, update->request_id, &asking->asked) == ERR_NONE;
+    if (!is_hold(asking)) {
+        send_away(call);
+        return;
+    }
+    asking->phase = PHASE_NOTING;
+    if (!send_note(call, asking, call->deadline_boot_ms))
+        call_fail(call, ERR_UNAVAILABLE, "", "too many updates are waiting at this hub; nobody was asked: try again");
+}
+
+void asking_elsewhere(struct call *call, const struct asking_type *type, const struct principal *team,
+                      const char *region, const ProtobufCMessage *message)
+{
+    if (begin(call, type, team, region) == NULL)
+        short_of_memory(call);
+    else
+        go_away(call, NULL, message);
+}
+
+/* --- the handler -------------------------------------------------------------------------------------------------- */
+
+/* Takes the update. */
+static void begin_here(struct call *call, struct update *update)
+{
+    if (update_send(call, update) == ERR_NONE)
+        return;
+    update_destroy(update);
+    call_fail(call, ERR_UNAVAILABLE, "", "too many updates are waiting at this hub; try again");
+}
+
+void asking_message(struct call *call, const struct asking_type *type, const ProtobufCMessage *message)
+{
+    struct principal team;
+    char region[GSS_BYTES];
+    if (!call_identify(call, type->update->roles, &team))
+        return;
+    struct update *update = update_read(call, type->update, &team, message);
+    if (update == NULL) {
+        short_of_memory(call);
+        return;
+    }
+    if (update->result.problem.code != ERR_NONE) {
+        struct problem problem = update->result.problem;
+        update_destroy(update);
+        call_finish(call, &problem);
+        return;
+    }
+    type->update->region(call_context(call), &team, message, region);
+    if (begin(call, type, &team, region) == NULL) {
+        update_destroy(update);
+        short_of_memory(call);
+    } else if (strcmp(region, call_context(call)->region) == 0) {
+        begin_here(call, update);
+    } else {
+        go_away(call, update, message);
+        update_destroy(update);
+    }
+}
+
+static void noted(struct call *call, struct update *note)
+{
+    struct problem problem = note->result.problem;
+    update_destroy(note);
+    if (problem.code == ERR_NONE)
+        send_away(call);
+    else
+        call_finish(call, &problem);
+}
+
+static void decided(struct call *call, struct update *update)
+{
+    const struct asking *asking = call->state;
+    if (update->result.problem.code != ERR_NONE)
+        call_finish(call, &update->result.problem);
+    else
+        call_answer(call, asking->type->update->reply(call_context(call), update, call->arena));
+    update_destroy(update);
+}
+
+void asking_resumed(struct call *call, const struct mail *mail)
+{
+    const struct asking *asking = call->state;
+    switch (asking->phase) {
+    case PHASE_HERE:
+        decided(call, mail->payload);
+        break;
+    case PHASE_NOTING:
+        noted(call, mail->payload);
+        break;
+    case PHASE_AWAY:
+        answered(call, mail->payload);
+        break;
+    case PHASE_NOTED:
+        update_destroy(mail->payload);
+        tell(call);
+        break;
+    }
+}
+
+void asking_orphaned(const struct mail *mail)
+{
+    if (mail->value == FORWARD_MAIL)
+        forwarding_orphaned(mail);
+    else
+        update_destroy(mail->payload);
+}
+
+void asking_closed(struct call *call)
+{
+    struct asking *asking = call->state;
+    if (asking == NULL)
+        return;
+    call->state = NULL;
+    forward_destroy(asking->forward);
+}
