@@ -38,8 +38,8 @@ extern const struct command command_push, command_confirm, command_withdraw, com
     command_find, command_hub_agencies, command_hub_suspend, command_hub_status, command_audit_verify,
     command_audit_read, command_ping, command_hub_regions, command_hub_verify, command_hub_promote, command_hub_backup,
     command_carer_erase, command_why, command_watch, command_accept, command_decline, command_history,
-    command_carer_release, command_carer_take_over, command_sync, command_hold, command_holds, command_extend,
-    command_release, command_place, command_report;
+    command_carer_release, command_carer_take_over, command_sync, command_worklist, command_hold, command_holds,
+    command_extend, command_release, command_place, command_report;
 
 /* EXIT_DONE, or what to end with; then it has been said why. main closes the link. */
 enum exit_code cli_connect(struct cli *cli) __attribute__((warn_unused_result));

@@ -16,8 +16,8 @@ static const struct command *const commands[] = {
     &command_hub_agencies, &command_hub_suspend, &command_hub_status,  &command_audit_verify,  &command_audit_read,
     &command_hub_regions,  &command_hub_verify,  &command_hub_promote, &command_hub_backup,    &command_carer_erase,
     &command_accept,       &command_decline,     &command_history,     &command_carer_release, &command_carer_take_over,
-    &command_sync,         &command_hold,        &command_holds,       &command_extend,        &command_release,
-    &command_place,        &command_report,
+    &command_sync,         &command_worklist,    &command_hold,        &command_holds,         &command_extend,
+    &command_release,      &command_place,       &command_report,
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 

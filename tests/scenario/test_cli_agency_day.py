@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import threading
+import time
 
 import grpc
 import pytest
@@ -122,6 +123,60 @@ def test_a_carer_is_handed_on(fake, vacancy):
     assert done.returncode == 4 and again[1] == fake.heard[-1][1].request_id
     vacancy("carer", "take-over", code, "--as", "B-204", "--request-id", again[1])
     assert fake.heard[-1][1].request_id == again[1]
+
+
+def carer(fake, reference, hours_ago, hours_left, vacancy_id=VACANCY, state="VACANT"):
+    now, hour = time.time() * 1000, 3_600_000
+    return fake.known.ListCarersResponse(carer={
+        "national_reference": "7KQ2-M9FW-3TXB", "carer": {"agency_reference": reference}, "vacancy": {
+            "vacancy_id": vacancy_id, "vacancy": {"agency_reference": reference, "beds": 1},
+            "state": fake.known.enum("VacancyState")[f"VACANCY_STATE_{state}"],
+            "confirmed_at_ms": int(now - hours_ago * hour), "valid_until_ms": int(now + hours_left * hour)}})
+
+
+def test_the_worklist_has_each_thing_once_with_its_command(fake, vacancy, tmp_path):
+    now = int(time.time() * 1000)
+    fake.answers["AgencyService/ListCarers"] = [
+        carer(fake, "L-1", 100, 60, "A"), carer(fake, "L-2", 130, 38, "B"), carer(fake, "L-3", 200, -32, "C"),
+        carer(fake, "L-4", 400, -200, "D", "LAPSED"), carer(fake, "L-5", 5, 163, "E"), carer(fake, "L-6", 1, 167, "F"),
+        fake.known.ListCarersResponse(carer={"national_reference": "REZ1-PYNZ-2ZXQ", "lost_in_restore": True})]
+    reported = {"kind": "REPORTED_UNAVAILABLE", "by": "spiffe://x/region/E12000003/placement-team/E08000035/duty"}
+    fake.answers["AgencyService/GetHistory"] = [fake.known.GetHistoryResponse(event=event(fake, **reported, **each)) for each in (
+        {"vacancy_id": "E", "at_ms": now - 7_200_000, "agency_reference": "L-5"},
+        {"vacancy_id": "F", "at_ms": now - 7_200_000, "agency_reference": "L-6"},  # confirmed since
+        {"vacancy_id": "Z", "at_ms": now - 7_200_000, "agency_reference": "L-5"})]  # an earlier vacancy's
+    states = fake.known.enum("HoldState")
+    fake.answers["AgencyService/ListHolds"] = [fake.known.AgencyServiceListHoldsResponse(hold=each) for each in (
+        hold(fake, until_ms=now + 7_300_000), hold(fake, hold_id="E12000003-1-9", state=states["HOLD_STATE_ACCEPTED"]))]
+    kept = tmp_path / ".local" / "state" / "vacancy"
+    kept.mkdir(parents=True)
+    (kept / "rejected-leeds").write_text(f"vacancy rejected lines 1\nfile /x/carers.csv\nat {NOW_MS}\ncount 3\n12 postcode\n"
+                                         "14 \n0 L-9\n", encoding="ascii")
+    done = vacancy("worklist")
+    assert (done.returncode, done.stderr) == (0, "")
+    parts = [re.sub(r" +", " ", each).splitlines() for each in done.stdout.split("\n\n")]
+    assert [each[0].split(":")[0] for each in parts] == [
+        "1 hold awaits an answer", "1 vacancy was reported not available by a team that telephoned",
+        "2 vacancies are stale, in the list to phone first, or lapsed", "1 vacancy goes stale soon",
+        "1 carer is known only in part after a restore of the hub", "3 complaints about your last file"]
+    assert [each[-1] for each in parts[:5]] == [
+        f" {HOLD} L-1 2 active in 2 h 383-204417 E08000035", " L-5 E vacant 2 h ago", " L-4 D lapsed 8 days ago",
+        " L-2 B vacant in 37 h", " national reference REZ1-PYNZ-2ZXQ"]
+    assert parts[5][-4:] == [" /x/carers.csv, sent 22 Nov 2026 03:06", " line 12: postcode", " line 14", " not in the file: L-9"]
+    for command in ("accept HOLD", "decline HOLD --reason CODE", "confirm REF", "withdraw REF", "sync FILE.csv"):
+        assert f"`vacancy {command}" in done.stdout.replace("\n", " ")
+    listed = json.loads(vacancy("worklist", "--json").stdout)
+    assert {name: [one["agency_reference"] for one in listed[name]] for name in (
+        "holds", "reported_unavailable", "stale", "going_stale")} == {
+            "holds": ["L-1"], "reported_unavailable": ["L-5"], "stale": ["L-3", "L-4"], "going_stale": ["L-2"]}
+    assert listed["lost_in_restore"] == ["REZ1-PYNZ-2ZXQ"] and listed["rejected"]["lines"][2] == {
+        "line": None, "agency_reference": "L-9"}
+
+
+def test_an_empty_worklist_says_so(fake, vacancy):
+    for method in ("ListCarers", "GetHistory", "ListHolds"):
+        fake.answers[f"AgencyService/{method}"] = []
+    assert vacancy("worklist").stdout == "nothing waits for you\n"
 
 
 # --- events as they happen --------------------------------------------------------------------------------------------
