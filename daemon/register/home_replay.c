@@ -154,6 +154,8 @@ static bool understand_offer(struct batch *batch, struct home_carer *home, const
     if (known.vacancy_id == told.vacancy_id) {
         known.observed_at_ms = told.observed_at_ms;
         known.confirmed_at_ms = told.confirmed_at_ms;
+        if (known.valid_until_ms != told.valid_until_ms)
+            known.stage = STAGE_FRESH;
         known.valid_until_ms = told.valid_until_ms;
         known.reported_unavailable_at_ms = told.reported_unavailable_at_ms;
         known.state = told.state;

@@ -183,6 +183,27 @@ static void test_bedrooms(void **state)
     assert_int_equal(find(world, &criteria), 1);
 }
 
+/* From the moment at which its confirmation runs out, long before it lapses. */
+static void test_stale_ones_are_to_phone_first(void **state)
+{
+    struct world *world = *state;
+    struct offer offer;
+    struct criteria criteria;
+    fixture_offer(&offer, 7, E_METRES, N_METRES);
+    fixture_criteria(&criteria, E_METRES, N_METRES);
+    for (int stale = 0; stale < 2; stale++) {
+        offer.valid_until_ms = FIXTURE_AS_OF + !stale;
+        put(world, 1, &offer);
+        assert_int_equal(find(world, &criteria), !stale);
+    }
+    assert_removed_by(world, RULE_H2);
+    criteria.overrides = 1u << OVERRIDE_UNCONFIRMED;
+    assert_int_equal(find(world, &criteria), 0);
+    assert_int_equal(world->answer.phone_first_count, 1);
+    assert_int_equal(world->answer.phone_first[0].offer.state, VACANCY_VACANT);
+    assert_true(world->answer.phone_first[0].unconfirmed);
+}
+
 static void test_unconfirmed_only_on_request_and_only_what_was_vacant(void **state)
 {
     struct world *world = *state;
@@ -432,6 +453,7 @@ int main(void)
         CASE(test_beyond_three_is_exemption_needed),
         CASE(test_beds_and_groups),
         CASE(test_bedrooms),
+        CASE(test_stale_ones_are_to_phone_first),
         CASE(test_unconfirmed_only_on_request_and_only_what_was_vacant),
         CASE(test_farthest_distance),
         CASE(test_suspended_and_unknown_agencies),

@@ -172,6 +172,149 @@ static void test_a_new_epoch_reuses_no_cursor(void **state)
     assert_int_equal(read_events(AGENCY, end), 2);
 }
 
+/* --- what is told ------------------------------------------------------------------------------------------------ */
+
+static struct update_result did(struct update *update)
+{
+    struct update_result result = world_apply(&world, update);
+    assert_int_equal(result.problem.code, ERR_NONE);
+    return result;
+}
+
+static struct update *vacancy_of(const char *reference, bool on_call)
+{
+    struct update *update = world_put_vacancy(&world, AGENCY, reference);
+    update->as.vacancy.on_call = on_call;
+    return update;
+}
+
+/* Of what agencies do: once for what is new, not for the same again, not for a confirmation, not for a refusal. */
+static void test_what_an_agency_does_is_told(void **state)
+{
+    (void)state;
+    static const int expected[] = {EVENT_CARER_REGISTERED,  EVENT_VACANCY_OFFERED, EVENT_VACANCY_CHANGED,
+                                   EVENT_VACANCY_WITHDRAWN, EVENT_CARER_CHANGED,   EVENT_VACANCY_OFFERED,
+                                   EVENT_CARER_ENDED};
+    struct update *push = world_put_carer(&world, AGENCY, "LF-1"), *again = update_create(UPDATE_PUT_CARER);
+    *again = *push;
+    did(push);
+    did(again);
+    uint64_t first_id = did(vacancy_of("LF-1", false)).vacancy_id;
+    world_pass(&world, 1000);
+    did(vacancy_of("LF-1", false));
+    struct update *confirm = world_update(&world, UPDATE_CONFIRM, AGENCY, NULL);
+    confirm->as.confirm.all = true;
+    world_pass(&world, 1000);
+    did(confirm);
+    world_pass(&world, 1000);
+    did(vacancy_of("LF-1", true));
+    struct update *stale = vacancy_of("LF-1", false);
+    stale->observed_at_ms -= 500;
+    assert_int_equal(world_apply(&world, stale).problem.code, ERR_STALE);
+    world_pass(&world, 1000);
+    did(world_update(&world, UPDATE_WITHDRAW, AGENCY, "LF-1"));
+    did(world_put_carer(&world, AGENCY, "LF-1"));
+    world_pass(&world, 1000);
+    uint64_t second_id = did(vacancy_of("LF-1", false)).vacancy_id;
+    for (int twice = 0; twice < 2; twice++) {
+        struct update *end = world_update(&world, UPDATE_END_CARER, AGENCY, "LF-1");
+        end->as.end.ends_on = 30000;
+        strcpy(end->as.end.reason, "AW1");
+        world_pass(&world, 1000);
+        end->observed_at_ms = world.wall_ms;
+        did(end);
+    }
+    size_t count = read_events(AGENCY, 0);
+    assert_int_equal(count, sizeof expected / sizeof *expected);
+    for (size_t i = 0; i < count; i++) {
+        Vacancy__V1__AgencyEvent *event = unpack(i);
+        char id[ID_TEXT_BYTES] = "";
+        if (i >= 1 && i != 4)
+            id_format(i < 4 ? first_id : second_id, id);
+        assert_int_equal(event->kind, expected[i]);
+        assert_string_equal(event->vacancy_id, id);
+        assert_string_equal(event->agency_reference, "LF-1");
+        assert_string_equal(event->by, "spiffe://example.org/region/E12000003/agency/leeds-fostering");
+        assert_string_equal(event->detail, expected[i] == EVENT_CARER_ENDED ? "AW1" : "");
+        assert_int_equal(event->state, i == 1 || i == 2 || i == 5 ? VACANCY_VACANT : 0);
+        assert_int_equal(event->until_ms != 0, i == 1 || i == 2 || i == 5);
+        vacancy__v1__agency_event__free_unpacked(event, NULL);
+    }
+}
+
+/* --- forgetting -------------------------------------------------------------------------------------------------- */
+
+static void settle(void)
+{
+    int64_t next_ms = 0;
+    for (int turns = 0; next_ms == 0; turns++) {
+        assert_true(turns < 1000);
+        (void)home_heartbeat(world.home, &next_ms);
+    }
+}
+
+/* Of an erased carer one event stays, that names nobody; all others stay; a restart in between changes nothing. */
+static void test_an_erased_carers_events_go(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        char reference[16];
+        snprintf(reference, sizeof reference, "LF-%d", i);
+        did(world_put_carer(&world, AGENCY, reference));
+        did(vacancy_of(reference, false));
+    }
+    uint64_t end = home_events_end(world.home);
+    did(world_update(&world, UPDATE_ERASE_CARER, AGENCY, "LF-1"));
+    assert_int_equal(home_forget_due(world.home), 1); /* whom the writer answers only then */
+    assert_int_equal(read_events(AGENCY, 0), 7);
+    world_close(&world);
+    world_open(&world);
+    settle();
+    assert_int_equal(read_events(AGENCY, 0), 5);
+    for (size_t i = 0; i < 5; i++) {
+        Vacancy__V1__AgencyEvent *event = unpack(i);
+        assert_string_not_equal(event->agency_reference, "LF-1");
+        assert_int_equal(event->kind == VACANCY__V1__AGENCY_EVENT__KIND__KIND_CARER_ERASED, i == 4);
+        if (i == 4) {
+            assert_string_equal(event->agency_reference, "");
+            assert_string_equal(event->vacancy_id, "");
+            assert_string_equal(event->detail, "");
+        }
+        vacancy__v1__agency_event__free_unpacked(event, NULL);
+    }
+    assert_int_equal(read_events(AGENCY, end), 1);
+    world_close(&world);
+    world_open(&world); /* home_check takes it so */
+}
+
+/* What is too old goes, of each agency and in slices; who stood before it is told that something is missing. */
+static void test_old_events_go(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 600; i++)
+        tell(i % 2 ? AGENCY : OTHER, EVENT_CARER_CHANGED, "", true);
+    assert_int_equal(read_events(AGENCY, 0), 300);
+    uint64_t early = rows[10].cursor, last_old = rows[299].cursor;
+    world_pass(&world, EVENTS_KEPT_MS);
+    tell(AGENCY, EVENT_CARER_ENDED, "", true);
+    settle();
+    assert_int_equal(read_events(AGENCY, 0), 301); /* not before they are older than that */
+    world_pass(&world, 3600 * 1000);
+    int64_t next_ms;
+    (void)home_heartbeat(world.home, &next_ms);
+    assert_int_equal(next_ms, 0); /* one slice of several */
+    settle();
+    assert_int_equal(read_events(AGENCY, 0), 1);
+    assert_int_equal(read_events(OTHER, 0), 0);
+    assert_int_equal(read_error(early), ERR_OUT_OF_RANGE);
+    assert_int_equal(read_error(last_old - 1), ERR_OUT_OF_RANGE);
+    assert_int_equal(read_events(AGENCY, last_old), 1);
+    world_close(&world);
+    world_open(&world);
+    assert_int_equal(read_error(early), ERR_OUT_OF_RANGE);
+    assert_int_equal(read_events(AGENCY, last_old), 1);
+}
+
 static void test_a_damaged_row_is_found(void **state)
 {
     (void)state;
@@ -193,9 +336,15 @@ int main(void)
 {
 #define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
     const struct CMUnitTest tests[] = {
-        WITH_WORLD(test_read_on_from_a_cursor),        WITH_WORLD(test_as_many_as_fit),
-        WITH_WORLD(test_stored_with_what_it_tells_of), WITH_WORLD(test_a_restart_goes_on),
-        WITH_WORLD(test_a_new_epoch_reuses_no_cursor), WITH_WORLD(test_a_damaged_row_is_found),
+        WITH_WORLD(test_read_on_from_a_cursor),
+        WITH_WORLD(test_as_many_as_fit),
+        WITH_WORLD(test_stored_with_what_it_tells_of),
+        WITH_WORLD(test_a_restart_goes_on),
+        WITH_WORLD(test_a_new_epoch_reuses_no_cursor),
+        WITH_WORLD(test_a_damaged_row_is_found),
+        WITH_WORLD(test_what_an_agency_does_is_told),
+        WITH_WORLD(test_an_erased_carers_events_go),
+        WITH_WORLD(test_old_events_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

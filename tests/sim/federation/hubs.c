@@ -454,6 +454,7 @@ static enum err open_registers(struct fed_hub *hub, struct problem *problem)
         .has_peers = true,
         .roster_version = hub->roster->version,
         .payload_kept_ms = hub->payload_kept_ms,
+        .policy = {.lapse_emergency_ms = 4 * HOUR_MS, .lapse_ms = 30 * HOUR_MS}, /* so that much lapses */
     };
     struct replica_options replica = {.clock = &hub->clock, .roster = hub->roster};
     memcpy(home.region, world_region(hub->region), sizeof home.region);
