@@ -113,15 +113,18 @@ void hold_sentence_print(FILE *out, unsigned width, const struct hold_row *row, 
     print_text(out, 0, "", width, &text);
 }
 
-static void add_sure(struct grown_text *to, const Vacancy__V1__HoldReceipt *receipt)
+/* What gives beds away waits for another hub; what gives them back, or time, does not. */
+static void add_sure(struct grown_text *to, const hold_t *hold, const Vacancy__V1__HoldReceipt *receipt)
 {
+    bool waited = hold->state == STATE(PLACED) || (hold_is_live(hold) && !hold->extended);
     if (receipt == NULL)
         return;
     if (receipt->durability == VACANCY__V1__DURABILITY__DURABILITY_REPLICATED)
         grown_add(to, "REPLICATED: its home hub and another have it on disk");
     else
-        grown_add(to, "LOCAL: only its home hub has it on disk, no other had it within a second; if that disk is lost "
-                      "now, so is this");
+        grown_add(to, "LOCAL: its home hub has it on disk%s",
+                  waited ? ", and no other had it within a second; if that disk is lost now, so is this"
+                         : "; the others get it within seconds");
     if (receipt->repeated)
         grown_add(to, "; it was done when it was first asked for");
 }
@@ -130,7 +133,7 @@ void hold_lines_print(FILE *out, unsigned width, const struct hold_row *row, con
 {
     const hold_t *hold = row->hold;
     struct grown_text text = {0};
-    add_sure(&text, receipt);
+    add_sure(&text, hold, receipt);
     print_text(out, INDENT, "sure", width, &text);
     contact_add(&text, hold->agency);
     print_text(out, INDENT, "call", width, &text);

@@ -171,7 +171,7 @@ def test_local_is_said_plainly(fake, vacancy):
     fake.answers["PlacementService/HoldVacancy"] = fake.known.HoldVacancyResponse(
         receipt=receipt(fake, "LOCAL", repeated=True), hold=view(fake))
     flat = " ".join(vacancy("hold", VACANCY, "--ref", REF).stdout.split())
-    assert "LOCAL: only its home hub has it on disk, no other had it within a second" in flat
+    assert "LOCAL: its home hub has it on disk, and no other had it within a second; if that disk is lost now, so is this" in flat
     assert "it was done when it was first asked for" in flat
 
 
@@ -301,9 +301,10 @@ def test_holds_are_numbered_live_ones_first(fake, vacancy, tmp_path):
     assert done.returncode == 0 and done.stdout.startswith("Hold 2: 1 bed of vacancy 7KQ2-M9FW-3TXB is given back.")
     assert asked(fake, "ReleaseHold")[0].hold_id == "E12000001-1-9"
     fake.answers["PlacementService/ExtendHold"] = fake.known.ExtendHoldResponse(
-        receipt=receipt(fake), hold=view(fake, extended=True))
-    done = vacancy("extend", "1", "--for", "2h")
+        receipt=receipt(fake, "LOCAL"), hold=view(fake, extended=True))
+    done = vacancy("extend", "1", "--for", "2h", columns=120)
     assert done.returncode == 0 and "extend 1" not in done.stdout and "vacancy release 1" in done.stdout
+    assert "LOCAL: its home hub has it on disk; the others get it within seconds\n" in done.stdout
     assert (asked(fake, "ExtendHold")[0].hold_id, asked(fake, "ExtendHold")[0].duration_s) == (HOLD, 7200)
     as_json = json.loads(vacancy("holds", "--json").stdout)
     assert [each["number"] for each in as_json["holds"]] == [1, 2, 3] and as_json["holds"][0]["hold_id"] == HOLD
