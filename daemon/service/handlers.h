@@ -48,6 +48,8 @@ extern const struct call_handler list_regions_handler, promote_handler;
 extern const struct call_handler verify_handler;
 /* federation.c */
 extern const struct call_handler follow_handler;
+/* federation_forward.c */
+extern const struct call_handler forward_handler;
 /* federation_snapshot.c */
 extern const struct call_handler fetch_snapshot_handler;
 

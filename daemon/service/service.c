@@ -44,6 +44,7 @@ static const struct rpc_method methods[] = {
     METHOD("PlacementService", "ListHolds", CALL_SERVER_STREAM, list_holds, list_holds_handler),
     METHOD("PlacementService", "ReportUnavailable", CALL_UNARY, report_unavailable, report_unavailable_handler),
     METHOD("FederationService", "Follow", CALL_BIDI, follow, follow_handler),
+    METHOD("FederationService", "Forward", CALL_UNARY, forward, forward_handler),
     METHOD("FederationService", "FetchSnapshot", CALL_SERVER_STREAM, fetch_snapshot, fetch_snapshot_handler),
     METHOD("HubService", "PutAgency", CALL_UNARY, put_agency, put_agency_handler),
     METHOD("HubService", "ListAgencies", CALL_SERVER_STREAM, list_agencies, list_agencies_handler),

@@ -90,6 +90,7 @@ struct service_context {
     int64_t stale_after_ms; /* older data of a region is marked; 0: STALE_AFTER_DEFAULT_MS */
     const char *version;    /* static text */
     int64_t started_boot_ms;
+    atomic_uint forwarded[ROSTER_REGIONS_MAX]; /* Forward calls under way, by the hub's place in the roster */
     atomic_uint_fast64_t searches; /* answered */
     /* Owners (placement.h) of the unfinished questions, 0: a free place; and how many rounds are unfinished. */
     atomic_uint_fast64_t questions[QUESTIONS_MAX];
