@@ -63,15 +63,12 @@ static enum err hold_id_from(const char *text, char region[GSS_BYTES], struct ho
     return ERR_NONE;
 }
 
-/* 0: the default. */
+/* 0: the default. How long it may be is the policy of the hub that decides. */
 static enum err duration_from(int64_t seconds, struct update *update, struct problem *problem)
 {
-    if (seconds != 0 && (seconds < HOLD_LEAST_MS / 1000 || seconds > DURATION_MAX_S))
-        return wrong(problem, NULL, "duration_s", "%s; %lld seconds or more are accepted, or 0 for the hub's default",
-                     seconds < 0                      ? "negative"
-                     : seconds < HOLD_LEAST_MS / 1000 ? "too short"
-                                                      : "longer than a hold can last",
-                     HOLD_LEAST_MS / 1000);
+    if (seconds < 0 || seconds > DURATION_MAX_S)
+        return wrong(problem, NULL, "duration_s", "%s; seconds are expected, or 0 for the hub's default",
+                     seconds < 0 ? "negative" : "longer than a hold can last");
     update->as.hold.duration_ms = seconds * 1000;
     return ERR_NONE;
 }

@@ -1,5 +1,6 @@
 """Households and vacancies as an agency would push them, and a hub with an agency registered."""
 import time
+import uuid
 
 import hub as library
 
@@ -18,6 +19,14 @@ def now_ms():
     global _last_ms
     _last_ms = max(int(time.time() * 1000), _last_ms + 1)
     return _last_ms
+
+
+def request_id(at_ms=None):
+    """A UUIDv7, made now or then."""
+    octets = bytearray(uuid.uuid4().bytes)
+    octets[:6] = (at_ms or int(time.time() * 1000)).to_bytes(6, "big")
+    octets[6] = 0x70 | octets[6] & 0x0F
+    return str(uuid.UUID(bytes=bytes(octets)))
 
 
 def carer(messages, reference, **changes):

@@ -7,7 +7,6 @@ import pytest
 
 import homes
 import hub as library
-from test_holds import REFERENCES, request_id
 
 pytestmark = pytest.mark.check
 
@@ -68,8 +67,8 @@ def push(client, messages, reference):
 
 
 def hold(client, vacancy_id):
-    return client.call("PlacementService/HoldVacancy", request_id=request_id(), vacancy_id=vacancy_id, beds=1,
-                       request_reference=REFERENCES[homes.TEAM]).hold.hold_id
+    return client.call("PlacementService/HoldVacancy", request_id=homes.request_id(), vacancy_id=vacancy_id, beds=1,
+                       request_reference="383-204417").hold.hold_id
 
 
 def history(client, **fields):
@@ -88,8 +87,8 @@ def test_what_happens_is_told(running, messages):
         assert (event.hold_id, event.vacancy_id, event.beds, event.beds_free) == (held, vacancy_id, 1, 1)
         assert event.by.endswith("/placement-team/E08000035/duty") and event.request_reference == "383-204417"
         leeds.call("AgencyService/AcceptHold", hold_id=held)
-        team.call("PlacementService/ExtendHold", request_id=request_id(), hold_id=held)
-        team.call("PlacementService/ReleaseHold", request_id=request_id(), hold_id=held)
+        team.call("PlacementService/ExtendHold", request_id=homes.request_id(), hold_id=held)
+        team.call("PlacementService/ReleaseHold", request_id=homes.request_id(), hold_id=held)
         held = hold(team, vacancy_id)
         leeds.call("AgencyService/DeclineHold", hold_id=held,
                    reason=messages.enum("DeclineReason")["DECLINE_REASON_BED_TAKEN"])

@@ -5,7 +5,6 @@ import os
 import signal
 import threading
 import time
-import uuid
 
 import grpc
 import pytest
@@ -13,6 +12,7 @@ import pytest
 import homes
 import hub as library
 import hubs as many
+from homes import request_id
 from hubs import WEST, YORKSHIRE
 
 pytestmark = pytest.mark.check
@@ -23,22 +23,15 @@ BRADFORD_TEAM = "placement-team E08000032 duty"
 MANCHESTER_TEAM = "placement-team E08000003 duty"
 REFERENCES = {LEEDS_TEAM: "383-204417", BRADFORD_TEAM: "380-1201", MANCHESTER_TEAM: "352-99887"}
 SOON_S = 10 * library.SLOWNESS
-LEAST_S = 60
-
-
-def request_id(at_ms=None):
-    """A UUIDv7."""
-    octets = bytearray(uuid.uuid4().bytes)
-    octets[:6] = (at_ms or int(time.time() * 1000)).to_bytes(6, "big")
-    octets[6] = 0x70 | octets[6] & 0x0F
-    return str(uuid.UUID(bytes=bytes(octets)))
+LEAST_S = 5
 
 
 @pytest.fixture(scope="module")
 def two(federation, tmp_path_factory):
     """Yorkshire, where the homes are, and the west, from where a Manchester team asks."""
     pair = many.Hubs(federation, tmp_path_factory.mktemp("two"), regions=[WEST, YORKSHIRE], options={
-        ("vacancies", "hold-default"): "1h", ("vacancies", "hold-max"): "2h"})
+        ("vacancies", "hold-default"): "1h", ("vacancies", "hold-max"): "2h",
+        ("vacancies", "hold-least"): f"{LEAST_S}s"})
     pair.write_rosters(["team E08000003 E12000002", "team E08000032 E12000003", "team E08000035 E12000003"])
     try:
         pair.start()

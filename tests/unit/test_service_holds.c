@@ -593,6 +593,22 @@ static void a_report_needs_its_reference(void **state)
     refused_as(FAKE_TEAM, "ReportUnavailable", &request.base, ERR_INVALID, "request_id");
 }
 
+static void a_report_ends_the_confirmation(void **state)
+{
+    (void)state;
+    Vacancy__V1__ReportUnavailableRequest request = VACANCY__V1__REPORT_UNAVAILABLE_REQUEST__INIT;
+    request.request_id = request_id();
+    request.vacancy_id = vacancy_id;
+    request.request_reference = (char *)"383-204417";
+    hub.now_ms += HOUR;
+    struct fake_call *call = ask(FAKE_TEAM, "ReportUnavailable", &request.base);
+    assert_true(((const Vacancy__V1__ReportUnavailableResponse *)fake_hub_answer(call))->receipt->sequence > 0);
+    fake_call_destroy(call);
+    const Vacancy__V1__VacancyView *view = vacancy_now(&call);
+    assert_true(view->valid_until_ms <= hub.now_ms);
+    fake_call_destroy(call);
+}
+
 int main(void)
 {
 #define ONE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -613,6 +629,7 @@ int main(void)
         ONE(holds_are_listed_newest_first),
         ONE(a_slow_reader_of_a_list_gets_all_of_it),
         ONE(a_report_needs_its_reference),
+        ONE(a_report_ends_the_confirmation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
