@@ -221,8 +221,10 @@ static enum err replay_carer(struct batch *batch, enum log_table table, const st
         good = put_offer(batch, &carer, value);
     else if (value->size > 0)
         good = put_row(batch, &carer, known, value);
-    else
-        good = carer_remove(batch, &carer);
+    else /* the rows of its holds went before it; what this hub alone knew of them goes now */
+        good = holds_erase(batch, carer.home.national_reference, problem) == ERR_NONE && carer_remove(batch, &carer);
+    if (!good && batch->failed == ERR_NONE)
+        batch->failed = ERR_STORE_DAMAGED;
     return good ? ERR_NONE : batch->failed;
 }
 
@@ -256,8 +258,10 @@ static void take_row(struct batch *batch, const struct hold *told, struct hold *
 static bool store_hold(struct batch *batch, struct stored_hold *hold, struct stored_carer *carer)
 {
     uint64_t vacancy_id = carer->home.vacancy.vacancy_id;
-    memcpy(hold->hold.agency, carer->home.carer.agency, sizeof hold->hold.agency);
-    if (!carer->home.lost)
+    /* Of one that is known these are as they were when it was made. */
+    if (hold->hold.agency[0] == '\0')
+        memcpy(hold->hold.agency, carer->home.carer.agency, sizeof hold->hold.agency);
+    if (hold->hold.agency_reference[0] == '\0' && !carer->home.lost)
         memcpy(hold->hold.agency_reference, carer->home.carer.agency_reference, sizeof hold->hold.agency_reference);
     return batch_store_hold(batch, hold) && store_replayed(batch, carer, vacancy_id);
 }

@@ -186,6 +186,11 @@ def test_frames(ground, row):
 
 def test_reasons_in_the_log(ground):
     """Why a connection ended is said in words, for whoever has to find out."""
+    for row in ("W3 zero WINDOW_UPDATE", "W6 CONTINUATION flood", "W11 HPACK bad index", "W17 SETTINGS flood",
+                "W19 SETTINGS window 2^31"):
+        with connect(ground, homes.HOMES) as connection:
+            ROWS[row][0](connection)
+            assert how_it_ended(connection) is not None
     lines = [line.rpartition(": ")[2] for line in ground.hub.log_text().splitlines() if " closed conn=" in line]
     assert all(lines) and len(set(lines)) > 3
     for line in ground.hub.log_text().splitlines():

@@ -80,6 +80,61 @@ static inline struct update *put_vacancy(struct world *world, const char *agency
     return update;
 }
 
+static inline struct update *team_update(struct world *world, enum update_kind kind)
+{
+    static const char *const teams[] = {"spiffe://example.org/region/E12000003/team/leeds",
+                                        "spiffe://example.org/region/E12000003/team/york"};
+    const char *team = teams[random_up_to(&world->random, 1)];
+    struct update *update = world_update(world, kind, NULL, NULL);
+    strcpy(update->principal, team);
+    strcpy(update->as.hold.holder, team);
+    strcpy(update->as.hold.authority, "E08000035");
+    strcpy(update->as.hold.request_reference, "383-204417");
+    update->as.hold.starts_on = DATE_NONE;
+    world_request_id(world, update, world->wall_ms);
+    return update;
+}
+
+/* Beds of a random home's vacancy, where it has one. */
+static inline struct update *random_hold_asked(struct world *world, const char *agency, const char *reference)
+{
+    struct home_carer home;
+    struct update *update = team_update(world, UPDATE_HOLD);
+    update->as.hold.beds = 1;
+    if (home_get_carer(world->home, agency, reference, &home) == ERR_NONE)
+        update->as.hold.vacancy_id = home.vacancy.vacancy_id;
+    return update;
+}
+
+/* What somebody does about a live hold of a team's, whether or not it is allowed. */
+static inline struct update *random_hold_change(struct world *world)
+{
+    static const enum update_kind kinds[] = {UPDATE_EXTEND_HOLD, UPDATE_RELEASE_HOLD, UPDATE_PLACE, UPDATE_ACCEPT_HOLD,
+                                             UPDATE_DECLINE_HOLD};
+    struct update *update = team_update(world, kinds[random_up_to(&world->random, 4)]);
+    struct hold holds[8];
+    size_t got = 0;
+    struct hold_token newest_of = {0, 0}, next;
+    assert_int_equal(home_list_holds(world->home, update->principal, NULL, false, &newest_of, holds, 8, &got, &next),
+                     ERR_NONE);
+    if (got == 0)
+        return update;
+    const struct hold *hold = &holds[random_up_to(&world->random, (uint32_t)got - 1)];
+    update->as.hold.token = hold->token;
+    if (update->kind == UPDATE_ACCEPT_HOLD || update->kind == UPDATE_DECLINE_HOLD)
+        strcpy(update->agency, hold->agency);
+    update->as.hold.decline_reason = update->kind == UPDATE_DECLINE_HOLD ? DECLINE_NOT_SUITABLE : DECLINE_NONE;
+    if (update->kind != UPDATE_PLACE)
+        return update;
+    update->as.hold.placement_code = 3;
+    update->as.hold.starts_on = date_of_wall_ms(world->wall_ms);
+    update->as.hold.provider_consent = update->as.hold.authorities_consent = CONSENT_GIVEN;
+    update->as.hold.child_count = hold->beds;
+    for (uint32_t i = 0; i < hold->beds; i++)
+        update->as.hold.children[i] = (struct household_child){AGE_9_11, SEX_F};
+    return update;
+}
+
 static inline void random_updates(struct world *world, int rounds)
 {
     for (int round = 0; round < rounds; round++) {
@@ -89,7 +144,7 @@ static inline void random_updates(struct world *world, int rounds)
             char reference[16];
             const char *agency = random_up_to(&world->random, 4) ? AGENCY : OTHER;
             snprintf(reference, sizeof reference, "H-%u", random_up_to(&world->random, CARERS - 1));
-            uint32_t what = random_up_to(&world->random, 19);
+            uint32_t what = random_up_to(&world->random, 29);
             batch[i] = what < 4     ? world_put_carer(world, agency, reference)
                        : what < 6   ? put_unshared(world, agency, reference)
                        : what < 12  ? put_vacancy(world, agency, reference)
@@ -97,18 +152,20 @@ static inline void random_updates(struct world *world, int rounds)
                        : what == 14 ? world_put_agency(world, agency)
                        : what == 15 ? world_update(world, UPDATE_END_CARER, agency, reference)
                        : what == 16 ? world_update(world, UPDATE_ERASE_CARER, agency, reference)
-                                    : world_update(world, UPDATE_CONFIRM, agency, NULL);
+                       : what < 20  ? world_update(world, UPDATE_CONFIRM, agency, NULL)
+                       : what < 27  ? random_hold_asked(world, agency, reference)
+                                    : random_hold_change(world);
             if (what == 15) {
                 batch[i]->as.end.ends_on = 21000;
                 strcpy(batch[i]->as.end.reason, "AW0");
             }
-            if (what > 16)
+            if (what > 16 && what < 20)
                 batch[i]->as.confirm.all = true;
         }
         home_apply(world->home, batch, count);
         for (size_t i = 0; i < count; i++)
             update_destroy(batch[i]);
-        world->wall_ms += random_up_to(&world->random, 7200) * 1000LL;
+        world_pass(world, random_up_to(&world->random, 7200) * 1000LL);
         home_lapse(world->home, 100, NULL);
     }
 }
