@@ -6,9 +6,9 @@
  *
  *     length of the text 4 | first 8 octets of SHA-256 of what follows | signature 64 | public key 32 | text
  *
- * Thread: any; two locks. `lock` is held while a record is appended or read, never for a head's sync, so that a
- * search waits for no disk (but once in TRAIL_SEGMENT_BYTES, when the trail begins a new segment); `head_turn`, taken
- * first, for one head at a time.
+ * Thread: any; three locks. `gather_lock`, taken last, only while a record is put beside others. `lock` is held while a
+ * record is appended or read, never for a head's sync, so that a search waits for no disk (but once in
+ * TRAIL_SEGMENT_BYTES, when the trail begins a new segment); `head_turn`, taken first, for one head at a time.
  * Invariant: no head is kept or given out that covers a record not yet synced.
  */
 #include "daemon/access/disclosure.h"
@@ -27,8 +27,22 @@
 #define HEAD_BODY_MAX_BYTES (SIGNATURE_BYTES + PUBLIC_KEY_BYTES + AUDIT_HEAD_TEXT_BYTES)
 #define HEAD_SEGMENT_BYTES  (64u * 1024)
 #define RECORD_ARENA_BYTES  (128u * 1024)
+#define BATCH_RECORDS       256
+#define BATCH_BYTES         (64u * 1024)
 
 static const char *const head_segments[2] = {"disclosure-heads-a", "disclosure-heads-b"};
+
+/* In it: the records' octets, one after the other. Which of them a call awaits does not matter: all are written at
+ * once. Invariant: at most one batch is not yet written, and that is `gathering` or is being written under `lock`. */
+struct disclosure_batch {
+    uint32_t references; /* under gather_lock */
+    uint32_t count;      /* likewise, until `gathering` is another one */
+    size_t bytes;
+    bool written; /* under lock; then outcome stands */
+    enum err outcome;
+    struct octets records[BATCH_RECORDS];
+    uint8_t octets[BATCH_BYTES];
+};
 
 struct disclosures {
     struct store *store;
@@ -42,6 +56,10 @@ struct disclosures {
     struct arena arena; /* one record being encoded */
     bool refusing;      /* the last append failed: said once in the log */
     bool stopping;
+
+    pthread_mutex_t gather_lock;
+    struct disclosure_batch *gathering; /* a reference is held; NULL: none */
+    struct arena gather_arena;          /* one record being encoded */
 
     pthread_mutex_t head_turn;
     struct signed_head last;
@@ -319,7 +337,9 @@ enum err disclosures_open(struct store *store, struct home *home, const char *re
     *d = (struct disclosures){.store = store, .home = home, .clock = clock, .signer = signer};
     strncpy(d->region, region, GSS_BYTES - 1);
     arena_init(&d->arena, RECORD_ARENA_BYTES);
+    arena_init(&d->gather_arena, RECORD_ARENA_BYTES);
     pthread_mutex_init(&d->lock, NULL);
+    pthread_mutex_init(&d->gather_lock, NULL);
     pthread_mutex_init(&d->head_turn, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -357,11 +377,25 @@ void disclosures_close(struct disclosures *d)
             log_error("access", "the last head of the audit trail could not be signed");
     }
     trail_finish(&d->trail);
+    free(d->gathering);
     arena_finish(&d->arena);
+    arena_finish(&d->gather_arena);
     pthread_cond_destroy(&d->wake);
+    pthread_mutex_destroy(&d->gather_lock);
     pthread_mutex_destroy(&d->lock);
     pthread_mutex_destroy(&d->head_turn);
     free(d);
+}
+
+/* Lock held. Says in the log once that it can't be done, and once that it can again. */
+static enum err tell(struct disclosures *d, enum err err)
+{
+    if (err != ERR_NONE && !d->refusing)
+        log_error("access", "the audit trail can't be written, so nothing is shown error=%s", err_name(err));
+    if (err == ERR_NONE && d->refusing)
+        log_info("access", "the audit trail is written again");
+    d->refusing = err != ERR_NONE;
+    return err;
 }
 
 enum err disclosure_record(struct disclosures *d, const struct audit_entry *entry)
@@ -372,13 +406,95 @@ enum err disclosure_record(struct disclosures *d, const struct audit_entry *entr
     if (err == ERR_NONE)
         err = trail_append(&d->trail, &octets);
     arena_reset(&d->arena);
-    if (err != ERR_NONE && !d->refusing)
-        log_error("access", "the audit trail can't be written, so nothing is shown error=%s", err_name(err));
-    if (err == ERR_NONE && d->refusing)
-        log_info("access", "the audit trail is written again");
-    d->refusing = err != ERR_NONE;
+    tell(d, err);
     pthread_mutex_unlock(&d->lock);
     return err;
+}
+
+/* --- several at once ------------------------------------------------------------------------------------------- */
+
+/* gather_lock held. */
+static void batch_leave(struct disclosure_batch *batch)
+{
+    if (batch != NULL && --batch->references == 0)
+        free(batch);
+}
+
+/* gather_lock held: room for a record in `gathering`. ERR_STALE: it is full, and must be written first. */
+static enum err batch_join(struct disclosures *d, size_t bytes)
+{
+    if (bytes > BATCH_BYTES)
+        return ERR_LIMIT;
+    if (d->gathering == NULL) {
+        if ((d->gathering = malloc(sizeof *d->gathering)) == NULL)
+            return ERR_LIMIT;
+        d->gathering->references = 1;
+        d->gathering->count = 0;
+        d->gathering->bytes = 0;
+        d->gathering->written = false;
+    }
+    return d->gathering->count == BATCH_RECORDS || bytes > BATCH_BYTES - d->gathering->bytes ? ERR_STALE : ERR_NONE;
+}
+
+/* gather_lock held. *full, with ERR_STALE, has a reference. */
+static enum err gather(struct disclosures *d, const struct audit_entry *entry, struct disclosure_batch **out)
+{
+    struct octets octets;
+    enum err err = audit_entry_encode(entry, &d->gather_arena, &octets);
+    if (err == ERR_NONE)
+        err = batch_join(d, octets.size);
+    if (err == ERR_NONE) {
+        struct disclosure_batch *batch = d->gathering;
+        memcpy(batch->octets + batch->bytes, octets.data, octets.size);
+        batch->records[batch->count++] = (struct octets){batch->octets + batch->bytes, octets.size};
+        batch->bytes += octets.size;
+    }
+    arena_reset(&d->gather_arena);
+    *out = d->gathering;
+    if (err == ERR_NONE || err == ERR_STALE)
+        d->gathering->references++;
+    return err;
+}
+
+enum err disclosure_gather(struct disclosures *d, const struct audit_entry *entry, struct disclosure_batch **out)
+{
+    enum err err;
+    for (;;) {
+        pthread_mutex_lock(&d->gather_lock);
+        err = gather(d, entry, out);
+        pthread_mutex_unlock(&d->gather_lock);
+        if (err != ERR_STALE)
+            return err;
+        enum err written = disclosure_await(d, *out);
+        disclosure_leave(d, *out);
+        if (written != ERR_NONE)
+            return written;
+    }
+}
+
+enum err disclosure_await(struct disclosures *d, struct disclosure_batch *batch)
+{
+    pthread_mutex_lock(&d->lock);
+    if (!batch->written) {
+        pthread_mutex_lock(&d->gather_lock);
+        d->gathering = NULL; /* it is the one: any other is written */
+        pthread_mutex_unlock(&d->gather_lock);
+        batch->outcome = tell(d, trail_append_all(&d->trail, batch->records, batch->count));
+        batch->written = true;
+        pthread_mutex_lock(&d->gather_lock);
+        batch_leave(batch);
+        pthread_mutex_unlock(&d->gather_lock);
+    }
+    enum err outcome = batch->outcome;
+    pthread_mutex_unlock(&d->lock);
+    return outcome;
+}
+
+void disclosure_leave(struct disclosures *d, struct disclosure_batch *batch)
+{
+    pthread_mutex_lock(&d->gather_lock);
+    batch_leave(batch);
+    pthread_mutex_unlock(&d->gather_lock);
 }
 
 enum err disclosure_head(struct disclosures *d)

@@ -30,6 +30,18 @@ void disclosures_close(struct disclosures *disclosures);
  */
 enum err disclosure_record(struct disclosures *disclosures, const struct audit_entry *entry)
     __attribute__((warn_unused_result));
+/*
+ * Records that go to the trail together, in one write: what a turn of the workers shows. A gathered record is on it
+ * once disclosure_await has returned ERR_NONE: it writes what was gathered so far, unless another call has. Errors are
+ * disclosure_record's. Each disclosure_gather that returned ERR_NONE is followed by one disclosure_leave, awaited or
+ * not; what nobody awaits may be written all the same. Thread: any.
+ */
+struct disclosure_batch;
+enum err disclosure_gather(struct disclosures *disclosures, const struct audit_entry *entry,
+                           struct disclosure_batch **out) __attribute__((warn_unused_result));
+enum err disclosure_await(struct disclosures *disclosures, struct disclosure_batch *batch)
+    __attribute__((warn_unused_result));
+void disclosure_leave(struct disclosures *disclosures, struct disclosure_batch *batch);
 /* Syncs what was appended and signs a head over both chains if either moved. */
 enum err disclosure_head(struct disclosures *disclosures);
 /* The thread that calls disclosure_head every DISCLOSURE_HEAD_INTERVAL_MS while there is something new. */

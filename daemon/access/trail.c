@@ -230,25 +230,47 @@ static enum err make_room(struct trail *trail)
     return append_octets(trail, &(struct octets){header, sizeof header});
 }
 
+/* As many as one write takes, from the first on, as frames in the buffer; how many. *next is where the chain stands
+ * after them. */
+static size_t frame_some(struct trail *trail, const struct octets *records, size_t count, size_t *bytes,
+                         struct audit_position *next)
+{
+    size_t framed = 0;
+    *bytes = 0;
+    *next = trail->end;
+    while (framed < count &&
+           *bytes + FRAME_HEAD_BYTES + records[framed].size <= FRAME_HEAD_BYTES + TRAIL_RECORD_BYTES) {
+        const struct octets *record = &records[framed++];
+        uint8_t *frame = trail->buffer + *bytes;
+        audit_chain_next(next, record);
+        put_be32(frame, (uint32_t)record->size);
+        memcpy(frame + 4, next->hash, CHECK_BYTES);
+        memcpy(frame + FRAME_HEAD_BYTES, record->data, record->size);
+        *bytes += FRAME_HEAD_BYTES + record->size;
+    }
+    return framed;
+}
+
+enum err trail_append_all(struct trail *trail, const struct octets *records, size_t count)
+{
+    struct audit_position next;
+    enum err err = trail->failed ? ERR_STORE_IO : ERR_NONE;
+    for (size_t done = 0, framed, bytes; err == ERR_NONE && done < count; done += framed) {
+        if ((err = mend(trail)) != ERR_NONE || (err = make_room(trail)) != ERR_NONE)
+            return err;
+        framed = frame_some(trail, records + done, count - done, &bytes, &next);
+        if (framed == 0)
+            return ERR_LIMIT;
+        err = append_octets(trail, &(struct octets){trail->buffer, bytes});
+        if (err == ERR_NONE)
+            trail->end = next;
+    }
+    return err;
+}
+
 enum err trail_append(struct trail *trail, const struct octets *record)
 {
-    enum err err;
-    if (trail->failed)
-        return ERR_STORE_IO;
-    if (record->size > TRAIL_RECORD_BYTES)
-        return ERR_LIMIT;
-    if ((err = mend(trail)) != ERR_NONE || (err = make_room(trail)) != ERR_NONE)
-        return err;
-    struct audit_position next = trail->end;
-    audit_chain_next(&next, record);
-    uint8_t *frame = trail->buffer;
-    put_be32(frame, (uint32_t)record->size);
-    memcpy(frame + 4, next.hash, CHECK_BYTES);
-    memcpy(frame + FRAME_HEAD_BYTES, record->data, record->size);
-    err = append_octets(trail, &(struct octets){frame, FRAME_HEAD_BYTES + record->size});
-    if (err == ERR_NONE)
-        trail->end = next;
-    return err;
+    return trail_append_all(trail, record, 1);
 }
 
 enum err trail_sync_begin(const struct trail *trail, struct trail_mark *mark)

@@ -48,7 +48,7 @@ struct trail {
      */
     struct trail_cursor cursors[TRAIL_CURSORS];
     uint64_t reads;
-    uint8_t *buffer; /* TRAIL_RECORD_BYTES + a frame's head: reading */
+    uint8_t *buffer; /* TRAIL_RECORD_BYTES + a frame's head: reading, and the frames of one write */
 };
 
 /*
@@ -65,6 +65,9 @@ void trail_finish(struct trail *trail);
  * succeeds again once there is room; ERR_STORE_IO after a failed sync stays until a restart.
  */
 enum err trail_append(struct trail *trail, const struct octets *record) __attribute__((warn_unused_result));
+/* Several, in as few writes as fit; on an error those of the first writes may count all the same. */
+enum err trail_append_all(struct trail *trail, const struct octets *records, size_t count)
+    __attribute__((warn_unused_result));
 
 /* What a sync that begins now covers. */
 struct trail_mark {

@@ -198,8 +198,9 @@ struct found found_make(const struct criteria *criteria, const struct fact_group
                                  (int32_t)criteria->near_e_metres, (int32_t)criteria->near_n_metres),
         .children_taken = number_of_lane(&verdict->children_taken, lane),
     };
-    for (uint32_t rule = 0; rule < RULES_JUDGED; rule++)
-        found.overridden |= (uint32_t)(verdict->overridden[rule] >> lane & 1) << rule;
+    if (criteria->overrides != 0)
+        for (uint32_t rule = 0; rule < RULES_JUDGED; rule++)
+            found.overridden |= (uint32_t)(verdict->overridden[rule] >> lane & 1) << rule;
     return found;
 }
 

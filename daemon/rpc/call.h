@@ -32,7 +32,7 @@ struct call_handler {
     void (*resumed)(struct call *call, const struct mail *mail);
     /* A reply for a call that is gone: only free the payload. No call to speak of. */
     void (*orphaned)(const struct mail *mail);
-    /* The send queue has room again (after call_send returned false), or call_yield's turn has come. */
+    /* The send queue has room again (after call_send returned false), or call_yield's or call_soon's turn has come. */
     void (*writable)(struct call *call);
     /* The moment that call_wake_at asked for has come. */
     void (*due)(struct call *call);
@@ -63,6 +63,7 @@ struct call_ops {
     void (*unreserve_reply)(struct call *call);
     void (*set_reading)(struct call *call, bool on);
     void (*yield)(struct call *call);
+    void (*soon)(struct call *call);
     const struct tls_peer *(*peer)(struct call *call);
     void (*wake_at)(struct call *call, int64_t boot_ms);
     /* NULL: what is attached is dropped. */
@@ -116,6 +117,11 @@ static inline void call_set_reading(struct call *call, bool on)
 static inline void call_yield(struct call *call)
 {
     call->ops->yield(call);
+}
+/* Asks for writable() in this turn, but with a few others: for what is cheaper done together. */
+static inline void call_soon(struct call *call)
+{
+    call->ops->soon(call);
 }
 /* Asks for due() once, at this moment of the boot clock; in place of what it asked for before. */
 static inline void call_wake_at(struct call *call, int64_t boot_ms)

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #define CHUNK_CALLS 64
+#define SOON_CALLS  8 /* what so many have made is still in the processor's cache */
 
 struct live_call {
     struct call call; /* first: what the handler has */
@@ -23,19 +24,27 @@ struct live_call {
     uint32_t method_index;
     uint32_t slot, generation;
     uint32_t entered; /* handler functions on the stack */
-    bool in_use, yielded;
+    bool in_use;
     enum err outcome;
     int64_t began_boot_ms;
     struct timer deadline, wake;
     struct arena arena;
-    struct live_call *next; /* of the free, or of those that yielded */
+    struct call_list *waits_in; /* NULL: in none */
+    struct live_call *next;     /* of the free, or of those that wait for writable() */
+};
+
+/* In the order in which they came. */
+struct call_list {
+    struct live_call *first, **end; /* end: where the next one goes, if there is a first */
+    uint32_t count;
 };
 
 struct calls {
     struct calls_options options;
     struct live_call **chunks; /* of CHUNK_CALLS each: calls never move */
     uint32_t chunk_count, under_way;
-    struct live_call *free, *yielded;
+    struct live_call *free;
+    struct call_list soon, yielded;
     atomic_uint_fast64_t begun, ended[ERR_COUNT];
 };
 
@@ -148,13 +157,28 @@ struct live_call *calls_begin(struct calls *calls, const struct bound_method *me
     return call;
 }
 
-static void unlink_yielded(struct live_call *call)
+static void wait_in(struct call_list *list, struct live_call *call)
 {
-    struct live_call **place = &call->calls->yielded;
+    if (call->waits_in != NULL)
+        return;
+    *(list->first != NULL ? list->end : &list->first) = call;
+    list->end = &call->next;
+    list->count++;
+    call->next = NULL;
+    call->waits_in = list;
+}
+
+static void wait_no_more(struct live_call *call)
+{
+    struct call_list *list = call->waits_in;
+    struct live_call **place = &list->first;
     while (*place != call)
         place = &(*place)->next;
     *place = call->next;
-    call->yielded = false;
+    if (call->next == NULL)
+        list->end = place;
+    list->count--;
+    call->waits_in = NULL;
 }
 
 static void end(struct live_call *call)
@@ -167,8 +191,8 @@ static void end(struct live_call *call)
     if (handler->closed != NULL)
         handler->closed(&call->call);
     call->entered--;
-    if (call->yielded)
-        unlink_yielded(call);
+    if (call->waits_in != NULL)
+        wait_no_more(call);
     log_debug("rpc", "call %s code=%s ms=%lld", call->call.method->path,
               grpc_code_name(grpc_code_of_err(call->outcome)),
               (long long)(clock_boot_ms(calls->options.clock) - call->began_boot_ms));
@@ -180,6 +204,8 @@ static void end(struct live_call *call)
     calls->free = call;
     calls->under_way--;
 }
+
+static void run_list(struct call_list *list);
 
 static void enter(struct live_call *call)
 {
@@ -222,10 +248,13 @@ static void on_wake(struct timer *timer)
 
 void calls_message(struct live_call *call, const ProtobufCMessage *message)
 {
+    struct calls *calls = call->calls;
     enter(call);
     if (call->call.method->handler->message != NULL)
         call->call.method->handler->message(&call->call, message);
     leave(call);
+    if (calls->soon.count >= SOON_CALLS)
+        run_list(&calls->soon);
 }
 
 void calls_half_closed(struct live_call *call)
@@ -291,20 +320,21 @@ void calls_mail(struct calls *calls, const struct mail *mail)
     leave(call);
 }
 
+/* Those that are in the list now. */
+static void run_list(struct call_list *list)
+{
+    for (uint32_t left = list->count; left > 0 && list->first != NULL; left--) {
+        struct live_call *call = list->first;
+        wait_no_more(call);
+        calls_writable(call);
+    }
+}
+
 void calls_turn(struct calls *calls)
 {
-    /* Those that yield again have their turn in the next one. */
-    struct live_call *last = NULL;
-    for (struct live_call *call = calls->yielded; call != NULL; call = call->next)
-        last = call;
-    while (calls->yielded != NULL) {
-        struct live_call *call = calls->yielded;
-        bool was_last = call == last;
-        unlink_yielded(call);
-        calls_writable(call);
-        if (was_last)
-            break;
-    }
+    run_list(&calls->soon);
+    run_list(&calls->yielded); /* those that yield again have their turn in the next one */
+    run_list(&calls->soon);
 }
 
 /* --- what the handler asks ------------------------------------------------------------------------------------- */
@@ -352,15 +382,15 @@ static void op_set_reading(struct call *call, bool on)
 static void op_yield(struct call *call)
 {
     struct live_call *live = (struct live_call *)call;
-    if (live->yielded)
-        return;
-    struct live_call **place = &live->calls->yielded;
-    while (*place != NULL)
-        place = &(*place)->next;
-    *place = live;
-    live->next = NULL;
-    live->yielded = true;
-    live->calls->options.again(live->calls->options.again_ctx);
+    const struct calls_options *options = &live->calls->options;
+    wait_in(&live->calls->yielded, live);
+    options->again(options->again_ctx);
+}
+
+static void op_soon(struct call *call)
+{
+    struct live_call *live = (struct live_call *)call;
+    wait_in(&live->calls->soon, live);
 }
 
 static void op_wake_at(struct call *call, int64_t boot_ms)
@@ -389,6 +419,7 @@ static const struct call_ops ops = {
     .unreserve_reply = op_unreserve_reply,
     .set_reading = op_set_reading,
     .yield = op_yield,
+    .soon = op_soon,
     .peer = op_peer,
     .wake_at = op_wake_at,
     .attach = op_attach,

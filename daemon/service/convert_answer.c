@@ -20,8 +20,11 @@ typedef Vacancy__V1__FindVacanciesResponse response;
 static bool reasons_view(const struct option *option, Vacancy__V1__Option *out, struct arena *arena)
 {
     NEW_LIST(out->reasons, option->reason_count, false);
-    for (uint32_t i = 0; i < option->reason_count; i++) {
-        NEW_OR(Vacancy__V1__Reason, reason, vacancy__v1__reason__init, false);
+    Vacancy__V1__Reason *reason = arena_alloc(arena, option->reason_count * sizeof *reason); /* they are many */
+    if (reason == NULL)
+        return false;
+    for (uint32_t i = 0; i < option->reason_count; i++, reason++) {
+        vacancy__v1__reason__init(reason);
         reason->rule = (Vacancy__V1__Rule)option->reasons[i].rule;
         reason->outcome = (Vacancy__V1__Reason__Outcome)option->reasons[i].outcome;
         reason->asked = (char *)option->reasons[i].asked;

@@ -16,12 +16,15 @@ struct search {
     struct answer answer; /* in the call's arena */
     struct match_search *unfinished;
     struct turns turns;
+    Vacancy__V1__FindVacanciesResponse *view; /* of the answer, once it is on its way to the trail */
+    struct disclosure_batch *disclosing;
 };
 
-static bool disclose(struct call *call, const struct search *search)
+static bool disclose(struct call *call, struct search *search)
 {
     const struct answer *answer = &search->answer;
-    struct disclosed disclosed = {0};
+    struct disclosed disclosed;
+    disclosed.count = 0;
     for (uint32_t i = 0; i < answer->option_count; i++)
         disclosed_add(&disclosed, &answer->options[i]);
     for (uint32_t i = 0; i < answer->phone_first_count; i++)
@@ -29,7 +32,7 @@ static bool disclose(struct call *call, const struct search *search)
     for (uint32_t i = 0; i < answer->split_count; i++)
         for (uint32_t part = 0; part < answer->splits[i].part_count; part++)
             disclosed_add(&disclosed, answer->splits[i].parts[part].option);
-    return question_disclose(call, &search->question, &disclosed);
+    return question_gather(call, &search->question, &disclosed, &search->disclosing);
 }
 
 static void search_abandon(struct call *call, struct search *search)
@@ -38,6 +41,7 @@ static void search_abandon(struct call *call, struct search *search)
         match_search_abandon(search->unfinished);
     search->unfinished = NULL;
     turns_end(call, &search->turns);
+    call_leave(call, &search->disclosing);
 }
 
 static void search_goes_on(struct call *call)
@@ -68,11 +72,22 @@ static void search_turn(struct call *call)
                                    : "the search failed");
         return;
     }
-    Vacancy__V1__FindVacanciesResponse *out = answer_view(ctx, &search->question, &search->answer, call->arena);
-    if (out != NULL && !disclose(call, search))
-        return;
-    atomic_fetch_add_explicit(&ctx->searches, 1, memory_order_relaxed);
-    call_answer(call, out != NULL ? &out->base : NULL);
+    search->view = answer_view(ctx, &search->question, &search->answer, call->arena);
+    if (search->view == NULL)
+        call_answer(call, NULL);
+    else
+        (void)disclose(call, search); /* search_writable goes on */
+}
+
+static void search_writable(struct call *call)
+{
+    struct search *search = call->state;
+    if (search->view == NULL) {
+        search_turn(call);
+    } else if (call_disclosed(call, search->disclosing)) {
+        atomic_fetch_add_explicit(&call_context(call)->searches, 1, memory_order_relaxed);
+        call_answer(call, &search->view->base);
+    }
 }
 
 static void find_vacancies(struct call *call, const ProtobufCMessage *message)
@@ -102,4 +117,4 @@ static void search_closed(struct call *call)
 }
 
 const struct call_handler find_vacancies_handler = {
-    .message = find_vacancies, .writable = search_turn, .closed = search_closed};
+    .message = find_vacancies, .writable = search_writable, .closed = search_closed};

@@ -54,9 +54,11 @@ struct disclosed {
 };
 /* `out` starts zeroed. Options that several lists show are there once. */
 void disclosed_add(struct disclosed *out, const struct option *option);
-/* As call_disclose. */
+/* As call_disclose, and as call_gather. */
 bool question_disclose(struct call *call, const struct question *question, const struct disclosed *disclosed)
     __attribute__((warn_unused_result));
+bool question_gather(struct call *call, const struct question *question, const struct disclosed *disclosed,
+                     struct disclosure_batch **batch) __attribute__((warn_unused_result));
 
 /*
  * A hold of this region, read for its team. ERR_FORBIDDEN: there is none, or another team's; ERR_PRECONDITION: it is

@@ -131,11 +131,23 @@ void disclosed_add(struct disclosed *out, const struct option *option)
     out->subjects[out->count++] = option->national_reference;
 }
 
+static struct shown shown_of(const struct question *question, const struct disclosed *disclosed)
+{
+    return (struct shown){.request_reference = question->frame.request_reference,
+                          .purpose = question->frame.purpose,
+                          .subjects = disclosed->subjects,
+                          .subject_count = disclosed->count};
+}
+
 bool question_disclose(struct call *call, const struct question *question, const struct disclosed *disclosed)
 {
-    return call_disclose(call, &question->team,
-                         &(struct shown){.request_reference = question->frame.request_reference,
-                                         .purpose = question->frame.purpose,
-                                         .subjects = disclosed->subjects,
-                                         .subject_count = disclosed->count});
+    const struct shown shown = shown_of(question, disclosed);
+    return call_disclose(call, &question->team, &shown);
+}
+
+bool question_gather(struct call *call, const struct question *question, const struct disclosed *disclosed,
+                     struct disclosure_batch **batch)
+{
+    const struct shown shown = shown_of(question, disclosed);
+    return call_gather(call, &question->team, &shown, batch);
 }

@@ -37,28 +37,75 @@ void call_answer(struct call *call, const ProtobufCMessage *message)
     call_finish(call, NULL);
 }
 
+static bool trail_refuses(struct call *call)
+{
+    call_fail(call, ERR_UNAVAILABLE, "",
+              "the audit trail can't be written, so nothing can be shown; the hub's operator sees why in its log");
+    return false;
+}
+
+/* The piece of `shown` from subject `from` on. */
+static struct audit_entry entry_from(struct call *call, const struct principal *who, const struct shown *shown,
+                                     size_t from)
+{
+    size_t left = shown->subject_count - from;
+    return (struct audit_entry){
+        .at_ms = clock_wall_ms(call->clock),
+        .principal = who->name,
+        .method = call->method->path,
+        .request_reference = shown->request_reference != NULL ? shown->request_reference : "",
+        .purpose = shown->purpose,
+        .forwarded_by = shown->forwarded_by,
+        .subjects = shown->subjects == NULL ? NULL : shown->subjects + from,
+        .subject_count = (uint32_t)(left < AUDIT_SUBJECTS_MAX ? left : AUDIT_SUBJECTS_MAX),
+    };
+}
+
+/* Up to the last piece, or that too. *written: how far. */
+static enum err record(struct call *call, const struct principal *who, const struct shown *shown, bool last_too,
+                       size_t *written)
+{
+    enum err err = ERR_NONE;
+    size_t left = shown->subject_count - *written;
+    while (err == ERR_NONE && (left > AUDIT_SUBJECTS_MAX || last_too)) {
+        struct audit_entry entry = entry_from(call, who, shown, *written);
+        err = disclosure_record(call_context(call)->disclosures, &entry);
+        *written += entry.subject_count;
+        left = shown->subject_count - *written;
+        if (left == 0)
+            break;
+    }
+    return err;
+}
+
 bool call_disclose(struct call *call, const struct principal *who, const struct shown *shown)
 {
     size_t written = 0;
-    do {
-        size_t left = shown->subject_count - written;
-        struct audit_entry entry = {
-            .at_ms = clock_wall_ms(call->clock),
-            .principal = who->name,
-            .method = call->method->path,
-            .request_reference = shown->request_reference != NULL ? shown->request_reference : "",
-            .purpose = shown->purpose,
-            .forwarded_by = shown->forwarded_by,
-            .subjects = shown->subjects == NULL ? NULL : shown->subjects + written,
-            .subject_count = (uint32_t)(left < AUDIT_SUBJECTS_MAX ? left : AUDIT_SUBJECTS_MAX),
-        };
-        if (disclosure_record(call_context(call)->disclosures, &entry) != ERR_NONE) {
-            call_fail(call, ERR_UNAVAILABLE, "",
-                      "the audit trail can't be written, so nothing can be shown; "
-                      "the hub's operator sees why in its log");
-            return false;
-        }
-        written += entry.subject_count;
-    } while (written < shown->subject_count);
+    return record(call, who, shown, true, &written) == ERR_NONE || trail_refuses(call);
+}
+
+bool call_gather(struct call *call, const struct principal *who, const struct shown *shown,
+                 struct disclosure_batch **batch)
+{
+    size_t written = 0;
+    enum err err = record(call, who, shown, false, &written);
+    struct audit_entry last = entry_from(call, who, shown, written);
+    if (err != ERR_NONE || disclosure_gather(call_context(call)->disclosures, &last, batch) != ERR_NONE) {
+        *batch = NULL;
+        return trail_refuses(call);
+    }
+    call_soon(call);
     return true;
+}
+
+bool call_disclosed(struct call *call, struct disclosure_batch *batch)
+{
+    return disclosure_await(call_context(call)->disclosures, batch) == ERR_NONE || trail_refuses(call);
+}
+
+void call_leave(struct call *call, struct disclosure_batch **batch)
+{
+    if (*batch != NULL)
+        disclosure_leave(call_context(call)->disclosures, *batch);
+    *batch = NULL;
 }

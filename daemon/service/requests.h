@@ -31,5 +31,14 @@ struct shown {
 /* Writes it to the trail. False: it could not be written, the call was ended (UNAVAILABLE) and nothing may be shown. */
 bool call_disclose(struct call *call, const struct principal *who, const struct shown *shown)
     __attribute__((warn_unused_result));
+/*
+ * The same in two steps, so that all that is shown in one turn is written at once: first gathers it, and asks for
+ * writable() by call_soon; there, call_disclosed says whether it is on the trail. *batch is left to call_leave in
+ * every case, also when the call ends in between.
+ */
+bool call_gather(struct call *call, const struct principal *who, const struct shown *shown,
+                 struct disclosure_batch **batch) __attribute__((warn_unused_result));
+bool call_disclosed(struct call *call, struct disclosure_batch *batch) __attribute__((warn_unused_result));
+void call_leave(struct call *call, struct disclosure_batch **batch); /* NULL in it is fine, and is in it after */
 
 #endif

@@ -21,6 +21,7 @@
 #define LINGER_MS         1000
 #define LINGER_BYTES      (1 << 20)
 #define POOL_IDLE         2
+#define POOL_REST_MS      1000
 
 const struct h2_limits h2_limits_default = {
     .streams_max = 100,
@@ -314,6 +315,12 @@ static bool pings(const struct h2_conn *conn)
     return has_session(conn) && conn->limits.ping_interval_ms != 0;
 }
 
+/* Memory of streams that have ended is kept for the next burst, but not for long. */
+static bool pool_rests(const struct h2_conn *conn)
+{
+    return conn->stream_count == 0 && conn->pool_count > POOL_IDLE;
+}
+
 int64_t h2_conn_deadline_ms(const struct h2_conn *conn)
 {
     int64_t at = conn->state_deadline_ms;
@@ -324,6 +331,8 @@ int64_t h2_conn_deadline_ms(const struct h2_conn *conn)
         at = earlier(at, conn->opened_ms + conn->limits.first_request_ms);
     if (is_idle(conn))
         at = earlier(at, conn->last_active_ms + conn->limits.idle_ms);
+    if (pool_rests(conn))
+        at = earlier(at, conn->last_active_ms + POOL_REST_MS);
     if (conn->write_stalled_ms != 0)
         at = earlier(at, conn->write_stalled_ms + conn->limits.write_progress_ms);
     if (pings(conn))
@@ -388,6 +397,8 @@ static void check_timers(struct h2_conn *conn)
         set_reason(conn, "idle");
         h2_conn_drain(conn, now, now + conn->limits.write_progress_ms);
     }
+    if (pool_rests(conn) && now >= conn->last_active_ms + POOL_REST_MS)
+        stream_pool_trim(conn, POOL_IDLE);
     if (pings(conn))
         check_ping(conn);
 }
@@ -421,8 +432,6 @@ static enum h2_turn end_turn(struct h2_conn *conn, enum h2_turn turn)
         turn = H2_DEAD;
     if (turn == H2_DEAD)
         streams_lose(conn);
-    if (conn->stream_count == 0)
-        stream_pool_trim(conn, POOL_IDLE);
     conn->touched = turn == H2_DEAD;
     conn->in_turn = false;
     return turn;

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #define POOL_MAX         32
-#define POOL_QUEUE_BYTES 2048 /* what a pooled stream's queues may keep */
+#define POOL_QUEUE_BYTES 4096 /* what a pooled stream's queues may keep */
 
 /* --- queues ---------------------------------------------------------------------------------------------------- */
 
@@ -550,8 +550,15 @@ static bool commit_message(struct h2_stream *stream, size_t bytes)
     return false;
 }
 
+/* Most messages are far smaller; larger ones are packed by the library. */
+#define PACK_BYTES (32u * 1024)
+static _Thread_local uint8_t pack_scratch[PACK_BYTES];
+
 bool h2_stream_send(struct h2_stream *stream, const ProtobufCMessage *message)
 {
+    struct octets packed;
+    if (message_pack_at_end(message, pack_scratch, sizeof pack_scratch, &packed))
+        return h2_stream_send_octets(stream, packed.data, packed.size);
     size_t bytes = protobuf_c_message_get_packed_size(message);
     uint8_t *room = reserve_message(stream, bytes);
     if (room == NULL)

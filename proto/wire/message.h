@@ -1,7 +1,7 @@
 /*
  * message.h - protobuf messages from outside, bounded before they are unpacked.
  *
- * Owns: the pre-scan of the octets against the descriptor, unpacking into an arena, packing into a stream's queue.
+ * Owns: the pre-scan of the octets against the descriptor, unpacking into an arena, and packing (message_pack.c).
  * Not here: what a field's value means (the services check that).
  * Thread: any; no state.
  * Invariant: what message_unpack returns holds only strings of well-formed UTF-8 without NUL and enum values that the
@@ -11,6 +11,7 @@
 #define VACANCY_WIRE_MESSAGE_H
 
 #include "daemon/base/arena.h"
+#include "daemon/base/digest.h"
 #include "daemon/base/error.h"
 
 #include <protobuf-c/protobuf-c.h>
@@ -30,6 +31,13 @@ enum err message_scan(const ProtobufCMessageDescriptor *descriptor, const void *
  */
 enum err message_unpack(const ProtobufCMessageDescriptor *descriptor, const void *data, size_t bytes,
                         struct arena *arena, ProtobufCMessage **out, struct problem *problem)
+    __attribute__((warn_unused_result));
+
+/*
+ * Packs into the end of a buffer; *out is what lies there, the octets of protobuf_c_message_pack. False: it does not
+ * fit, or has what only the library packs (unknown fields; kinds of fields that the contract does not use).
+ */
+bool message_pack_at_end(const ProtobufCMessage *message, uint8_t *buffer, size_t bytes, struct octets *out)
     __attribute__((warn_unused_result));
 
 #endif

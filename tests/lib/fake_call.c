@@ -119,7 +119,7 @@ static void op_attach(struct call *call, const struct call_details *details)
 }
 
 static const struct call_ops ops = {op_send,  op_finish, op_reserve_reply, op_unreserve_reply, op_set_reading,
-                                    op_yield, op_peer,   op_wake_at,       op_attach};
+                                    op_yield, op_yield,  op_peer,          op_wake_at,         op_attach};
 
 /* --- host ------------------------------------------------------------------------------------------------------ */
 

@@ -119,6 +119,7 @@ struct sim_call *call_begin_as(struct calls *calls, const char *path, const char
         .unreserve_reply = ops_unreserve_reply,
         .set_reading = ops_set_reading,
         .yield = ops_yield,
+        .soon = ops_yield,
         .peer = ops_peer,
     };
     const struct calls_hub *hub = &calls->of;
