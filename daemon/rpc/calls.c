@@ -383,6 +383,8 @@ static void op_yield(struct call *call)
 {
     struct live_call *live = (struct live_call *)call;
     const struct calls_options *options = &live->calls->options;
+    if (live->waits_in != NULL)
+        return;
     wait_in(&live->calls->yielded, live);
     options->again(options->again_ctx);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 
 static struct fake_hub hub;
 
@@ -278,6 +279,103 @@ static void test_failed_sync(void **state)
     assert_true(head.head.disclosures.sequence == 3);
 }
 
+/* --- several at once --------------------------------------------------------------------------------------------- */
+
+#define TOGETHER 1000 /* some batches */
+
+static enum err gather(uint64_t subject, struct disclosure_batch **out)
+{
+    struct audit_entry entry = {.at_ms = hub.now_ms,
+                                .principal = FAKE_TEAM,
+                                .method = "/vacancy.v1.PlacementService/FindVacancies",
+                                .request_reference = "383-204417",
+                                .purpose = 1,
+                                .subjects = &subject,
+                                .subject_count = 1};
+    return disclosure_gather(hub.disclosures, &entry, out);
+}
+
+static uint64_t trail_end(void)
+{
+    struct signed_head head;
+    assert_int_equal(disclosures_last_head(hub.disclosures, &head), ERR_NONE);
+    return head.head.disclosures.sequence;
+}
+
+/* One that is awaited takes all that were gathered with it; each is there once and in order, after a restart too. */
+static void test_gathered(void **state)
+{
+    (void)state;
+    static struct disclosure_batch *batches[TOGETHER];
+    static struct audit_row rows[TOGETHER];
+    struct problem problem;
+    struct arena arena;
+    size_t got;
+    for (uint64_t i = 0; i < TOGETHER; i++)
+        assert_int_equal(gather(i + 1, &batches[i]), ERR_NONE);
+    assert_true(trail_end() < TOGETHER);                      /* the last are not written before somebody awaits them */
+    disclosure_leave(hub.disclosures, batches[TOGETHER - 1]); /* left unawaited */
+    for (uint64_t i = 0; i < TOGETHER - 1; i++) {
+        assert_int_equal(disclosure_await(hub.disclosures, batches[i]), ERR_NONE);
+        disclosure_leave(hub.disclosures, batches[i]);
+    }
+    assert_true(trail_end() == TOGETHER);
+    assert_int_equal(record(TOGETHER + 1), ERR_NONE);
+    assert_int_equal(reopen(hub.signer, &problem), ERR_NONE);
+    assert_true(trail_end() == TOGETHER + 1);
+    arena_init(&arena, 4 << 20);
+    assert_int_equal(disclosures_read(hub.disclosures, 1, &arena, rows, TOGETHER, &got), ERR_NONE);
+    assert_int_equal(got, TOGETHER);
+    arena_finish(&arena);
+}
+
+/* What can't be written is refused to each that awaits it, and goes on when there is room (D3, D15). */
+static void test_gathered_without_room(void **state)
+{
+    (void)state;
+    struct disclosure_batch *first, *second, *later;
+    struct store_memory_plan full = {.calls_until_crash = -1, .calls_until_full = 0};
+    struct store_memory_plan fine = {.calls_until_crash = -1, .calls_until_full = -1};
+    assert_int_equal(gather(1, &first), ERR_NONE);
+    assert_int_equal(gather(2, &second), ERR_NONE);
+    store_memory_set_plan(hub.store, &full);
+    assert_int_equal(disclosure_await(hub.disclosures, first), ERR_STORE_FULL);
+    store_memory_set_plan(hub.store, &fine);
+    assert_int_equal(disclosure_await(hub.disclosures, second), ERR_STORE_FULL); /* it was refused with the first */
+    assert_int_equal(gather(3, &later), ERR_NONE);
+    assert_int_equal(disclosure_await(hub.disclosures, later), ERR_NONE);
+    disclosure_leave(hub.disclosures, first);
+    disclosure_leave(hub.disclosures, second);
+    disclosure_leave(hub.disclosures, later);
+    assert_true(trail_end() == 1);
+}
+
+static void *gather_many(void *arg)
+{
+    (void)arg;
+    for (uint64_t i = 0; i < TOGETHER; i++) {
+        struct disclosure_batch *batch;
+        if (gather(i + 1, &batch) != ERR_NONE || disclosure_await(hub.disclosures, batch) != ERR_NONE)
+            return (void *)1;
+        disclosure_leave(hub.disclosures, batch);
+    }
+    return NULL;
+}
+
+static void test_gathered_by_several_threads(void **state)
+{
+    (void)state;
+    pthread_t threads[4];
+    void *failed;
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, gather_many, NULL), 0);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(pthread_join(threads[i], &failed), 0);
+        assert_null(failed);
+    }
+    assert_true(trail_end() == 4 * TOGETHER);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +389,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_record_beside_sync, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_room_to_sync, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_failed_sync, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_gathered, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_gathered_without_room, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_gathered_by_several_threads, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #define MAIL_KIND 16
+#define CALLS_MAX 9
 
 /* --- a world for calls ----------------------------------------------------------------------------------------- */
 
@@ -134,7 +135,7 @@ static int set_up(void **state)
                                           .timers = &world.timers,
                                           .clock = &test_clock,
                                           .again = on_again,
-                                          .calls_max = 3,
+                                          .calls_max = CALLS_MAX,
                                           .unary_ms = 10000,
                                           .streaming_ms = 3600000};
     calls_set_up(world.calls, &options);
@@ -253,16 +254,16 @@ static void a_callers_deadline_counts(void **state)
 static void calls_beyond_the_limit_are_refused(void **state)
 {
     (void)state;
-    struct stream streams[4];
-    struct live_call *calls[3];
+    struct stream streams[CALLS_MAX + 1];
+    struct live_call *calls[CALLS_MAX];
     struct problem problem;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < CALLS_MAX; i++)
         calls[i] = begin("/s/Bidi", &streams[i], -1);
-    assert_null(calls_begin(world.calls, table_find(&world.table, "/s/Bidi"), &streams[3], NULL, -1, &problem));
+    assert_null(calls_begin(world.calls, table_find(&world.table, "/s/Bidi"), &streams[CALLS_MAX], NULL, -1, &problem));
     assert_int_equal(problem.code, ERR_LIMIT);
     calls_gone(calls[1], ERR_CANCELLED);
-    calls[1] = begin("/s/Bidi", &streams[3], -1);
-    for (int i = 0; i < 3; i++)
+    calls[1] = begin("/s/Bidi", &streams[CALLS_MAX], -1);
+    for (int i = 0; i < CALLS_MAX; i++)
         calls_gone(calls[i], ERR_CANCELLED);
 }
 
@@ -408,6 +409,33 @@ static void a_yield_is_one_turn(void **state)
     assert_int_equal(world.writable, 0);
 }
 
+static void ask_for_soon(struct call *call)
+{
+    call_soon(call);
+}
+
+/* Several at once: when there are eight, or when the turn ends, without another turn being asked for. */
+static void soon_is_in_the_same_turn(void **state)
+{
+    (void)state;
+    struct stream streams[9] = {{0}};
+    struct live_call *calls[9];
+    world.on_message = ask_for_soon;
+    world.writable = 3; /* no more yields */
+    for (int i = 0; i < 9; i++) {
+        calls[i] = begin("/s/Bidi", &streams[i], -1);
+        calls_message(calls[i], NULL);
+        assert_int_equal(world.writable, i < 7 ? 3 : 11);
+    }
+    assert_int_equal(world.again, 0);
+    calls_gone(calls[8], ERR_CANCELLED); /* with one owed */
+    calls_message(calls[0], NULL);
+    calls_turn(world.calls);
+    assert_int_equal(world.writable, 12);
+    for (int i = 0; i < 8; i++)
+        calls_gone(calls[i], ERR_CANCELLED);
+}
+
 static void bad_input_ends_the_call(void **state)
 {
     (void)state;
@@ -438,6 +466,7 @@ int main(void)
         TEST(a_call_is_woken_when_it_asked),
         TEST(places_for_replies_run_out_and_come_back),
         TEST(a_yield_is_one_turn),
+        TEST(soon_is_in_the_same_turn),
         TEST(bad_input_ends_the_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

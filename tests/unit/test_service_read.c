@@ -385,9 +385,11 @@ static void test_long_questions_yield(void **state)
         struct fake_call *call = fake_call_begin(&hub.host, EXPLAIN, &peer);
         fake_call_send(call, &explain.base);
         assert_true(!call->finished && call->wants_turn);
-        /* Meanwhile another is answered at once. */
+        /* Meanwhile another is answered at once: once it is on the trail. */
         struct fake_call *other = fake_call_begin(&hub.host, FIND, &peer);
         fake_call_send(other, &find.request.base);
+        other->wants_turn = false;
+        other->call.method->handler->writable(&other->call);
         assert_true(other->finished && other->response_count == 1 && !call->finished);
         fake_call_destroy(other);
         if (left == 0) {
