@@ -278,17 +278,18 @@ static void set_wait(Vacancy__V1__SubmitRequest *request, Vacancy__V1__Durabilit
     }
 }
 
-static void tell_receipt(struct sync *sync, const struct submit_stream *stream)
+/* The sum, and where in the log the last change stands: with --json within it. */
+static void tell_end(struct sync *sync, const struct submit_stream *stream)
 {
-    if (stream->sequence == 0)
-        return;
-    if (sync->report.json)
+    const char *region = link_region(sync->cli->link);
+    if (sync->report.json && stream->sequence > 0)
         json_object_set_new(sync->report.more, "receipt",
-                            json_pack("{s:s,s:I,s:I}", "region", link_region(sync->cli->link), "epoch",
-                                      (json_int_t)stream->epoch, "sequence", (json_int_t)stream->sequence));
-    else
-        fprintf(sync->cli->out, "receipt: %s, epoch %" PRIu64 ", sequence %" PRIu64 "\n", link_region(sync->cli->link),
-                stream->epoch, stream->sequence);
+                            json_pack("{s:s,s:I,s:I}", "region", region, "epoch", (json_int_t)stream->epoch, "sequence",
+                                      (json_int_t)stream->sequence));
+    report_end(&sync->report);
+    if (!sync->report.json && stream->sequence > 0)
+        fprintf(sync->cli->out, "receipt: %s, epoch %" PRIu64 ", sequence %" PRIu64 "\n", region, stream->epoch,
+                stream->sequence);
 }
 
 static enum exit_code send_plan(struct sync *sync)
@@ -311,8 +312,7 @@ static enum exit_code send_plan(struct sync *sync)
         progress_show(&sync->report.progress, (double)stream.answered / (double)plan->update_count, stream.answered);
     }
     submit_end(&stream, plan->update_count, &problem);
-    tell_receipt(sync, &stream);
-    report_end(&sync->report);
+    tell_end(sync, &stream);
     if (problem.code != ERR_NONE) {
         enum exit_code code = cli_failed(sync->cli, &problem);
         cli_say(sync->cli, "%" PRIu64 " of %zu updates were answered; run it again, that does the rest",

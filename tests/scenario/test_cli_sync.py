@@ -3,6 +3,7 @@ nothing that the next run does not mend. Issue 5, item 4 and "Bad input"."""
 import itertools
 import json
 import os
+import pty
 import re
 import stat
 import time
@@ -190,6 +191,49 @@ def test_rows_with_their_own_time_are_as_old_as_that(agencies, file):
     done = sync(agencies, file.write(early + row(0), late + row(1), header=header))
     assert "2 unchanged (1 of them confirmed anew)" in done.stdout
     assert sync(agencies, str(file.path)).stdout.endswith("nothing to do\n")
+
+
+@pytest.mark.parametrize("word, code", [("no", 2), ("yes", 0)])
+def test_at_a_terminal_it_asks(federation, tmp_path, file, word, code):
+    fake = said_hub.SaidHub(federation, ("AgencyService/ListCarers", "AgencyService/Submit"))
+    fake.answers["AgencyService/ListCarers"] = []
+    sent = []
+
+    def submit(requests):
+        for each in requests:
+            sent.append(each.WhichOneof("update"))
+            yield fake.known.SubmitResponse(tag=each.tag, receipt={"outcome": 1, "epoch": 1, "sequence": 5})
+
+    fake.answers["AgencyService/Submit"] = submit
+    mine, theirs = pty.openpty()
+    os.write(mine, word.encode() + b"\n")
+    done = fake.run(LEEDS, tmp_path, "sync", file.write(row(0)), stdin=theirs)
+    os.close(mine)
+    os.close(theirs)
+    fake.stop()
+    assert done.returncode == code and "1 added, 0 changed, 0 ended, 0 unchanged" in done.stderr, done.stderr
+    assert "Go on? (yes or no)" in done.stderr and sent == (["put_carer", "put_vacancy"] if word == "yes" else [])
+    assert done.stdout.endswith("receipt: E12000003, epoch 1, sequence 5\n") == (word == "yes")
+
+
+def test_a_vacancy_with_a_live_hold_is_not_withdrawn_and_the_rest_goes_on(federation, tmp_path, file):
+    fake = said_hub.SaidHub(federation, ("AgencyService/ListCarers", "AgencyService/Submit"))
+    fake.answers["AgencyService/ListCarers"] = [
+        fake.known.ListCarersResponse(carer={"status": 1, "carer": {"agency_reference": each}, "vacancy": {
+            "vacancy": {"agency_reference": each, "beds": 1}}}) for each in ("L-1", "L-2", "L-3")]
+    fake.answers["AgencyService/Submit"] = lambda requests: (fake.known.SubmitResponse(
+        tag=each.tag, **({"code": 9, "message": "a team holds 1 bed; decline the hold first", "field": "withdraw_vacancy.agency_reference"}
+                         if each.withdraw_vacancy.agency_reference == "L-2" else {"receipt": {"outcome": 4}}))
+        for each in requests)
+    path = file.write("L-1,NONE\n", header="agency_reference,vacancy\n")
+    done = fake.run(LEEDS, tmp_path, "sync", path, "--yes")
+    assert done.returncode == 1
+    assert done.stderr == f"{path}: L-2: a team holds 1 bed; decline the hold first\n"
+    assert "0 confirmed unchanged, 2 ended; 1 line rejected" in done.stdout
+    # The same where the row says NONE.
+    path = file.write("L-2,NONE\n", header="agency_reference,vacancy\n")
+    assert f"{path}:2: agency_reference: a team holds" in fake.run(LEEDS, tmp_path, "sync", path, "--yes").stderr
+    fake.stop()
 
 
 UPDATES = 10  # L-1, L-2 withdrawn, L-3, L-5 and L-6 with their vacancies, L-0 and L-3 confirmed, L-4 withdrawn
