@@ -2,8 +2,8 @@
  * home_hold.c - teams' holds and agencies' answers: who gets which beds.
  * Owns: which hold may be made, extended, released, accepted, declined, and whose it is. Placing is home_place.c's, a
  * hold's end home_hold_end.c's. The writer's thread. Invariant: of a vacancy no more beds are held and placed than it
- * has, counted in the transaction that decides; a hold whose time has run out on the lease clock counts for nothing
- * here, whether its expiry has been written yet or not.
+ * has, counted in the transaction that decides. What has run out on the lease clock was ended before (home_lapse.c);
+ * where that could not be written it keeps its beds from others, and is good for nothing itself.
  */
 #include "daemon/record/states.h"
 #include "daemon/register/home_parts.h"
@@ -142,13 +142,13 @@ static enum err find_vacancy(struct batch *batch, struct update *update, struct 
 /* What the carer's live holds are, read once. */
 struct claims {
     struct stored_hold holds[LIVE_HOLDS_MAX];
-    uint32_t count, run_out, own; /* run_out: how many have, but are not ended yet; own: index, or count */
+    uint32_t count, own; /* own: the team's own, LIVE_HOLDS_MAX: none */
 };
 
 static enum err read_claims(struct batch *batch, struct update *update, const struct home_carer *home,
                             struct claims *out)
 {
-    out->count = out->run_out = 0;
+    out->count = 0;
     out->own = LIVE_HOLDS_MAX;
     for (uint32_t i = 0; i < home->hold_count; i++) {
         struct stored_hold *hold = &out->holds[out->count];
@@ -160,9 +160,7 @@ static enum err read_claims(struct batch *batch, struct update *update, const st
             return err == ERR_NOT_FOUND ? problem_set(&update->result.problem, ERR_STORE_DAMAGED, "",
                                                       "store damaged: a carer's record names no hold")
                                         : err;
-        if (hold_run_out(batch, &hold->hold))
-            out->run_out++;
-        else if (is_holder(batch->home, &hold->hold, update->as.hold.holder))
+        if (is_holder(batch->home, &hold->hold, update->as.hold.holder))
             out->own = out->count;
         out->count++;
     }
@@ -250,7 +248,7 @@ static enum err check_offered(struct batch *batch, struct update *update, const 
                        since);
 }
 
-/* Who holds is not said (V2). `home`: without holds that have run out. */
+/* Who holds is not said (V2). */
 static enum err check_beds(struct update *update, const struct home_carer *home, const struct claims *claims)
 {
     struct problem *problem = &update->result.problem;
@@ -274,22 +272,12 @@ static enum err check_beds(struct update *update, const struct home_carer *home,
                        beds_held(home), beds_placed(home), when);
 }
 
-/* The carer as if what has run out had ended. */
-static void without_run_out(struct batch *batch, const struct claims *claims, struct home_carer *home)
-{
-    for (uint32_t i = 0; claims->run_out > 0 && i < claims->count; i++)
-        if (hold_run_out(batch, &claims->holds[i].hold))
-            hold_unlist(home, &claims->holds[i].hold.token);
-}
-
-static enum err check_make(struct batch *batch, struct update *update, const struct stored_carer *carer,
+static enum err check_make(struct batch *batch, struct update *update, const struct home_carer *home,
                            const struct claims *claims)
 {
-    struct home_carer then = carer->home;
-    without_run_out(batch, claims, &then);
-    enum err err = check_offered(batch, update, &then);
+    enum err err = check_offered(batch, update, home);
     if (err == ERR_NONE)
-        err = check_beds(update, &then, claims);
+        err = check_beds(update, home, claims);
     return err == ERR_NONE ? check_limit(batch, update) : err;
 }
 
@@ -332,13 +320,9 @@ enum err hold_make(struct batch *batch, struct update *update)
     if (err == ERR_NONE && claims->own != LIVE_HOLDS_MAX)
         return own_hold(batch, update, &claims->holds[claims->own], &carer);
     if (err == ERR_NONE)
-        err = check_make(batch, update, &carer, claims);
+        err = check_make(batch, update, &carer.home, claims);
     if (err != ERR_NONE)
         return err;
-    for (uint32_t i = 0; claims->run_out > 0 && i < claims->count; i++)
-        if (hold_run_out(batch, &claims->holds[i].hold) &&
-            !hold_end(batch, &claims->holds[i], &carer, HOLD_EXPIRED, HUB_PRINCIPAL))
-            return batch->failed;
     fill_hold(batch, update, &carer.home, duration_ms, &hold.hold);
     return store(batch, update, EVENT_HELD, &hold, &carer);
 }

@@ -20,7 +20,7 @@ static struct live_hold *listed(struct home_carer *home, const struct hold_token
     return NULL;
 }
 
-void hold_unlist(struct home_carer *home, const struct hold_token *token)
+static void hold_unlist(struct home_carer *home, const struct hold_token *token)
 {
     struct live_hold *found = listed(home, token);
     if (found == NULL)

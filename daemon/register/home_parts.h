@@ -430,7 +430,6 @@ void hold_settle_result(struct batch *batch, struct update *update, enum update_
 /* home_hold_end.c. None of these stores the carer, but hold_expire. */
 /* Stores the hold, and takes it into the carer's list or out of it. */
 bool hold_store(struct batch *batch, struct stored_hold *hold, struct stored_carer *carer);
-void hold_unlist(struct home_carer *home, const struct hold_token *token);
 /* RELEASED, EXPIRED or DECLINED now, with its event. */
 bool hold_end(struct batch *batch, struct stored_hold *hold, struct stored_carer *carer, enum hold_state state,
               const char *by);

@@ -66,13 +66,14 @@ enum err home_list_holds(struct home *home, const char *holder, const char *agen
                                          : (ended ? HOLD_LIST_AGENCY : HOLD_LIST_AGENCY_LIVE);
     const char *owner = holder != NULL ? holder : agency, *region = home->options.region;
     const struct table_key prefix = key_of_hold_list(region, list, owner, NULL);
+    const struct hold_token after = *before; /* which *next may be */
     struct table_key from = prefix;
     struct store_txn *txn;
     struct problem problem = {0};
     *got = 0;
     *next = (struct hold_token){0};
-    if (before->epoch != 0) {
-        from = key_of_hold_list(region, list, owner, before);
+    if (after.epoch != 0) {
+        from = key_of_hold_list(region, list, owner, &after);
         key_step_past(&from, &(struct octets){from.data, from.size});
     }
     enum err err = home->store->ops->begin(home->store, false, &txn);

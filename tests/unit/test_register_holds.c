@@ -5,25 +5,9 @@
  * are the register's, A7 (unknown and foreign alike), C1, C4 and C5 on a fake clock; rule H16; request ids and what
  * settles them; a restart in the middle; and, from a seed, that no bed is ever promised twice.
  */
-#include "tests/unit/register_world.h"
-
-#include "daemon/record/states.h"
-
-#define AGENCY "leeds-fostering"
-#define OTHER  "hull-fostering"
-#define LEEDS  "spiffe://example.org/region/E12000003/team/E08000035/duty"
-#define YORK   "spiffe://example.org/region/E12000003/team/E06000014/duty"
-#define HOUR   (3600LL * 1000)
+#include "tests/unit/holds_world.h"
 
 static uint64_t seed;
-
-static void put_agency(struct world *world, const char *id, const char *authority)
-{
-    struct update *update = world_put_agency(world, id);
-    update->as.agency_row.status = AGENCY_ACTIVE;
-    strcpy(update->as.agency_row.authority, authority);
-    assert_int_equal(world_apply(world, update).problem.code, ERR_NONE);
-}
 
 static int begin(void **state, bool disk)
 {
@@ -31,8 +15,7 @@ static int begin(void **state, bool disk)
     world_init(&world, seed, disk);
     world_open(&world);
     *state = &world;
-    put_agency(&world, AGENCY, "E08000035");
-    put_agency(&world, OTHER, "");
+    put_agencies(&world);
     return 0;
 }
 
@@ -56,108 +39,6 @@ static void reopen(struct world *world)
 {
     world_close(world);
     world_open(world);
-}
-
-/* --- what agencies and teams ask --------------------------------------------------------------------------------- */
-
-/* A home with as many places as beds, all vacant; its vacancy's id. */
-static uint64_t offer_beds(struct world *world, const char *agency, const char *reference, uint32_t beds)
-{
-    struct update *push = world_put_carer(world, agency, reference);
-    push->as.carer.places = beds;
-    push->as.carer.placed_count = 0;
-    push->as.carer.terms.care_types = 1u << CARE_SHORT_TERM;
-    push->as.carer.approval_ends_on = DATE_NONE;
-    assert_int_equal(world_apply(world, push).problem.code, ERR_NONE);
-    push = world_put_vacancy(world, agency, reference);
-    push->as.vacancy.beds = beds;
-    struct update_result result = world_apply(world, push);
-    assert_int_equal(result.problem.code, ERR_NONE);
-    return result.vacancy_id;
-}
-
-static struct update *team_update(struct world *world, enum update_kind kind, const char *team)
-{
-    struct update *update = update_create(kind);
-    strcpy(update->principal, team);
-    strcpy(update->as.hold.holder, team);
-    strcpy(update->as.hold.authority, strcmp(team, LEEDS) == 0 ? "E08000035" : "E06000014");
-    update->method = "/vacancy.v1.PlacementService/HoldVacancy";
-    update->as.hold.starts_on = DATE_NONE;
-    world_request_id(world, update, world->wall_ms);
-    return update;
-}
-
-static struct update *ask_beds(struct world *world, const char *team, uint64_t vacancy_id, uint32_t beds)
-{
-    struct update *update = team_update(world, UPDATE_HOLD, team);
-    update->as.hold.vacancy_id = vacancy_id;
-    update->as.hold.beds = beds;
-    strcpy(update->as.hold.request_reference, "383-204417");
-    return update;
-}
-
-static struct update *about(struct world *world, enum update_kind kind, const char *team, struct hold_token token)
-{
-    struct update *update = team_update(world, kind, team);
-    update->as.hold.token = token;
-    if (kind != UPDATE_PLACE)
-        return update;
-    update->as.hold.placement_code = 3;
-    update->as.hold.starts_on = date_of_wall_ms(world->wall_ms);
-    update->as.hold.provider_consent = update->as.hold.authorities_consent = CONSENT_GIVEN;
-    update->as.hold.child_count = 1;
-    update->as.hold.children[0] = (struct household_child){AGE_9_11, SEX_F};
-    return update;
-}
-
-static struct update *answer(struct world *world, enum update_kind kind, const char *agency, struct hold_token token)
-{
-    struct update *update = world_update(world, kind, agency, NULL);
-    update->as.hold.token = token;
-    if (kind == UPDATE_DECLINE_HOLD)
-        update->as.hold.decline_reason = DECLINE_NOT_SUITABLE;
-    return update;
-}
-
-static struct update_result did(struct update_result result)
-{
-    if (result.problem.code != ERR_NONE)
-        fail_msg("%s %s: %s", err_name(result.problem.code), result.problem.field, result.problem.text);
-    return result;
-}
-
-static void refused(struct update_result result, enum err code, const char *field, const char *says)
-{
-    assert_int_equal(result.problem.code, code);
-    assert_string_equal(result.problem.field, field);
-    if (strstr(result.problem.text, says) == NULL)
-        fail_msg("\"%s\" is not in: %s", says, result.problem.text);
-}
-
-static struct hold_token hold_beds(struct world *world, const char *team, uint64_t vacancy_id, uint32_t beds)
-{
-    return did(world_apply(world, ask_beds(world, team, vacancy_id, beds))).hold.token;
-}
-
-static struct home_carer get(struct world *world, const char *reference)
-{
-    struct home_carer home;
-    assert_int_equal(home_get_carer(world->home, AGENCY, reference, &home), ERR_NONE);
-    return home;
-}
-
-static struct hold get_hold(struct world *world, struct hold_token token)
-{
-    struct hold hold;
-    assert_int_equal(home_get_hold(world->home, &token, &hold), ERR_NONE);
-    return hold;
-}
-
-static void pass(struct world *world, int64_t ms)
-{
-    world->wall_ms += ms;
-    world->boot_ms += ms;
 }
 
 /* --- a hold's life ----------------------------------------------------------------------------------------------- */
@@ -239,6 +120,456 @@ static void test_time_runs_out(void **state)
     assert_register_true(world);
 }
 
+/* --- every transition, and every other pair of state and event ---------------------------------------------------- */
+
+static struct update *bring_about(struct world *world, unsigned event, struct hold_token token)
+{
+    switch (event) {
+    case HOLD_EXTEND:
+        return about(world, UPDATE_EXTEND_HOLD, LEEDS, token);
+    case HOLD_ACCEPT:
+        return answer(world, UPDATE_ACCEPT_HOLD, AGENCY, token);
+    case HOLD_DECLINE:
+        return answer(world, UPDATE_DECLINE_HOLD, AGENCY, token);
+    case HOLD_RELEASE:
+        return about(world, UPDATE_RELEASE_HOLD, LEEDS, token);
+    case HOLD_PLACE:
+        return about(world, UPDATE_PLACE, LEEDS, token);
+    default:
+        return NULL;
+    }
+}
+
+/* A hold of a bed of its own, in that state. */
+static struct hold_token in_state(struct world *world, unsigned state)
+{
+    static const unsigned by[HOLD_STATE_END] = {[HOLD_ACCEPTED] = HOLD_ACCEPT,
+                                                [HOLD_RELEASED] = HOLD_RELEASE,
+                                                [HOLD_DECLINED] = HOLD_DECLINE,
+                                                [HOLD_PLACED] = HOLD_PLACE};
+    static int homes;
+    char reference[32];
+    snprintf(reference, sizeof reference, "T-%d", homes++);
+    struct hold_token token = hold_beds(world, LEEDS, offer_beds(world, AGENCY, reference, 1), 1);
+    if (by[state] != 0)
+        (void)did(world_apply(world, bring_about(world, by[state], token)));
+    if (state == HOLD_EXPIRED)
+        pass(world, HOLD_DEFAULT_MS);
+    return token;
+}
+
+static void test_the_table_and_nothing_else(void **state)
+{
+    struct world *world = *state;
+    int refusals = 0;
+    for (unsigned from = HOLD_ACTIVE; from < HOLD_STATE_END; from++)
+        for (unsigned event = HOLD_EXTEND; event < HOLD_EXPIRE; event++) {
+            struct hold_token token = in_state(world, from);
+            const struct transition *row = states_find(&hold_states, from, event);
+            uint64_t epoch, before, after;
+            home_position(world->home, &epoch, &before);
+            struct update_result result = world_apply(world, bring_about(world, event, token));
+            if (row != NULL) {
+                assert_int_equal(did(result).hold.state, row->to);
+                assert_int_equal(get_hold(world, token).state, row->to);
+                continue;
+            }
+            refused(result, ERR_PRECONDITION, "hold_id", hold_states.states[from]);
+            home_position(world->home, &epoch, &after);
+            assert_true(from == HOLD_EXPIRED || before == after);
+            assert_int_equal(get_hold(world, token).state == HOLD_PLACED, from == HOLD_PLACED);
+            refusals++;
+        }
+    assert_int_equal(refusals, 21);
+    assert_register_true(world);
+}
+
+/* --- how long, how many ------------------------------------------------------------------------------------------ */
+
+static void test_durations(void **state)
+{
+    struct world *world = *state;
+    uint64_t vacancy = offer_beds(world, AGENCY, "H-1", 1);
+    static const int64_t wrong[] = {-1, INT64_MIN, INT64_MAX, 1, HOLD_LEAST_MS - 1, HOLD_MAX_MS + 1};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct update *ask = ask_beds(world, LEEDS, vacancy, 1);
+        ask->as.hold.duration_ms = wrong[i];
+        refused(world_apply(world, ask), ERR_INVALID, "duration_s", "seconds");
+    }
+    static const uint32_t beds[] = {0, CHILDREN_MAX + 1, UINT32_MAX};
+    for (size_t i = 0; i < sizeof beds / sizeof *beds; i++)
+        refused(world_apply(world, ask_beds(world, LEEDS, vacancy, beds[i])), ERR_INVALID, "beds", "must be 1 to");
+    refused(world_apply(world, ask_beds(world, LEEDS, vacancy, 2)), ERR_PRECONDITION, "beds", "2 asked for, 1 free");
+    struct update *ask = ask_beds(world, LEEDS, vacancy, 1);
+    ask->has_request_id = false;
+    refused(world_apply(world, ask), ERR_INVALID, "request_id", "required");
+    ask = ask_beds(world, LEEDS, vacancy, 1);
+    ask->as.hold.duration_ms = HOLD_LEAST_MS;
+    struct update_result made = did(world_apply(world, ask));
+    assert_int_equal(made.hold.until_ms, world->wall_ms + HOLD_LEAST_MS);
+
+    /* Once, by at most the default, from its end on. */
+    struct update *extend = about(world, UPDATE_EXTEND_HOLD, LEEDS, made.hold.token);
+    extend->as.hold.duration_ms = HOLD_DEFAULT_MS + 1;
+    refused(world_apply(world, extend), ERR_INVALID, "duration_s", "seconds");
+    extend = about(world, UPDATE_EXTEND_HOLD, LEEDS, made.hold.token);
+    extend->as.hold.duration_ms = -5;
+    refused(world_apply(world, extend), ERR_INVALID, "duration_s", "seconds");
+    struct update_result longer = did(world_apply(world, about(world, UPDATE_EXTEND_HOLD, LEEDS, made.hold.token)));
+    assert_true(longer.hold.extended);
+    assert_int_equal(longer.hold.until_ms, made.hold.until_ms + HOLD_DEFAULT_MS);
+    refused(world_apply(world, about(world, UPDATE_EXTEND_HOLD, LEEDS, made.hold.token)), ERR_PRECONDITION, "hold_id",
+            "extended before");
+    pass(world, HOLD_LEAST_MS + HOLD_DEFAULT_MS - 1);
+    (void)home_lapse(world->home, 10, NULL);
+    assert_int_equal(get_hold(world, made.hold.token).state, HOLD_ACTIVE);
+    pass(world, 1);
+    (void)home_lapse(world->home, 10, NULL);
+    assert_int_equal(get_hold(world, made.hold.token).state, HOLD_EXPIRED);
+    assert_register_true(world);
+}
+
+static void test_a_team_has_so_many(void **state)
+{
+    struct world *world = *state;
+    char reference[16];
+    struct hold_token first = {0};
+    for (int i = 0; i < HOLDS_EACH; i++) {
+        snprintf(reference, sizeof reference, "H-%d", i);
+        struct hold_token token = hold_beds(world, LEEDS, offer_beds(world, AGENCY, reference, 1), 1);
+        first = i == 0 ? token : first;
+    }
+    uint64_t another = offer_beds(world, OTHER, "H-1", 1);
+    refused(world_apply(world, ask_beds(world, LEEDS, another, 1)), ERR_LIMIT, "", "20 live holds");
+    reopen(world);
+    refused(world_apply(world, ask_beds(world, LEEDS, another, 1)), ERR_LIMIT, "", "20 live holds");
+    (void)hold_beds(world, YORK, offer_beds(world, OTHER, "H-2", 1), 1); /* that one is another team */
+    (void)did(world_apply(world, about(world, UPDATE_RELEASE_HOLD, LEEDS, first)));
+    (void)hold_beds(world, LEEDS, another, 1);
+
+    /* Listed newest first, a page at a time; the agency's beside the team's. */
+    struct hold holds[HOLDS_EACH + 1];
+    struct hold_token next = {0};
+    size_t got, total = 0;
+    do {
+        assert_int_equal(home_list_holds(world->home, LEEDS, NULL, false, &next, holds + total, 7, &got, &next),
+                         ERR_NONE);
+        total += got;
+    } while (next.epoch != 0);
+    assert_int_equal(total, HOLDS_EACH);
+    for (size_t i = 1; i < total; i++)
+        assert_true(holds[i].token.sequence < holds[i - 1].token.sequence && hold_live(&holds[i]));
+    assert_int_equal(home_list_holds(world->home, LEEDS, NULL, true, &next, holds, HOLDS_EACH + 1, &got, &next),
+                     ERR_NONE);
+    assert_int_equal(got, HOLDS_EACH + 1);
+    assert_int_equal(holds[HOLDS_EACH].state, HOLD_RELEASED);
+    next = (struct hold_token){0};
+    assert_int_equal(home_list_holds(world->home, NULL, OTHER, false, &next, holds, HOLDS_EACH + 1, &got, &next),
+                     ERR_NONE);
+    assert_int_equal(got, 2);
+    next = (struct hold_token){0};
+    assert_int_equal(home_list_holds(world->home, "nobody", NULL, true, &next, holds, 1, &got, &next), ERR_NONE);
+    assert_int_equal(got, 0);
+    assert_register_true(world);
+}
+
+/* --- what can't be held ------------------------------------------------------------------------------------------ */
+
+static void test_what_is_not_offered(void **state)
+{
+    struct world *world = *state;
+    uint64_t vacancy = offer_beds(world, AGENCY, "H-1", 1);
+    pass(world, 1000);
+    struct update *push = world_put_vacancy(world, AGENCY, "H-1");
+    push->as.vacancy.stated = VACANCY_NOT_AVAILABLE;
+    push->as.vacancy.reason = 1;
+    (void)did(world_apply(world, push));
+    refused(world_apply(world, ask_beds(world, LEEDS, vacancy, 1)), ERR_PRECONDITION, "vacancy_id", "NOT_AVAILABLE");
+    pass(world, 1000);
+    (void)did(world_apply(world, world_put_vacancy(world, AGENCY, "H-1")));
+    put_agency(world, AGENCY, "E08000035");
+    struct update *suspend = world_put_agency(world, AGENCY);
+    suspend->as.agency_row.status = AGENCY_SUSPENDED;
+    (void)did(world_apply(world, suspend));
+    refused(world_apply(world, ask_beds(world, LEEDS, vacancy, 1)), ERR_PRECONDITION, "vacancy_id", "not offered");
+    put_agency(world, AGENCY, "E08000035");
+    /* Stale: phone first. */
+    pass(world, VACANCY_TTL_DEFAULT_MS);
+    refused(world_apply(world, ask_beds(world, LEEDS, vacancy, 1)), ERR_PRECONDITION, "vacancy_id", "telephone");
+    pass(world, LAPSE_MS);
+    (void)home_lapse(world->home, 10, NULL);
+    refused(world_apply(world, ask_beds(world, LEEDS, vacancy, 1)), ERR_PRECONDITION, "vacancy_id", "LAPSED");
+    struct update *confirm = world_update(world, UPDATE_CONFIRM, AGENCY, NULL);
+    confirm->as.confirm.all = true;
+    (void)did(world_apply(world, confirm));
+    struct hold_token token = hold_beds(world, LEEDS, vacancy, 1);
+    (void)did(world_apply(world, about(world, UPDATE_RELEASE_HOLD, LEEDS, token)));
+    pass(world, 1000);
+    (void)did(world_apply(world, world_update(world, UPDATE_WITHDRAW, AGENCY, "H-1")));
+    refused(world_apply(world, ask_beds(world, LEEDS, vacancy, 1)), ERR_NOT_FOUND, "vacancy_id", "no live vacancy");
+    assert_register_true(world);
+}
+
+/* V8, and what an agency may not take away from under a team. */
+static void test_what_holds_mean_for_the_agency(void **state)
+{
+    struct world *world = *state;
+    uint64_t vacancy = offer_beds(world, AGENCY, "H-1", 2);
+    struct hold_token first = hold_beds(world, LEEDS, vacancy, 1), second = hold_beds(world, YORK, vacancy, 1);
+    pass(world, 1000);
+    struct update *fewer = world_put_vacancy(world, AGENCY, "H-1");
+    refused(world_apply(world, fewer), ERR_PRECONDITION, "vacancy.beds", "2 are held");
+    refused(world_apply(world, world_update(world, UPDATE_WITHDRAW, AGENCY, "H-1")), ERR_PRECONDITION,
+            "agency_reference", "decline the hold first");
+    (void)did(world_apply(world, about(world, UPDATE_PLACE, LEEDS, first)));
+    struct update_result declined = did(world_apply(world, answer(world, UPDATE_DECLINE_HOLD, AGENCY, second)));
+    assert_int_equal(declined.hold.decline_reason, DECLINE_NOT_SUITABLE);
+    assert_int_equal(declined.hold.answered_at_ms, world->wall_ms);
+    assert_int_equal(declined.beds_free, 1);
+    refused(world_apply(world, about(world, UPDATE_PLACE, YORK, second)), ERR_PRECONDITION, "hold_id", "DECLINED");
+    struct update *none = world_put_vacancy(world, AGENCY, "H-1");
+    none->as.vacancy.beds = 0;
+    refused(world_apply(world, none), ERR_PRECONDITION, "vacancy.beds", "1 placed");
+    (void)did(world_apply(world, world_put_vacancy(world, AGENCY, "H-1")));
+    assert_int_equal(get(world, "H-1").vacancy.state, VACANCY_PLACED);
+    pass(world, 1000);
+    (void)did(world_apply(world, world_update(world, UPDATE_WITHDRAW, AGENCY, "H-1")));
+    static const uint8_t reasons[] = {DECLINE_NONE, DECLINE_APPROVAL_ENDED, DECLINE_REASON_END, 255};
+    for (size_t i = 0; i < sizeof reasons; i++) {
+        struct update *decline = answer(world, UPDATE_DECLINE_HOLD, AGENCY, second);
+        decline->as.hold.decline_reason = reasons[i];
+        refused(world_apply(world, decline), ERR_INVALID, "reason", "required");
+    }
+    assert_register_true(world);
+}
+
+static void test_the_carer_ends(void **state)
+{
+    struct world *world = *state;
+    uint64_t vacancy = offer_beds(world, AGENCY, "H-1", 3);
+    struct hold_token placed = hold_beds(world, LEEDS, vacancy, 1), live = hold_beds(world, YORK, vacancy, 1);
+    (void)did(world_apply(world, about(world, UPDATE_PLACE, LEEDS, placed)));
+    pass(world, 1000);
+    struct update *end = world_update(world, UPDATE_END_CARER, AGENCY, "H-1");
+    end->as.end.ends_on = 30000;
+    strcpy(end->as.end.reason, "AW1");
+    (void)did(world_apply(world, end));
+    struct hold ended = get_hold(world, live);
+    assert_int_equal(ended.state, HOLD_DECLINED);
+    assert_int_equal(ended.decline_reason, DECLINE_APPROVAL_ENDED);
+    assert_int_equal(get_hold(world, placed).state, HOLD_PLACED);
+    assert_int_equal(get(world, "H-1").hold_count, 0);
+    assert_register_true(world);
+    (void)did(world_apply(world, world_update(world, UPDATE_ERASE_CARER, AGENCY, "H-1")));
+    struct hold gone;
+    assert_int_equal(home_get_hold(world->home, &live, &gone), ERR_NOT_FOUND);
+    assert_int_equal(home_get_hold(world->home, &placed, &gone), ERR_NOT_FOUND);
+    for (size_t i = 0; i < world->view->count; i++)
+        assert_int_not_equal(world->view->items[i].table, LOG_TABLE_HOLD);
+    refused(world_apply(world, about(world, UPDATE_RELEASE_HOLD, YORK, live)), ERR_FORBIDDEN, "hold_id", "no hold of");
+    assert_register_true(world);
+}
+
+/* --- placing (H16) ----------------------------------------------------------------------------------------------- */
+
+static void test_consents_and_children(void **state)
+{
+    struct world *world = *state;
+    struct update *place;
+    uint64_t vacancy = offer_beds(world, OTHER, "H-1", 2);
+    struct hold_token token = hold_beds(world, LEEDS, vacancy, 2);
+#define WRONG(change, err, field, says)                                                                                \
+    do {                                                                                                               \
+        place = about(world, UPDATE_PLACE, LEEDS, token);                                                              \
+        place->as.hold.child_count = 2;                                                                                \
+        place->as.hold.children[1] = (struct household_child){AGE_3_5, SEX_M};                                         \
+        change;                                                                                                        \
+        refused(world_apply(world, place), err, field, says);                                                          \
+    } while (0)
+    date_days today = date_of_wall_ms(world->wall_ms);
+    WRONG(place->as.hold.provider_consent = CONSENT_NONE, ERR_INVALID, "provider_consent", "required");
+    WRONG(place->as.hold.provider_consent = CONSENT_END, ERR_INVALID, "provider_consent", "required");
+    WRONG(place->as.hold.authorities_consent = CONSENT_NONE, ERR_INVALID, "authorities_consent", "required");
+    WRONG(place->as.hold.provider_consent = CONSENT_NOT_NEEDED, ERR_PRECONDITION, "provider_consent", "needed");
+    WRONG(place->as.hold.placement_code = 0, ERR_INVALID, "placement_code", "required");
+    WRONG(place->as.hold.placement_code = 4, ERR_INVALID, "placement_code", "required");
+    WRONG(place->as.hold.starts_on = DATE_NONE, ERR_INVALID, "starts_on", "required");
+    WRONG(place->as.hold.starts_on = today + 366, ERR_INVALID, "starts_on", "at most");
+    WRONG(place->as.hold.starts_on = today - 29, ERR_INVALID, "starts_on", "at most");
+    WRONG(place->as.hold.child_count = 0, ERR_INVALID, "children", "for 2 beds");
+    WRONG(place->as.hold.child_count = 1, ERR_INVALID, "children", "for 2 beds");
+    WRONG(place->as.hold.child_count = 3, ERR_INVALID, "children", "for 2 beds");
+    place = about(world, UPDATE_PLACE, LEEDS, token);
+    place->as.hold.child_count = 2;
+    place->as.hold.children[1] = (struct household_child){AGE_3_5, SEX_M};
+    place->as.hold.authorities_consent = CONSENT_NOT_NEEDED; /* nobody lives there */
+    struct update_result placed = did(world_apply(world, place));
+    assert_int_equal(placed.hold.state, HOLD_PLACED);
+    assert_int_equal(placed.hold.placement_code, 3);
+    assert_int_equal(placed.hold.starts_on, today);
+    assert_int_equal(placed.hold.provider_consent, CONSENT_GIVEN);
+    assert_true(placed.home_postcode[0] != '\0');
+    struct home_carer home;
+    assert_int_equal(home_get_carer(world->home, OTHER, "H-1", &home), ERR_NONE);
+    assert_int_equal(home.vacancy.state, VACANCY_PLACED);
+    assert_int_equal(home.holds[0].child_count, 2);
+    assert_int_equal(home.holds[0].children[0].age_band, AGE_9_11);
+    assert_true(home.holds[0].children[0].sibling_group == home.holds[0].children[1].sibling_group);
+    assert_string_equal(home.holds[0].children[1].responsible_authority, "E08000035");
+    assert_register_true(world);
+}
+
+/* NOT_NEEDED is taken where nobody has to: the team's own council's carer; no child of another authority. */
+static void test_consents_that_are_not_needed(void **state)
+{
+    struct world *world = *state;
+    uint64_t vacancy = offer_beds(world, AGENCY, "H-1", 3);
+    struct hold_token leeds = hold_beds(world, LEEDS, vacancy, 1), york = hold_beds(world, YORK, vacancy, 1);
+    struct update *place = about(world, UPDATE_PLACE, LEEDS, leeds);
+    place->as.hold.provider_consent = place->as.hold.authorities_consent = CONSENT_NOT_NEEDED;
+    (void)did(world_apply(world, place));
+    place = about(world, UPDATE_PLACE, YORK, york);
+    place->as.hold.provider_consent = CONSENT_NOT_NEEDED;
+    refused(world_apply(world, place), ERR_PRECONDITION, "provider_consent", "needed");
+    place = about(world, UPDATE_PLACE, YORK, york);
+    place->as.hold.authorities_consent = CONSENT_NOT_NEEDED; /* a child of Leeds was placed there */
+    refused(world_apply(world, place), ERR_PRECONDITION, "authorities_consent", "needed");
+    (void)did(world_apply(world, about(world, UPDATE_PLACE, YORK, york)));
+    /* Leeds again: there is a child of York now. */
+    place = about(world, UPDATE_PLACE, LEEDS, hold_beds(world, LEEDS, vacancy, 1));
+    place->as.hold.authorities_consent = CONSENT_NOT_NEEDED;
+    refused(world_apply(world, place), ERR_PRECONDITION, "authorities_consent", "needed");
+    assert_register_true(world);
+}
+
+/* The parent has a bed, and is not looked after. */
+static void test_parent_and_child(void **state)
+{
+    struct world *world = *state;
+    struct update *push = world_put_carer(world, AGENCY, "H-1");
+    push->as.carer.places = 2;
+    push->as.carer.placed_count = 0;
+    push->as.carer.terms.care_types = 1u << CARE_PARENT_AND_CHILD;
+    push->as.carer.approval_ends_on = DATE_NONE;
+    (void)did(world_apply(world, push));
+    push = world_put_vacancy(world, AGENCY, "H-1");
+    push->as.vacancy.beds = 2;
+    uint64_t vacancy = did(world_apply(world, push)).vacancy_id;
+    struct update *place = about(world, UPDATE_PLACE, LEEDS, hold_beds(world, LEEDS, vacancy, 2));
+    place->as.hold.children[0].age_band = AGE_0_2;
+    struct update_result placed = did(world_apply(world, place));
+    assert_int_equal(placed.beds_free, 0);
+    assert_int_equal(get(world, "H-1").holds[0].child_count, 1);
+    assert_register_true(world);
+}
+
+/* The children count as placed until the agency, having seen them, says who lives there. */
+static void test_the_agency_says_who_lives_there(void **state)
+{
+    struct world *world = *state;
+    uint64_t vacancy = offer_beds(world, AGENCY, "H-1", 2);
+    int64_t before_ms = world->wall_ms + 1;
+    pass(world, 1000);
+    struct hold_token token = hold_beds(world, LEEDS, vacancy, 1);
+    (void)did(world_apply(world, about(world, UPDATE_PLACE, LEEDS, token)));
+    struct carer carer = get(world, "H-1").carer;
+    struct update *push = world_update(world, UPDATE_PUT_CARER, AGENCY, "H-1");
+    push->as.carer = carer;
+    push->observed_at_ms = before_ms; /* seen before they came */
+    (void)did(world_apply(world, push));
+    assert_int_equal(get(world, "H-1").holds[0].child_count, 1);
+    pass(world, 1000);
+    push = world_update(world, UPDATE_PUT_CARER, AGENCY, "H-1");
+    push->as.carer = carer;
+    push->as.carer.placed_count = 1;
+    push->as.carer.placed[0] = (struct placed_child){AGE_9_11, SEX_F, 0, "E08000035"};
+    (void)did(world_apply(world, push));
+    struct home_carer home = get(world, "H-1");
+    assert_int_equal(home.holds[0].child_count, 0);
+    assert_int_equal(home.holds[0].state, HOLD_PLACED);
+    assert_int_equal(beds_free(&home), 1);
+    /* The other bed is still to be had, and the vacancy may be stated again as it is. */
+    push = world_put_vacancy(world, AGENCY, "H-1");
+    push->as.vacancy.beds = 2;
+    push->as.vacancy.sibling_group_only = true;
+    (void)did(world_apply(world, push));
+    (void)hold_beds(world, YORK, vacancy, 1);
+    assert_register_true(world);
+}
+
+/* --- clocks ------------------------------------------------------------------------------------------------------ */
+
+/* C1, C5: no step of the wall clock, nor a restart, frees or prolongs it. */
+static void test_the_wall_clock_steps(void **state)
+{
+    static const int64_t steps[] = {HOUR, -HOUR, 365 * 24 * HOUR, -30 * 24 * HOUR};
+    struct world *world = *state;
+    char reference[16];
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        snprintf(reference, sizeof reference, "H-%zu", i);
+        struct hold_token token = hold_beds(world, LEEDS, offer_beds(world, AGENCY, reference, 1), 1);
+        world->wall_ms += steps[i];
+        if (i % 2)
+            reopen(world);
+        (void)home_lapse(world->home, 100, NULL);
+        pass(world, HOLD_DEFAULT_MS - 1);
+        (void)home_lapse(world->home, 100, NULL);
+        assert_int_equal(get_hold(world, token).state, HOLD_ACTIVE);
+        pass(world, 1);
+        if (i % 2 == 0)
+            reopen(world);
+        (void)home_lapse(world->home, 100, NULL);
+        assert_int_equal(get_hold(world, token).state, HOLD_EXPIRED);
+        world->wall_ms -= steps[i];
+    }
+    assert_audit_chain(world);
+}
+
+/* --- what is forgotten ------------------------------------------------------------------------------------------- */
+
+static bool shared(struct world *world, struct hold_token token)
+{
+    uint8_t key[HOLD_KEY_BYTES];
+    hold_key(&token, key);
+    for (size_t i = 0; i < world->view->count; i++)
+        if (world->view->items[i].table == LOG_TABLE_HOLD && memcmp(world->view->items[i].key, key, sizeof key) == 0)
+            return true;
+    return false;
+}
+
+static void forget(struct world *world)
+{
+    pass(world, HOUR);
+    for (int i = 0; i < 10; i++)
+        (void)home_lapse(world->home, 100, NULL);
+}
+
+static void test_what_is_forgotten(void **state)
+{
+    struct world *world = *state;
+    struct hold gone;
+    uint64_t vacancy = offer_beds(world, AGENCY, "H-1", 1), other = offer_beds(world, AGENCY, "H-2", 1);
+    struct hold_token ended = hold_beds(world, LEEDS, vacancy, 1), placed = hold_beds(world, LEEDS, other, 1);
+    (void)did(world_apply(world, about(world, UPDATE_RELEASE_HOLD, LEEDS, ended)));
+    (void)did(world_apply(world, about(world, UPDATE_PLACE, LEEDS, placed)));
+    pass(world, HOLD_SHARED_MS - 2 * HOUR);
+    forget(world);
+    assert_true(shared(world, ended));
+    forget(world);
+    assert_false(shared(world, ended));
+    assert_true(shared(world, placed)); /* its vacancy lives */
+    assert_int_equal(get_hold(world, ended).state, HOLD_RELEASED);
+    assert_register_true(world);
+    (void)did(world_apply(world, world_update(world, UPDATE_WITHDRAW, AGENCY, "H-2")));
+    forget(world);
+    assert_false(shared(world, placed));
+    pass(world, HOLD_KEPT_MS - HOLD_SHARED_MS);
+    forget(world);
+    assert_int_equal(home_get_hold(world->home, &ended, &gone), ERR_NOT_FOUND);
+    assert_int_equal(home_get_hold(world->home, &placed, &gone), ERR_NOT_FOUND);
+    assert_register_true(world);
+}
+
 int main(void)
 {
     seed = seed_from_environment(20261122);
@@ -248,6 +579,18 @@ int main(void)
         BOTH(test_hold_and_release),
         BOTH(test_who_may_not_hold),
         BOTH(test_time_runs_out),
+        BOTH(test_the_table_and_nothing_else),
+        BOTH(test_durations),
+        BOTH(test_a_team_has_so_many),
+        BOTH(test_what_is_not_offered),
+        BOTH(test_what_holds_mean_for_the_agency),
+        BOTH(test_the_carer_ends),
+        BOTH(test_consents_and_children),
+        BOTH(test_consents_that_are_not_needed),
+        BOTH(test_parent_and_child),
+        BOTH(test_the_agency_says_who_lives_there),
+        BOTH(test_the_wall_clock_steps),
+        BOTH(test_what_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
