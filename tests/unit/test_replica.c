@@ -412,12 +412,15 @@ static void test_payloads_that_cannot_be_read(void **state)
     struct rig *rig = pair->rig;
     static const uint8_t junk[] = {0x0a, 0xff, 0x01}, key[8] = {1, 2, 3}, zeros[8] = {0};
     static const uint8_t table_9[] = {9, 0, 1, 'x', 1, 2, 3}, cut[] = {2, 0, 200, 'x'};
+    static const uint8_t token[HOLD_KEY_BYTES] = {[7] = 1, [15] = 9}, no_token[HOLD_KEY_BYTES] = {[7] = 1};
     const struct octets value = {junk, sizeof junk}, keys[] = {{key, 8}, {key, 7}, {zeros, 8}};
+    const struct octets tokens[] = {{token, sizeof token}, {token, 8}, {no_token, sizeof no_token}};
     rig_follow(rig, pair->a);
     uint64_t at = pair->a->sequence;
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 11; i++) {
         struct origin *branch = origin_branch(pair->a, (uint64_t)i);
-        struct octets good = origin_value(branch, LOG_TABLE_OFFER), agency = origin_value(branch, LOG_TABLE_AGENCY);
+        struct octets good = origin_value(branch, LOG_TABLE_OFFER), agency = origin_value(branch, LOG_TABLE_AGENCY),
+                      hold = origin_value(branch, LOG_TABLE_HOLD);
         const struct octets long_id = {junk, 0}, nul = {(const uint8_t *)"a\0b", 3};
         if (i == 0)
             origin_log(branch, LOG_TABLE_OFFER, &keys[0], &value);
@@ -431,6 +434,8 @@ static void test_payloads_that_cannot_be_read(void **state)
             origin_log(branch, LOG_TABLE_AGENCY, &nul, &agency);
         else if (i == 5)
             origin_log(branch, LOG_TABLE_CARER, &keys[0], &value);
+        else if (i > 7)
+            origin_log(branch, LOG_TABLE_HOLD, &tokens[i - 8], i == 8 ? &value : &hold);
         else
             origin_log_octets(branch,
                               i == 6 ? &(struct octets){table_9, sizeof table_9} : &(struct octets){cut, sizeof cut});
