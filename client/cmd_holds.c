@@ -13,12 +13,25 @@
 /* --- numbers -------------------------------------------------------------------------------------------------------
  */
 
+static bool is_listed(const struct team_list *list, const char *hold_id)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->rows[i].hold->hold_id, hold_id) == 0)
+            return true;
+    return false;
+}
+
+/* A hold keeps the number that it was told by; those that are not listed any more lose theirs. */
 static bool number_rows(struct team_memory *memory, void *context, struct problem *problem)
 {
     struct team_list *list = context;
     int64_t now_ms = cli_now_ms();
+    size_t kept = 0;
     (void)problem;
-    team_holds_begin(memory, now_ms);
+    for (size_t i = 0; i < memory->hold_count; i++)
+        if (is_listed(list, memory->holds[i].hold_id))
+            memory->holds[kept++] = memory->holds[i];
+    memory->hold_count = kept;
     for (size_t i = 0; i < list->count; i++)
         if (list->rows[i].hold->hold_id[0] != '\0')
             list->rows[i].number = team_hold_add(memory, list->rows[i].hold->hold_id, now_ms);

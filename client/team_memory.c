@@ -225,12 +225,6 @@ void team_answer_add(struct team_memory *memory, const char *number, const char 
     }
 }
 
-void team_holds_begin(struct team_memory *memory, int64_t now_ms)
-{
-    memory->hold_count = 0;
-    memory->listed_at_ms = now_ms;
-}
-
 uint32_t team_hold_add(struct team_memory *memory, const char *hold_id, int64_t now_ms)
 {
     uint32_t number = 0;

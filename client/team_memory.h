@@ -80,8 +80,7 @@ enum err team_memory_change(const char *path, team_change change, void *context,
 void team_answer_begin(struct team_memory *memory, const char *reference, int64_t now_ms);
 void team_answer_add(struct team_memory *memory, const char *number, const char *vacancy_id, const char *region,
                      uint32_t beds);
-void team_holds_begin(struct team_memory *memory, int64_t now_ms);
-/* Its number: the one that it has, or the next. 0: there is no room. */
+/* Its number: the one that it has, or the next; all begin anew when they are old. 0: there is no room. */
 uint32_t team_hold_add(struct team_memory *memory, const char *hold_id, int64_t now_ms);
 /* False: too many are not settled. */
 bool team_request_add(struct team_memory *memory, const struct team_request *request)

@@ -308,6 +308,11 @@ def test_holds_are_numbered_live_ones_first(fake, vacancy, tmp_path):
     assert (asked(fake, "ExtendHold")[0].hold_id, asked(fake, "ExtendHold")[0].duration_s) == (HOLD, 7200)
     as_json = json.loads(vacancy("holds", "--json").stdout)
     assert [each["number"] for each in as_json["holds"]] == [1, 2, 3] and as_json["holds"][0]["hold_id"] == HOLD
+    # A hold keeps its number while others come and go.
+    fake.answers["PlacementService/ListHolds"] = [fake.known.ListHoldsResponse(hold=each) for each in (
+        view(fake, hold_id="E12000001-1-10", made_at_ms=now_ms() + 1000), views[1])]
+    as_json = json.loads(vacancy("holds", "--json").stdout)
+    assert [(each["hold_id"], each["number"]) for each in as_json["holds"]] == [("E12000001-1-10", 3), ("E12000001-1-9", 2)]
     fake.answers["PlacementService/ListHolds"] = []
     assert vacancy("holds").stdout == "no live holds (--all: ended ones)\n"
 

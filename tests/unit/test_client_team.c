@@ -65,7 +65,6 @@ static bool fill(struct team_memory *memory, void *context, struct problem *prob
     team_answer_add(memory, "3", "a\nline", "E12000001", 1);
     team_answer_add(memory, "4", "", "E12000001", 1);
     team_answer_add(memory, "5", "VACANCY-5", "E12000001 and more", 1);
-    team_holds_begin(memory, NOW);
     assert_int_equal(team_hold_add(memory, "E12000003-1-7", NOW), 1);
     assert_int_equal(team_hold_add(memory, "E12000003-1-9", NOW), 2);
     assert_int_equal(team_hold_add(memory, "E12000003-1-7", NOW), 1);
@@ -75,7 +74,7 @@ static bool fill(struct team_memory *memory, void *context, struct problem *prob
 static bool refuse(struct team_memory *memory, void *context, struct problem *problem)
 {
     (void)context;
-    team_holds_begin(memory, NOW);
+    memory->hold_count = 0;
     problem_set(problem, ERR_LIMIT, "", "no");
     return false;
 }
