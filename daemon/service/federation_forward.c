@@ -164,12 +164,14 @@ static bool take(struct call *call, const envelope *in)
     if (!call_identify_hub(call, &forwarded->hub) || !count(call, forwarded))
         return false;
     forwarded->kind = kind_of(in);
-    if (forwarded->kind == NULL) {
-        call_fail(call, ERR_UNIMPLEMENTED, "request", "none, or none that this hub knows");
-        return false;
-    }
-    if (access_vouched(call_context(call)->access, &forwarded->hub, in->principal, forwarded->kind->type->roles,
-                       &forwarded->who, &problem) == ERR_NONE)
+    if (in->principal[0] == '\0')
+        problem_set(&problem, ERR_INVALID, "principal", "required: the SPIFFE name of who asks");
+    else if (in->request_case == VACANCY__V1__FORWARD_REQUEST__REQUEST__NOT_SET)
+        problem_set(&problem, ERR_INVALID, "request", "required: one of hold, extend, release, place, report, get");
+    else if (forwarded->kind == NULL)
+        problem_set(&problem, ERR_UNIMPLEMENTED, "request", "this hub has no such request for other hubs");
+    else if (access_vouched(call_context(call)->access, &forwarded->hub, in->principal, forwarded->kind->type->roles,
+                            &forwarded->who, &problem) == ERR_NONE)
         return true;
     call_finish(call, &problem);
     return false;

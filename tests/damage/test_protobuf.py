@@ -224,6 +224,7 @@ REQUIRED = {
     "AgencyService/WithdrawVacancy": "agency_reference",
     "FederationService/FetchSnapshot": "region",
     "FederationService/Follow": "item",
+    "FederationService/Forward": "principal",
     "HubService/Backup": None,
     "HubService/GetStatus": None,
     "HubService/ListAgencies": None,

@@ -186,7 +186,8 @@ def test_one_way_only(hubs, messages):
 
 @pytest.mark.parametrize("spec, region", [("agency leeds", NORTH), ("placement-team E08000035 duty", NORTH),
                                           ("operator olive", NORTH), ("hub", STRANGER)])
-@pytest.mark.parametrize("method", ["FederationService/Follow", "FederationService/FetchSnapshot"])
+@pytest.mark.parametrize("method", ["FederationService/Follow", "FederationService/FetchSnapshot",
+                                    "FederationService/Forward"])
 def test_only_hubs_of_the_roster_may_follow(hubs, messages, method, spec, region):
     """R14, A5: everybody else is 7, a hub of a region that is not in the roster too (16: its issuer is nobody's)."""
     with hubs[NORTH].client(spec, region) as client:

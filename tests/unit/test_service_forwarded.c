@@ -199,6 +199,11 @@ static void each_request_has_its_answer(void **state)
     forward.request_case = VACANCY__V1__FORWARD_REQUEST__REQUEST_REPORT;
     forward.report = &report;
     refused(NORTH_HUB, &forward, ERR_INVALID, "the vacancy's id"); /* checked as here, field by field */
+    report.vacancy_id = vacancy_id;
+    report.region = (char *)FAKE_REGION;
+    call = ask(NORTH_HUB, &forward);
+    assert_non_null(answer_of(call, VACANCY__V1__FORWARD_RESPONSE__RESPONSE_REPORT)->report->receipt);
+    fake_call_destroy(call);
 
     Vacancy__V1__ReleaseHoldRequest release = VACANCY__V1__RELEASE_HOLD_REQUEST__INIT;
     release.request_id = request_id();
@@ -230,6 +235,8 @@ static void a_hub_vouches_for_its_own_teams_only(void **state)
     forward = of_hold(FAKE_DOMAIN NORTH "/agency/tyne", &request);
     refused(NORTH_HUB, &forward, ERR_FORBIDDEN, "a fostering agency");
     forward = of_hold("", &request);
+    refused(NORTH_HUB, &forward, ERR_INVALID, "required");
+    forward = of_hold("duty", &request);
     refused(NORTH_HUB, &forward, ERR_UNAUTHENTICATED, "");
     forward = of_hold(NORTH_TEAM, &request);
     refused(FAKE_TEAM, &forward, ERR_FORBIDDEN, "another hub");
@@ -264,7 +271,7 @@ static void an_envelope_without_a_request_is_refused(void **state)
     (void)state;
     envelope forward = VACANCY__V1__FORWARD_REQUEST__INIT;
     forward.principal = (char *)NORTH_TEAM;
-    refused(NORTH_HUB, &forward, ERR_UNIMPLEMENTED, "none");
+    refused(NORTH_HUB, &forward, ERR_INVALID, "required");
 }
 
 /* Another hub's flood is its own trouble: the next one waits for none of it. */
