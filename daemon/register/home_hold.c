@@ -115,6 +115,7 @@ static enum err check_order(struct batch *batch, struct update *update, int64_t 
     const struct home_policy *policy = &batch->home->options.policy;
     struct problem *problem = &update->result.problem;
     int64_t most_ms = or_default(policy->hold_max_ms, HOLD_MAX_MS);
+    int64_t least_ms = or_default(policy->hold_least_ms, HOLD_LEAST_MS);
     *duration_ms = update->as.hold.duration_ms;
     if (*duration_ms == 0)
         *duration_ms = or_default(policy->hold_default_ms, HOLD_DEFAULT_MS);
@@ -122,9 +123,9 @@ static enum err check_order(struct batch *batch, struct update *update, int64_t 
         return problem_set(problem, ERR_INVALID, "request_id", "required: a UUIDv7");
     if (update->as.hold.beds == 0 || update->as.hold.beds > CHILDREN_MAX)
         return problem_set(problem, ERR_INVALID, "beds", "must be 1 to %d", CHILDREN_MAX);
-    if (*duration_ms < HOLD_LEAST_MS || *duration_ms > most_ms)
+    if (*duration_ms < least_ms || *duration_ms > most_ms)
         return problem_set(problem, ERR_INVALID, "duration_s",
-                           "must be %lld to %lld seconds, or 0 for this hub's default", HOLD_LEAST_MS / 1000,
+                           "must be %lld to %lld seconds, or 0 for this hub's default", (long long)least_ms / 1000,
                            (long long)most_ms / 1000);
     return ERR_NONE;
 }
@@ -335,10 +336,11 @@ enum err hold_extend(struct batch *batch, struct update *update)
     struct stored_carer carer;
     struct stored_hold hold;
     int64_t most_ms = or_default(batch->home->options.policy.hold_default_ms, HOLD_DEFAULT_MS);
+    int64_t least_ms = or_default(batch->home->options.policy.hold_least_ms, HOLD_LEAST_MS);
     int64_t by_ms = or_default(update->as.hold.duration_ms, most_ms);
-    if (update->as.hold.duration_ms < 0 || by_ms < HOLD_LEAST_MS || by_ms > most_ms)
+    if (update->as.hold.duration_ms < 0 || by_ms < least_ms || by_ms > most_ms)
         return problem_set(problem, ERR_INVALID, "duration_s",
-                           "must be %lld to %lld seconds, or 0 for this hub's default", HOLD_LEAST_MS / 1000,
+                           "must be %lld to %lld seconds, or 0 for this hub's default", (long long)least_ms / 1000,
                            (long long)most_ms / 1000);
     enum err err = find_for(batch, update, HOLD_EXTEND, &hold, &carer);
     if (err != ERR_NONE)
