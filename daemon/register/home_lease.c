@@ -47,12 +47,14 @@ void lease_begin(struct home *home)
 {
     read_clocks(home, &home->position.lease);
     home->position.lease.lease_ms = 0;
+    memcpy(home->boot_id, home->position.lease.boot_id, sizeof home->boot_id);
 }
 
 void lease_go_on(struct home *home)
 {
     struct lease *kept = &home->position.lease, now;
     read_clocks(home, &now);
+    memcpy(home->boot_id, now.boot_id, sizeof home->boot_id);
     /* A boot clock that is behind is another boot's, whatever the id says. */
     if (memcmp(kept->boot_id, now.boot_id, BOOT_ID_BYTES) == 0 && now.boot_ms >= kept->boot_ms)
         return;

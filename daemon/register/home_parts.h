@@ -107,12 +107,13 @@ struct home {
     struct shared_state state;
     int64_t signed_boot_ms; /* when `newest` was signed */
     struct lost_counts lost;
-    uint64_t dropped;          /* payloads up to here are gone */
-    uint64_t roster_kept;      /* the highest roster version, durably */
-    int64_t erased_boot_ms;    /* when position.erased was set, or this process began */
-    int64_t look_back_boot_ms; /* when entries' age is looked at next */
-    int64_t forget_again_ms;   /* wall time of the next look at old request ids */
-    bool lease_unkept;         /* position.lease goes on from another boot, and is not durable yet */
+    uint64_t dropped;               /* payloads up to here are gone */
+    uint64_t roster_kept;           /* the highest roster version, durably */
+    int64_t erased_boot_ms;         /* when position.erased was set, or this process began */
+    int64_t look_back_boot_ms;      /* when entries' age is looked at next */
+    int64_t forget_again_ms;        /* wall time of the next look at old request ids */
+    bool lease_unkept;              /* position.lease goes on from another boot, and is not durable yet */
+    uint8_t boot_id[BOOT_ID_BYTES]; /* of this process; constant once open */
     struct {
         bool under_way, again; /* again: another round must follow this one */
         struct forget_place at;

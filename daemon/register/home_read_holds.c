@@ -1,15 +1,40 @@
 /*
  * home_read_holds.c - reading holds: one by its token, and a team's or an agency's, newest first.
- * Owns: nothing. Any thread. Invariant: as home_read.c: begin, copy out, end within each function.
+ * Owns: nothing. Any thread. Invariant: as home_read.c: begin, copy out, end within each function. A hold is read as
+ * EXPIRED from the moment at which the writer would honour it no more, whether or not it has come to say so in the log.
  */
 #include "daemon/base/log.h"
 #include "daemon/register/home_parts.h"
+
+#include <string.h>
 
 static enum err told(enum err err, const struct problem *problem)
 {
     if (err == ERR_STORE_DAMAGED)
         log_error("register", "a hold can't be read: %s", problem->text);
     return err;
+}
+
+/* The lease clock as the writer reads it; of a reboot after which it has kept no reading yet nothing is said. */
+static bool read_lease_ms(struct home *home, struct store_txn *txn, int64_t *out)
+{
+    struct home_position position;
+    struct problem problem;
+    int64_t boot_ms = clock_boot_ms(home->options.clock);
+    if (position_read(home, txn, &position, &problem) != ERR_NONE || position.lease.boot_ms > boot_ms ||
+        memcmp(position.lease.boot_id, home->boot_id, sizeof home->boot_id) != 0)
+        return false;
+    *out = position.lease.lease_ms + boot_ms - position.lease.boot_ms;
+    return true;
+}
+
+static void end_if_run_out(struct home *home, struct store_txn *txn, struct hold *hold)
+{
+    int64_t lease_ms;
+    if (!hold_live(hold) || !read_lease_ms(home, txn, &lease_ms) || hold->until_lease_ms > lease_ms)
+        return;
+    hold->state = HOLD_EXPIRED;
+    hold->ended_at_ms = hold->until_ms;
 }
 
 static enum err read_hold(struct home *home, struct store_txn *txn, const struct hold_token *token, struct hold *out,
@@ -20,7 +45,10 @@ static enum err read_hold(struct home *home, struct store_txn *txn, const struct
     enum err err = tables_get(home->store, txn, STORE_HOLDS, &k, &value, problem);
     if (err != ERR_NONE || !key_in_region(&k, home->options.region, &own))
         return err;
-    return home_hold_decode(&own, &value, out, NULL);
+    err = home_hold_decode(&own, &value, out, NULL);
+    if (err == ERR_NONE)
+        end_if_run_out(home, txn, out);
+    return err;
 }
 
 enum err home_get_hold(struct home *home, const struct hold_token *token, struct hold *out)
