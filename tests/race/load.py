@@ -31,8 +31,8 @@ Code = grpc.StatusCode
 NOT_DONE = "not done"     # certainly; no operation at all
 NEVER = "never"           # the home hub's word that the request id is spent
 SECOND = 1_000_000_000
+PAUSE_S = 0.05
 LATE_ID_S = 7200          # request ids are made with a clock that is as far behind any hub's
-REFERENCE = "383-204417"
 METHODS = {HOLD: "PlacementService/HoldVacancy", EXTEND: "PlacementService/ExtendHold",
            RELEASE: "PlacementService/ReleaseHold", PLACE: "PlacementService/PlaceChild", GET: "PlacementService/GetHold",
            ACCEPT: "AgencyService/AcceptHold", DECLINE: "AgencyService/DeclineHold"}
@@ -69,7 +69,7 @@ class Attempt:
         self.end = now()
 
     def wait(self):
-        self.answer, self.message = None, ""
+        self.answer, self.message, self.code = None, "", Code.OK
         try:
             self.answer = self.call.result()
             self.result = OK
@@ -140,7 +140,7 @@ class Actor:
         length = self.randomness.randint(*self.load.lengths_s)
         request = self.messages.HoldVacancyRequest(
             request_id=request_id(self.randomness), vacancy_id=vacancy["id"], region=vacancy["region"],
-            beds=self.randomness.randint(1, vacancy["beds"]), request_reference=REFERENCE, duration_s=length)
+            beds=self.randomness.randint(1, vacancy["beds"]), request_reference=self.team["reference"], duration_s=length)
         operation = self.operation(vacancy, HOLD, beds=request.beds, length=length * SECOND)
         answer = self.ask(operation, request, self.channel, vacancy)
         if answer:
@@ -223,15 +223,18 @@ class Actor:
         self.problems += [f"{operation.kind}: {each.problem}" for each in attempts if each.problem]
         done = sorted((each for each in attempts if each.result == OK), key=lambda each: each.end)
         for each in attempts:
-            self.count(f"{operation.kind}: {each.result}")
+            self.count(f"{operation.kind}: {each.result}" +
+                       (f" ({each.code.name})" if each.result == NOT_DONE else ""))
             if each.result in (REFUSED, MISSING):
                 self.record(operation, each.begin, each.end, each.result)
         never = any(each.result == NEVER for each in attempts)
         if not done:
-            for each in attempts:
-                if each.result == UNKNOWN and not never and operation.kind != GET:
-                    self.record(operation, each.begin, each.begin + int((each.timeout + self.load.bound_s) * SECOND),
-                                UNKNOWN)
+            unknown = [each for each in attempts if each.result == UNKNOWN]
+            if unknown and not never and operation.kind != GET:  # one of them, at most once
+                latest = max(each.begin + int(each.timeout * SECOND) for each in unknown)
+                self.record(operation, unknown[0].begin, latest + int(self.load.bound_s * SECOND), UNKNOWN)
+            if all(each.result == NOT_DONE for each in attempts):
+                self.load.over.wait(PAUSE_S)  # nobody is there: do not ask as fast as can be
             return None
         first = done[0]
         if never:

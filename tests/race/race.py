@@ -37,7 +37,9 @@ import stubs
 from history import OK, REFUSED, WITHDRAW, Operation
 from hubs import NORTH, WEST, YORKSHIRE
 
+# Newcastle, Manchester, Leeds: their teams' authorities, and the DfE numbers with which these refer to requests.
 AUTHORITIES = {NORTH: "E08000021", WEST: "E08000003", YORKSHIRE: "E08000035"}
+REFERENCES = {NORTH: "391-204417", WEST: "352-204417", YORKSHIRE: "383-204417"}
 BEDS = {NORTH: (1, 1, 2, 2, 1), WEST: (1, 2, 1, 2), YORKSHIRE: (2, 1, 1, 2, 1)}  # 20 in all
 CLIENTS, PROCESSES = 51, 3
 LENGTHS_S = (1, 4)
@@ -208,7 +210,8 @@ class Race:
             [f"placement-team {AUTHORITIES[region]} t{n}" for n in range(CLIENTS // 3)], region)
             for region in many.REGIONS}
         self.hubs = many.Hubs(federation, self.folder, options={
-            ("log", "level"): "info", **(options or {})})
+            ("log", "level"): "info", ("vacancies", "hold-least"): "1s", ("vacancies", "holds-per-team"): "1000",
+            **(options or {})})
         self.clocks = {}
         for region in many.REGIONS:
             self.clocks[region] = clocks.Clock(os.path.join(self.folder, f"clock-{region}"), AHEAD_S + SKEW_S[region])
@@ -255,7 +258,8 @@ class Race:
         return [self.start_load(n, teams[n::PROCESSES], agencies) for n in range(PROCESSES)]
 
     def place(self, region, who, name):
-        return {"folder": who.folder, "port": self.hubs[region].port, "region": region, "name": name}
+        return {"folder": who.folder, "port": self.hubs[region].port, "region": region, "name": name,
+                "reference": REFERENCES[region]}
 
     def path(self, kind, n):
         return os.path.join(self.folder, f"{kind}-{n}.json")

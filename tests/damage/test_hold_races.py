@@ -1,0 +1,45 @@
+"""51 teams race for 20 beds over three hubs which are killed, cut off from each other, stalled and given other wall clocks
+(ten minutes apart from the start, C3); requests are doubled, late and sent again. The history of what everybody was
+answered is judged by tests/race/linear.py: no bed is promised twice, no token counts after its hold, none is freed early
+or kept beyond its end, nothing acknowledged is lost (V3, V5, V6, V7, V12, R16, R17). Seeds are printed; SEED takes one."""
+import os
+import random
+import sys
+
+import pytest
+
+import hub as library
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "race"))
+import race as races
+
+SEED = int(os.environ.get("SEED") or random.randrange(1 << 30))
+OPERATIONS, SECONDS = 3000, 20
+OPERATIONS_LONG, SECONDS_LONG = 100_000, 300
+SANITIZED = 10  # times as few, there
+
+
+def race(federation, folder, request, operations, seconds):
+    print(f"SEED={SEED}")
+    fewer = SANITIZED if library.SLOWNESS > 1 else 1
+    running = races.Race(federation, folder, SEED, operations // fewer, seconds)
+    request.node.hubs = list(running.hubs)
+    problems = running.run()
+    print(running.summary)
+    assert not problems, "\n".join(problems[:10])
+    return running
+
+
+@pytest.mark.check
+@pytest.mark.bound(180)
+def test_teams_race_for_beds(federation, tmp_path, request):
+    running = race(federation, tmp_path, request, OPERATIONS, SECONDS)
+    assert running.counts["hold: ok"] > 20 and running.counts["hold: refused"] > 20
+
+
+@pytest.mark.long
+@pytest.mark.bound(600)
+def test_100000_operations(federation, tmp_path, request):
+    running = race(federation, tmp_path, request, OPERATIONS_LONG, SECONDS_LONG)
+    if library.SLOWNESS == 1:
+        assert running.total >= OPERATIONS_LONG
