@@ -8,10 +8,12 @@ import stat
 import subprocess
 import threading
 import time
+import types
 
 import grpc
 import pytest
 
+import homes
 import hub as library
 import said_hub
 
@@ -345,3 +347,54 @@ def test_a_place_that_cannot_be_used_is_said(fake, events, tmp_path):
     fake.answers["AgencyService/WatchAgency"] = Exception(grpc.StatusCode.OUT_OF_RANGE, "no longer kept")
     done = fake.run(LEEDS, tmp_path, "watch")
     assert done.returncode == 3 and "no longer kept" in done.stderr and "--from-now begins anew" in done.stderr
+
+
+# --- the same at a real hub -------------------------------------------------------------------------------------------
+
+HEADER = "agency_reference,approved_on,max_children,age_from,age_to,care_types,places,bedrooms,postcode,vacancy,beds\n"
+
+
+def test_a_day_at_a_real_hub(hub, tmp_path):
+    homes.register_agencies(hub)
+    real = types.SimpleNamespace(environment=lambda spec, folder: {
+        **os.environ, "VACANCY_HUB": f"localhost:{hub.port}", "HOME": str(folder), "TZ": "UTC",
+        "VACANCY_CERT": hub.federation.principal(spec, hub.region).cert,
+        "VACANCY_KEY": hub.federation.principal(spec, hub.region).key, "VACANCY_CA": hub.federation.root})
+
+    def run(who, *arguments, code=0):
+        done = hub.run_vacancy(who, *arguments)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    path = tmp_path / "carers.csv"
+    path.write_text(HEADER + "".join(f"L-{n},2020-05-04,3,0,17,SHORT_TERM,3,3,LS6 1,VACANT,1\n" for n in range(2)),
+                    encoding="ascii")
+    run(LEEDS, "sync", str(path))
+    with Watch(real, tmp_path, "--json") as watch:
+        kinds = lambda: [json.loads(each)["event"]["kind"] for each in list(watch.lines) if "event" in json.loads(each)]
+        watch.wait("what was synced", lambda: sorted(kinds()) == ["CARER_REGISTERED"] * 2 + ["VACANCY_OFFERED"] * 2)
+        run(library.TEAM, "find", "--near", "LS1 4AP", "--child", "8:F", "--ref", "383-204417")
+        run(library.TEAM, "hold", "1")
+        watch.wait("the hold", lambda: kinds()[-1:] == ["HELD"])
+        worklist = json.loads(run(LEEDS, "worklist", "--json"))
+        hold_id, reference = worklist["holds"][0]["hold_id"], worklist["holds"][0]["agency_reference"]
+        assert hold_id in run(LEEDS, "holds")
+        # The file no longer has the held one: that alone is rejected.
+        rest = [each for each in path.read_text().splitlines(True) if not each.startswith(reference + ",")]
+        path.write_text("".join(rest), encoding="ascii")
+        done = hub.run_vacancy(LEEDS, "sync", str(path), "--yes")
+        assert done.returncode == 1 and f"carers.csv: {reference}: " in done.stderr, done.stderr
+        assert run(LEEDS, "accept", hold_id).startswith(f"accepted: {reference}, 1 bed for 383-204417, the team's until ")
+        assert json.loads(run(LEEDS, "worklist", "--json"))["holds"] == []
+        watch.wait("the answer", lambda: kinds()[-1:] == ["HOLD_ACCEPTED"])
+        before = kinds()
+        assert watch.end(signal.SIGKILL) < 0
+    assert "held" in run(LEEDS, "history", reference)
+    run(LEEDS, "decline", hold_id, "--reason", "BED_TAKEN", code=0)
+    run(LEEDS, "sync", str(path), "--yes")
+    with Watch(real, tmp_path, "--json") as watch:
+        watch.wait("what came since", lambda: kinds() == ["HOLD_DECLINED", "VACANCY_WITHDRAWN"])
+        assert watch.end(signal.SIGINT) == 0
+    assert before.count("HELD") == 1
+    assert [each["kind"] for each in json.loads(run(LEEDS, "history", "--json"))] == before + ["HOLD_DECLINED",
+                                                                                              "VACANCY_WITHDRAWN"]
