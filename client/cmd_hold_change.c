@@ -170,7 +170,7 @@ static const struct option_spec place_options[] = {
     {"provider-consent", "CONSENT", "of the fostering service that approved the carer: given or not-needed", false},
     {"authorities-consent", "CONSENT", "of every other authority that has a child in the home: given or not-needed",
      false},
-    {"near", "POSTCODE", "where the child's home is, for the distance of the SSDA903 return; it is not kept", false},
+    {"near", "POSTCODE", "where the child's home is, postcode or sector, for the distance of the SSDA903 return; it is not kept", false},
     {"json", NULL, "receipt, hold and distance as JSON", false},
     {0},
 };
@@ -180,7 +180,7 @@ const struct command command_place = {
     .arguments = "NUMBER|HOLD-ID",
     .summary = "The children move in: a hold becomes a placement.",
     .example = "  vacancy place 1 --code U6 --starts 2026-11-23 --child 8:F --child 10:M --provider-consent given "
-               "--authorities-consent not-needed --near BD3\n",
+               "--authorities-consent not-needed --near \"BD3 7\"\n",
     .notes =
         "NUMBER is one of the last `vacancy holds`, or what `vacancy hold` said. As many children as the hold has "
         "beds.\n"
