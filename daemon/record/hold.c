@@ -158,8 +158,9 @@ enum err home_hold_decode(const struct octets *key, const struct octets *octets,
                 read_code((int)m->placement_code, PLACEMENT_CODE_END, &out->placement_code) &&
                 read_code((int)m->provider_consent, CONSENT_END, &out->provider_consent) &&
                 read_code((int)m->authorities_consent, CONSENT_END, &out->authorities_consent);
+    static const struct octets none;
     if (row != NULL)
-        *row = m->row_gone ? (struct octets){0} : view_in(octets, &m->row);
+        *row = m->row_gone ? none : view_in(octets, &m->row);
     return good ? ERR_NONE : ERR_STORE_DAMAGED;
 }
 

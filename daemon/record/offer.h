@@ -57,8 +57,8 @@ struct agency {
 bool offer_derive(const struct home_carer *home, struct offer *out);
 
 /*
- * Of a carer that is lost since a restore: its offer, as it was last logged, with the beds that its holds leave free now,
- * and the state that follows (VACANT, HELD, PLACED; any other stays). False: nothing changes.
+ * Of a carer that is lost since a restore: its offer, as it was last logged, with the beds that its holds leave free
+ * now, and the state that follows (VACANT, HELD, PLACED; any other stays). False: nothing changes.
  */
 bool offer_recount(const struct home_carer *home, struct offer *offer);
 
