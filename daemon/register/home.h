@@ -396,6 +396,8 @@ enum err home_get_agency(struct home *home, const char *id, struct agency *out);
 enum err home_list_agencies(struct home *home, const char *after_id, struct agency *out, size_t max, size_t *got);
 /* Holds. ERR_NOT_FOUND; `out` with all that the home hub knows. Any thread. */
 enum err home_get_hold(struct home *home, const struct hold_token *token, struct hold *out);
+/* Whether it is this holder's: since a restore from what is shared only its hash tells. Any thread. */
+bool home_is_holder(const struct home *home, const struct hold *hold, const char *holder);
 /* Newest first, those before `before` (0, 0: from the newest), of a holder's name or of an agency: one of both is NULL.
  * Live ones only, unless ended. Where `max` was reached *next says where to go on; 0, 0: there are no more. */
 enum err home_list_holds(struct home *home, const char *holder, const char *agency, bool ended,

@@ -24,7 +24,7 @@ bool hold_run_out(const struct batch *batch, const struct hold *hold)
 /* --- whose ------------------------------------------------------------------------------------------------------- */
 
 /* Since a restore from what is shared only its hash tells the holder. */
-static bool is_holder(struct home *home, const struct hold *hold, const char *holder)
+bool home_is_holder(const struct home *home, const struct hold *hold, const char *holder)
 {
     uint8_t hash[DIGEST_BYTES];
     if (hold->holder[0] != '\0')
@@ -66,7 +66,7 @@ enum err hold_find(struct batch *batch, struct update *update, struct stored_hol
     }
     if (update->agency[0] != '\0')
         return strcmp(hold->hold.agency, update->agency) == 0 ? ERR_NONE : refuse_hold(update);
-    if (!is_holder(batch->home, &hold->hold, update->as.hold.holder))
+    if (!home_is_holder(batch->home, &hold->hold, update->as.hold.holder))
         return refuse_hold(update);
     fill_in_team(update, &hold->hold);
     return ERR_NONE;
@@ -161,7 +161,7 @@ static enum err read_claims(struct batch *batch, struct update *update, const st
             return err == ERR_NOT_FOUND ? problem_set(&update->result.problem, ERR_STORE_DAMAGED, "",
                                                       "store damaged: a carer's record names no hold")
                                         : err;
-        if (is_holder(batch->home, &hold->hold, update->as.hold.holder))
+        if (home_is_holder(batch->home, &hold->hold, update->as.hold.holder))
             out->own = out->count;
         out->count++;
     }

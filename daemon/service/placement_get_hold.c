@@ -82,7 +82,7 @@ enum err hold_read(const struct service_context *ctx, const struct principal *te
         return problem_set(problem, ERR_PRECONDITION, "hold_id", "the hub of region %s keeps this hold and no other",
                            region);
     enum err err = home_get_hold(ctx->home, &token, out);
-    if (err == ERR_NOT_FOUND || (err == ERR_NONE && strcmp(out->holder, team->name) != 0))
+    if (err == ERR_NOT_FOUND || (err == ERR_NONE && !home_is_holder(ctx->home, out, team->name)))
         return problem_set(problem, ERR_FORBIDDEN, "hold_id", "this team has no such hold");
     if (err != ERR_NONE)
         return problem_set(problem, err, "", "the register could not be read");

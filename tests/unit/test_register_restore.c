@@ -276,6 +276,8 @@ static void assert_holds_came_back(const char *agency)
             assert_true(back.until_ms == page[i].until_ms && back.ended_at_ms == page[i].ended_at_ms);
             assert_memory_equal(back.holder_hash, page[i].holder_hash, DIGEST_BYTES);
             assert_true(back.holder[0] == '\0' || strcmp(back.holder, page[i].holder) == 0);
+            assert_true(home_is_holder(restored.home, &back, page[i].holder));
+            assert_false(home_is_holder(restored.home, &back, "spiffe://fostering.example/nobody"));
             const char *reference = page[i].agency_reference;
             assert_int_equal(home_get_carer(original.home, agency, reference, &last), ERR_NONE);
             assert_int_equal(home_get_carer(restored.home, agency, reference, &known), ERR_NONE);
