@@ -75,6 +75,35 @@ enum err asked_note(struct batch *batch, struct update *update)
     return ERR_NONE;
 }
 
+/* --- forgetting -------------------------------------------------------------------------------------------------- */
+
+bool asked_forget_slice(struct batch *batch, int most, struct table_key *at, bool *end, size_t *changed)
+{
+    struct home *home = batch->home;
+    for (int i = 0; i < most; i++) {
+        struct octets from = key_octets(at), key, value, rest;
+        struct asked_hold asked;
+        enum err err = tables_seek(home->store, batch->txn, STORE_ASKED, &from, false, &key, &value, NULL);
+        *end = err == ERR_NOT_FOUND || (err == ERR_NONE && !key_in_region(&key, home->options.region, &rest));
+        if (*end)
+            return true;
+        if (err == ERR_NONE)
+            err = decode(&key, &value, &asked);
+        if (err != ERR_NONE) {
+            batch->failed = err;
+            return false;
+        }
+        struct table_key own = {.size = key.size};
+        memcpy(own.data, key.data, key.size); /* what seek pointed to goes with the deletion */
+        key_step_past(at, &key);
+        bool old = asked.asked_at_ms <= batch->now_ms - HOLD_KEPT_MS;
+        if (old && !batch_del(batch, STORE_ASKED, &own))
+            return false;
+        *changed += old;
+    }
+    return true;
+}
+
 /* --- reading ----------------------------------------------------------------------------------------------------- */
 
 static enum err read_from(struct home *home, struct store_txn *txn, struct table_key from,

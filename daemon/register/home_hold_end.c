@@ -224,12 +224,14 @@ static enum err forget_slice(struct batch *batch, struct table_key *at, bool *en
     return ERR_NONE;
 }
 
-/* When the next slice is due, by the boot clock; a round begins anew at the first hold. */
+/* When the next slice is due, by the boot clock. A round goes through HOLDS, then through ASKED. */
 static void slice_done(struct home *home, const struct table_key *at, bool end)
 {
-    home->forget_holds.at = *at;
-    home->forget_holds.under_way = !end;
-    if (end)
+    bool next_table = end && !home->forget_holds.asked;
+    home->forget_holds.asked = end ? next_table : home->forget_holds.asked;
+    home->forget_holds.at = end ? key_of_region(home->options.region) : *at;
+    home->forget_holds.under_way = !end || next_table;
+    if (!home->forget_holds.under_way)
         home->forget_holds.again_boot_ms = clock_boot_ms(home->options.clock) + FORGET_HOLDS_EVERY_MS;
 }
 
@@ -249,7 +251,10 @@ bool hold_forget_slice(struct home *home)
         return false;
     }
     uint64_t sequence_before = batch.position.sequence;
-    err = forget_slice(&batch, &at, &end, &changed);
+    if (!home->forget_holds.asked)
+        err = forget_slice(&batch, &at, &end, &changed);
+    else if (!asked_forget_slice(&batch, FORGET_HOLDS_PER_SLICE, &at, &end, &changed))
+        err = batch.failed;
     if (err == ERR_NONE && changed > 0 &&
         !batch_audit(&batch, &forgot, ERR_NONE, batch.position.sequence > sequence_before))
         err = batch.failed;

@@ -124,10 +124,10 @@ struct home {
         int64_t again_boot_ms; /* the next one */
     } ageing;                  /* of events (home_events.c) */
     struct {
-        bool under_way;
+        bool under_way, asked; /* asked: it has come to ASKED */
         struct table_key at;
         int64_t again_boot_ms;
-    } forget_holds; /* that ended long ago (home_hold_end.c) */
+    } forget_holds; /* that ended, or were asked for elsewhere, long ago (home_hold_end.c) */
 
     pthread_mutex_t lock; /* the rest is read by other threads */
     struct home_position position;
@@ -448,6 +448,8 @@ bool hold_forget_slice(struct home *home);
 
 /* home_asked.c */
 enum err asked_note(struct batch *batch, struct update *update);
+/* Forgets what was asked HOLD_KEPT_MS ago, among `most` rows from *at on, which it moves past them. */
+bool asked_forget_slice(struct batch *batch, int most, struct table_key *at, bool *end, size_t *changed);
 
 /* Whether a key begins with the region's; `rest` is what follows. */
 bool key_in_region(const struct octets *key, const char *region, struct octets *rest);

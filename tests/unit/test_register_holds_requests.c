@@ -218,6 +218,16 @@ static void test_what_was_asked_elsewhere(void **state)
     assert_int_equal(home_get_asked(world->home, YORK, id, asked), ERR_NOT_FOUND);
     assert_int_equal(home_list_asked(world->home, YORK, NULL, asked, 4, &got), ERR_NONE);
     assert_int_equal(got, 0);
+    /* Forgotten with the holds of its time. */
+    assert_int_equal(apply(world, UPDATE_DECIDE), ERR_NONE);
+    (void)did(world_apply(world, note(world, world->wall_ms, 4, 0)));
+    pass(world, HOLD_KEPT_MS - 2 * HOUR);
+    for (size_t left = 1; left < 2; left--, pass(world, 3 * HOUR)) {
+        for (int i = 0; i < 4; i++)
+            (void)home_lapse(world->home, 10, NULL);
+        assert_int_equal(home_list_asked(world->home, LEEDS, NULL, asked, 4, &got), ERR_NONE);
+        assert_int_equal(got, left);
+    }
 }
 
 int main(void)
