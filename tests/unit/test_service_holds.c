@@ -17,6 +17,7 @@
 #define PLACEMENT "/vacancy.v1.PlacementService/"
 #define AGENCY    "/vacancy.v1.AgencyService/"
 #define OTHERS    FAKE_DOMAIN "E12000003/placement-team/E08000032/duty" /* Bradford's */
+#define NORTH     "E12000001"
 #define HOUR      3600000LL
 
 static struct fake_hub hub;
@@ -575,6 +576,104 @@ static void a_slow_reader_of_a_list_gets_all_of_it(void **state)
     fake_call_destroy(call);
 }
 
+/* --- another region ------------------------------------------------------------------------------------------------
+ */
+
+static void set_roster(void)
+{
+    static const uint8_t seed[32] = {1}, issuer[DIGEST_BYTES] = {1};
+    struct signer *root = signer_from_seed(seed);
+    char text[1024], hex[65], issuer_hex[65], signature_hex[129];
+    uint8_t key[PUBLIC_KEY_BYTES], signature[SIGNATURE_BYTES];
+    struct problem problem;
+    const struct roster *roster;
+    signer_public_key(root, key);
+    hex_encode(key, sizeof key, hex);
+    hex_encode(issuer, sizeof issuer, issuer_hex);
+    int size = snprintf(text, sizeof text,
+                        "vacancy roster v1\nversion 3\nregion " FAKE_REGION " key %s issuer %s\nregion " NORTH
+                        " key %s issuer %s\nteam E06000047 " NORTH "\nteam E08000035 " FAKE_REGION "\n",
+                        hex, issuer_hex, hex, issuer_hex);
+    signer_sign(root, text, (size_t)size, signature);
+    hex_encode(signature, sizeof signature, signature_hex);
+    size += snprintf(text + size, sizeof text - (size_t)size, "signature %s\n", signature_hex);
+    signer_destroy(root);
+    if (roster_parse(text, (size_t)size, key, &roster, &problem) != ERR_NONE)
+        fail_msg("roster: %s", problem.text);
+    access_set_roster(hub.access, roster);
+    roster_unref(roster);
+}
+
+/* A link of the test's: what was sent, and what becomes of it. */
+static struct forward *sent;
+static struct asked_hold noted; /* when it was sent */
+static char away_id[REQUEST_ID_TEXT_BYTES];
+
+static enum err take_forward(void *ctx, struct forward *forward)
+{
+    uint8_t id[REQUEST_ID_BYTES];
+    (void)ctx;
+    assert_null(sent);
+    sent = forward;
+    assert_true(request_id_parse(away_id, id));
+    assert_int_equal(home_get_asked(hub.home, FAKE_TEAM, id, &noted), ERR_NONE);
+    return ERR_NONE;
+}
+
+/* Asks for a hold in the north, whose hub ends it so; the status that is noted then. */
+static uint32_t asked_away(char *id, enum forward_end end, enum err code)
+{
+    uint8_t octets[REQUEST_ID_BYTES];
+    struct asked_hold after;
+    Vacancy__V1__HoldVacancyRequest request = hold_request();
+    snprintf(away_id, sizeof away_id, "%s", id);
+    request.request_id = away_id;
+    request.region = (char *)NORTH;
+    struct fake_call *call = ask(FAKE_TEAM, "HoldVacancy", &request.base);
+    assert_false(call->finished);
+    assert_non_null(sent);
+    assert_string_equal(sent->region, NORTH);
+    assert_int_equal(noted.code, 4); /* durably, before it left: the outcome is not known */
+    const struct problem why = {.code = code, .text = "said so"};
+    forward_settle(sent, end, &why);
+    const struct mail mail = {.kind = sent->reply.kind, .to = sent->reply.to, .value = FORWARD_MAIL, .payload = sent};
+    mailbox_send_reserved(sent->reply.mailbox, &mail);
+    sent = NULL;
+    fake_settle(&hub.host, &hub.writer);
+    assert_true(call->finished);
+    assert_true(call->problem.code != ERR_NONE);
+    fake_call_destroy(call);
+    assert_true(request_id_parse(away_id, octets));
+    assert_int_equal(home_get_asked(hub.home, FAKE_TEAM, octets, &after), ERR_NONE);
+    return after.code;
+}
+
+static void what_is_asked_of_another_region_is_noted(void **state)
+{
+    (void)state;
+    char id[REQUEST_ID_TEXT_BYTES];
+    Vacancy__V1__ListHoldsRequest mine = VACANCY__V1__LIST_HOLDS_REQUEST__INIT;
+    struct fake_call *call;
+    set_roster();
+    hub.context.federation.forward = (struct forward_port){.submit = take_forward};
+    assert_int_equal(asked_away(request_id(), FORWARD_SAID, ERR_NOT_FOUND), 5);
+    assert_int_equal(asked_away(request_id(), FORWARD_DOWN, ERR_NONE), 14); /* it never left */
+    assert_int_equal(listed(FAKE_TEAM, &mine.base, &call), 0);              /* no holds, these */
+    fake_call_destroy(call);
+    snprintf(id, sizeof id, "%s", request_id());
+    assert_int_equal(asked_away(id, FORWARD_LOST, ERR_NONE), 4);
+    assert_int_equal(asked_away(id, FORWARD_DOWN, ERR_NONE), 4); /* the first may have been done all the same */
+    assert_int_equal(listed(FAKE_TEAM, &mine.base, &call), 1);
+    const Vacancy__V1__ListHoldsResponse *unknown = (const void *)call->responses[0].message;
+    assert_true(unknown->hold->outcome_unknown);
+    assert_string_equal(unknown->hold->request_id, id);
+    assert_string_equal(unknown->hold->region, NORTH);
+    fake_call_destroy(call);
+    assert_int_equal(asked_away(id, FORWARD_SAID, ERR_PRECONDITION), 9); /* that settles it */
+    assert_int_equal(listed(FAKE_TEAM, &mine.base, &call), 0);
+    fake_call_destroy(call);
+}
+
 /* --- reports ------------------------------------------------------------------------------------------------------ */
 
 static void a_report_needs_its_reference(void **state)
@@ -627,6 +726,7 @@ int main(void)
         ONE(what_became_of_a_request_id),
         ONE(holds_are_listed_newest_first),
         ONE(a_slow_reader_of_a_list_gets_all_of_it),
+        ONE(what_is_asked_of_another_region_is_noted),
         ONE(a_report_needs_its_reference),
         ONE(a_report_ends_the_confirmation),
     };
