@@ -145,7 +145,7 @@ class Faults(threading.Thread):
     def run(self):
         names, weights = zip(*self.faults)
         try:
-            while not self.over.wait(self.randomness.uniform(0.1, 1.0)):
+            while not self.over.wait(self.randomness.uniform(0.3, 1.5)):
                 fault = self.randomness.choices(names, weights)[0]
                 fault(self.randomness.choice(many.REGIONS))
                 self.done[fault.__name__] += 1
@@ -214,7 +214,7 @@ class Race:
             **(options or {})})
         self.clocks = {}
         for region in many.REGIONS:
-            self.clocks[region] = clocks.Clock(os.path.join(self.folder, f"clock-{region}"), AHEAD_S + SKEW_S[region])
+            self.clocks[region] = clocks.Clock(os.path.join(self.folder, f"clock-{region}"), AHEAD_S + SKEW_S[region], kept_s=1)
             self.hubs[region].environment.update(self.clocks[region].environment)
         self.hubs.write_rosters([f"team {authority} {region}" for region, authority in AUTHORITIES.items()])
         self.agency, self.faults = Agency(self), Faults(self, random.Random(f"{seed} faults"))
