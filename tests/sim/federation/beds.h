@@ -15,11 +15,12 @@ struct beds *beds_create(void);
 void beds_destroy(struct beds *beds);
 
 /*
- * The hub's own log grew, from the entry `before` on (NO_ENTRY: from the start) up to its head, in this moment, or
- * (not `now`) at some time before it. At each entry: held and placed beds of a vacancy are not more than it has; a hold
- * that ended stays so; none runs out before its time. At the head: what an offer says is free is not held or placed,
- * and no vacancy is gone that has a live hold.
+ * The hub's own log grew in this moment, from the entry `before` on up to its head. At each entry: held and placed beds
+ * of a vacancy are not more than it has; a hold that ended stays so; none runs out before its time. At the head: what
+ * an offer says is free is not held or placed.
  */
-void beds_check(struct world *world, const struct fed_hub *hub, uint32_t before, bool now);
+void beds_check(struct world *world, const struct fed_hub *hub, uint32_t before);
+/* Its disk is a backup's from here on: how long its holds have left is what the wall clock says. */
+void beds_forget(struct world *world, const struct fed_hub *hub);
 
 #endif

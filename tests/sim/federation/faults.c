@@ -6,6 +6,7 @@
 #include "tests/sim/federation/clients.h"
 #include "tests/sim/federation/hubs.h"
 #include "tests/sim/federation/network.h"
+#include "tests/sim/federation/teams.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -120,6 +121,13 @@ static void write_somewhere(struct world *world)
     struct fed_hub *hub = some_hub(world);
     for (uint32_t count = 1 + below(&world->sim, 3); hub->up && count > 0; count--)
         clients_write(world->clients, hub);
+}
+
+static void ask_somewhere(struct world *world)
+{
+    struct fed_hub *hub = some_hub(world);
+    for (uint32_t count = 1 + below(&world->sim, 4); hub->up && count > 0; count--)
+        teams_ask(hub);
 }
 
 static void search(struct world *world)
@@ -347,6 +355,7 @@ static const struct {
     uint32_t weight;
 } actions[] = {
     {write_somewhere, -1, 60},
+    {ask_somewhere, -1, 40},
     {search, -1, 6},
     {cut_or_isolate, TROUBLE_CUTS, 10},
     {reset, TROUBLE_RESETS, 8},

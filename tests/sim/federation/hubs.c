@@ -3,7 +3,9 @@
  */
 #include "tests/sim/federation/hubs.h"
 
+#include "tests/sim/federation/beds.h"
 #include "tests/sim/federation/network.h"
+#include "tests/sim/federation/teams.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -24,6 +26,14 @@ void fed_hub_issuer(uint32_t region, uint8_t out[DIGEST_BYTES])
 {
     memset(out, SIM_ISSUER_OCTET, DIGEST_BYTES);
     out[0] = (uint8_t)region;
+}
+
+/* Another one each time that its machine is started. */
+static void boot_id(void *ctx, uint8_t out[BOOT_ID_BYTES])
+{
+    const struct fed_hub *hub = ctx;
+    memset(out, 0, BOOT_ID_BYTES);
+    memcpy(out, &hub->booted_at_ms, sizeof hub->booted_at_ms);
 }
 
 static int64_t wall_ms(void *ctx)
@@ -381,7 +391,7 @@ static struct fed_hub *new_hub(struct world *world, uint32_t region)
     hub->index = world->hub_count;
     hub->region = region;
     hub->booted_at_ms = world->sim.now_ms;
-    hub->clock = (struct clock_source){.wall_ms = wall_ms, .boot_ms = boot_ms, .ctx = hub};
+    hub->clock = (struct clock_source){.wall_ms = wall_ms, .boot_ms = boot_ms, .boot_id = boot_id, .ctx = hub};
     hub->randomness = seeded_random_source(&world->sim.chance);
     hub->head = NO_ENTRY;
     hub->roster = NULL;
@@ -454,7 +464,10 @@ static enum err open_registers(struct fed_hub *hub, struct problem *problem)
         .has_peers = true,
         .roster_version = hub->roster->version,
         .payload_kept_ms = hub->payload_kept_ms,
-        .policy = {.lapse_emergency_ms = 4 * HOUR_MS, .lapse_ms = 30 * HOUR_MS}, /* so that much lapses */
+        .policy = {.lapse_emergency_ms = 4 * HOUR_MS,
+                   .lapse_ms = 30 * HOUR_MS, /* so that much lapses */
+                   .hold_least_ms = SECOND_MS,
+                   .holds_each = 50},
     };
     struct replica_options replica = {.clock = &hub->clock, .roster = hub->roster};
     memcpy(home.region, world_region(hub->region), sizeof home.region);
@@ -534,7 +547,8 @@ static void wire(struct fed_hub *hub)
                        .wakes = hub->wakes,
                        .federation = hub->federation,
                        .peer_has = peer_has,
-                       .peer_has_ctx = hub},
+                       .peer_has_ctx = hub,
+                       .forward = teams_forward_port(hub)},
         .allow_sector = true,
         .version = "sim",
         .started_boot_ms = clock_boot_ms(&hub->clock),
@@ -626,6 +640,7 @@ void fed_hub_kill(struct fed_hub *hub, bool silently)
     hub->life++;
     network_hub_gone(world, hub, silently);
     drop_queues(hub);
+    teams_hub_gone(world, hub);
     calls_close(&hub->calls);
     close_parts(hub);
     truth_forget_shown(world, hub->index);
@@ -656,6 +671,7 @@ void fed_hub_restore(struct fed_hub *hub, struct seam_image *backup, bool replic
     seam_replace(hub->home_disk, backup);
     hub->restored = true;
     hub->head = NO_ENTRY;
+    beds_forget(world, hub);
     if (world->disks_lost)
         truth_release_unheld(world, hub->region, NO_ENTRY);
     if (replica_lost)

@@ -206,8 +206,8 @@ void truth_learn(struct world *world, struct fed_hub *hub)
     } while (got > 0);
     hub->home_disk->looking--;
     arena_finish(&arena);
-    if (hub->head != before)
-        beds_check(world, hub, before, hub->up);
+    if (hub->head != before && before != NO_ENTRY) /* at a start it is what was there */
+        beds_check(world, hub, before);
 }
 
 /* --- what is shown ----------------------------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include "tests/sim/federation/heal.h"
 #include "tests/sim/federation/hubs.h"
 #include "tests/sim/federation/network.h"
+#include "tests/sim/federation/teams.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -128,6 +129,7 @@ static size_t roster_text(struct world *world, char *out, size_t size)
         hex_encode(issuer, sizeof issuer, issuer_hex);
         at += (size_t)snprintf(out + at, size - at, "region %s key %s issuer %s\nendpoint %s hub%u.example:8443\n",
                                world_region(region), hex, issuer_hex, world_region(region), region);
+        at += (size_t)snprintf(out + at, size - at, "team %s %s\n", teams_authority(region), world_region(region));
         hex_encode(world->thaws[region].epoch_id, EPOCH_ID_BYTES, hex);
         if (world->thaws[region].thawed)
             at += (size_t)snprintf(out + at, size - at, "thaw %s epoch %" PRIu64 " %s\n", world_region(region),
@@ -164,6 +166,7 @@ static void begin(struct world *world)
     world->region_count = WORLD_REGIONS_MIN + below(sim, WORLD_REGIONS_MAX - WORLD_REGIONS_MIN + 1);
     world->truth = truth_create();
     world->beds = beds_create();
+    world->teams = teams_create();
     world->network = network_create(world);
     world->clients = clients_create();
     for (uint32_t region = 0; region < world->region_count; region++)
@@ -184,6 +187,7 @@ static void end(struct world *world)
     clients_destroy(world->clients);
     truth_destroy(world->truth);
     beds_destroy(world->beds);
+    teams_destroy(world->teams);
     roster_unref(world->roster);
     signer_destroy(world->root);
     free(world->events);

@@ -24,6 +24,7 @@ struct truth;
 struct clients;
 struct faults;
 struct beds;
+struct teams;
 struct world;
 
 /* `life` is the hub's when the event was made: of a process that is gone it is dropped. */
@@ -59,6 +60,7 @@ struct world {
     struct clients *clients;
     struct faults *faults;
     struct beds *beds;
+    struct teams *teams;
     /* An operator took a loss in this region, or two hubs claim it: promises are what the survivor keeps. */
     bool loss_accepted[WORLD_REGIONS_MAX], claimed_twice[WORLD_REGIONS_MAX];
     uint32_t liar;   /* who lies, when somebody does; UINT32_MAX: nobody in this seed */
