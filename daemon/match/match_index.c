@@ -27,6 +27,7 @@
 struct garbage {
     void *piece;
     uint64_t tag; /* the first version that does not reach it */
+    bool pooled;  /* of `pieces` */
 };
 
 struct agency_number {
@@ -56,6 +57,7 @@ struct match {
     bool full; /* of regions, and that was said */
     struct garbage *garbage;
     size_t garbage_first, garbage_count, garbage_capacity; /* a ring */
+    struct pieces *pieces;                                 /* the tree's */
     struct places places;
     struct watches *watches;
     struct agency_number *numbers; /* sorted by region and id */
@@ -131,9 +133,8 @@ void match_stats(struct match *match, uint64_t *offers, uint64_t *bytes)
 /* --- garbage --------------------------------------------------------------------------------------------------- */
 
 /* `piece` is not reached by the version being built. */
-static void retire(void *ctx, void *piece, size_t bytes)
+static void retire_piece(struct match *match, void *piece, size_t bytes, bool pooled)
 {
-    struct match *match = ctx;
     match->building->bytes -= bytes;
     if (match->garbage_count == match->garbage_capacity) {
         size_t capacity = match->garbage_capacity ? 2 * match->garbage_capacity : 64;
@@ -146,7 +147,17 @@ static void retire(void *ctx, void *piece, size_t bytes)
         match->garbage_first = 0;
     }
     size_t last = (match->garbage_first + match->garbage_count++) % match->garbage_capacity;
-    match->garbage[last] = (struct garbage){piece, match->building->number};
+    match->garbage[last] = (struct garbage){piece, match->building->number, pooled};
+}
+
+static void retire(struct match *match, void *piece, size_t bytes)
+{
+    retire_piece(match, piece, bytes, false);
+}
+
+static void retire_of_tree(void *ctx, void *piece, size_t bytes)
+{
+    retire_piece(ctx, piece, bytes, true);
 }
 
 static uint64_t oldest_announced(struct match *match)
@@ -164,7 +175,11 @@ static uint64_t oldest_announced(struct match *match)
 static void free_garbage(struct match *match, uint64_t oldest)
 {
     while (match->garbage_count > 0 && match->garbage[match->garbage_first].tag <= oldest) {
-        free(match->garbage[match->garbage_first].piece);
+        const struct garbage *oldest_one = &match->garbage[match->garbage_first];
+        if (oldest_one->pooled)
+            pieces_put(match->pieces, oldest_one->piece);
+        else
+            free(oldest_one->piece);
         match->garbage_first = (match->garbage_first + 1) % match->garbage_capacity;
         match->garbage_count--;
     }
@@ -174,7 +189,7 @@ static void free_garbage(struct match *match, uint64_t oldest)
 
 static struct tree_pen pen_of(struct match *match)
 {
-    return (struct tree_pen){match->building->number, &match->building->bytes, retire, match};
+    return (struct tree_pen){match->building->number, &match->building->bytes, match->pieces, retire_of_tree, match};
 }
 
 static size_t agency_list_bytes(uint32_t capacity)
@@ -555,6 +570,7 @@ struct match *match_create(const struct gazetteer *gazetteer, const char *home_r
         log_fatal("match", "out of memory");
     match->gazetteer = gazetteer;
     match->watches = watches_create();
+    match->pieces = pieces_create();
     writer_lock_init(&match->writer);
     if (!region_number(match, home_region, &home))
         log_fatal("match", "no region is called %s", home_region);
@@ -577,7 +593,8 @@ void match_destroy(struct match *match)
     free_garbage(match, UINT64_MAX);
     places_finish(&match->places);
     watches_destroy(match->watches);
-    tree_free(&version->tree);
+    tree_free(&version->tree, match->pieces);
+    pieces_destroy(match->pieces);
     for (uint32_t i = 0; i < version->agencies->count; i++)
         free((void *)version->agencies->slots[i].row);
     free(version->agencies);

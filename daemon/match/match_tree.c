@@ -213,9 +213,8 @@ uint32_t tree_traits_asked(const struct asked *a, uint8_t traits[TRAIT_END])
 /* Zeroed, but for what it was made for. */
 static void *piece_new(const struct tree_pen *pen, size_t bytes)
 {
-    uint64_t *piece = calloc(1, bytes);
-    if (piece == NULL)
-        log_fatal("match", "out of memory for the index (%zu bytes)", bytes);
+    uint64_t *piece = pieces_get(pen->pieces, bytes);
+    memset(piece, 0, bytes);
     *piece = pen->made;
     *pen->bytes += bytes;
     return piece;
@@ -226,9 +225,7 @@ static void *piece_for_change(const struct tree_pen *pen, void *old, size_t byte
     uint64_t *copy;
     if (*(uint64_t *)old == pen->made)
         return old;
-    copy = malloc(bytes);
-    if (copy == NULL)
-        log_fatal("match", "out of memory for the index (%zu bytes)", bytes);
+    copy = pieces_get(pen->pieces, bytes);
     memcpy(copy, old, bytes);
     *copy = pen->made;
     *pen->bytes += bytes;
@@ -709,20 +706,20 @@ const struct fact_group *tree_next_group(const struct tree *tree, uint32_t at[TR
     return NULL;
 }
 
-static void node_free(struct tree_node *node)
+static void node_free(struct tree_node *node, struct pieces *pieces)
 {
     for (uint32_t i = 0; i < node->count; i++) {
         if (node->level > 1)
-            node_free(inner_of(node)->children[i]);
+            node_free(inner_of(node)->children[i], pieces);
         else
-            free(block_of(node)->groups[i]);
+            pieces_put(pieces, block_of(node)->groups[i]);
     }
-    free(node);
+    pieces_put(pieces, node);
 }
 
-void tree_free(struct tree *tree)
+void tree_free(struct tree *tree, struct pieces *pieces)
 {
     if (tree->root != NULL)
-        node_free(tree->root);
+        node_free(tree->root, pieces);
     *tree = (struct tree){0};
 }

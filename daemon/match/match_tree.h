@@ -17,6 +17,7 @@
 #ifndef VACANCY_MATCH_MATCH_TREE_H
 #define VACANCY_MATCH_MATCH_TREE_H
 
+#include "daemon/match/match_pieces.h"
 #include "daemon/match/match_rules.h"
 
 #include "daemon/record/offer.h"
@@ -113,6 +114,7 @@ struct tree {
 struct tree_pen {
     uint64_t made;
     uint64_t *bytes;
+    struct pieces *pieces; /* where they come from */
     void (*retire)(void *ctx, void *piece, size_t bytes);
     void *ctx;
 };
@@ -122,8 +124,8 @@ struct tree_pen {
 void tree_insert(struct tree *tree, const struct tree_pen *pen, const struct facts *facts, struct held_offer *held);
 /* False: it is not there. Its agency's number is told. Does not retire `held`. */
 bool tree_remove(struct tree *tree, const struct tree_pen *pen, const struct held_offer *held, uint32_t *agency);
-/* All pieces but the offers' own. */
-void tree_free(struct tree *tree);
+/* Gives back all pieces but the offers' own. */
+void tree_free(struct tree *tree, struct pieces *pieces);
 
 /* The next group in the order of keys: zero the places first. NULL: none is left. *count: its offers. */
 const struct fact_group *tree_next_group(const struct tree *tree, uint32_t at[TREE_LEVELS_MAX], uint32_t *count);

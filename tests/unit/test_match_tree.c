@@ -32,6 +32,7 @@ static uint32_t pick(uint32_t limit)
 struct retired {
     void *piece;
     uint64_t version;
+    bool of_tree;
 };
 
 /* What a version had in it: a sum over its offers, and how many. */
@@ -60,7 +61,7 @@ static void retire(void *ctx, void *piece, size_t bytes)
         world->retired = realloc(world->retired, world->retired_capacity * sizeof *world->retired);
         assert_non_null(world->retired);
     }
-    world->retired[world->retired_count++] = (struct retired){piece, world->pen.made};
+    world->retired[world->retired_count++] = (struct retired){piece, world->pen.made, bytes > 0};
 }
 
 /* What was retired in version v is reached by those before it alone. */
@@ -68,7 +69,9 @@ static void free_retired(struct world *world, uint64_t oldest)
 {
     size_t kept = 0;
     for (size_t i = 0; i < world->retired_count; i++) {
-        if (world->retired[i].version <= oldest)
+        if (world->retired[i].version <= oldest && world->retired[i].of_tree)
+            pieces_put(world->pen.pieces, world->retired[i].piece);
+        else if (world->retired[i].version <= oldest)
             free(world->retired[i].piece);
         else
             world->retired[kept++] = world->retired[i];
@@ -291,7 +294,7 @@ static void test_against_a_list(void **unused)
     (void)unused;
     struct world *world = calloc(1, sizeof *world);
     assert_non_null(world);
-    world->pen = (struct tree_pen){1, &world->bytes, retire, world};
+    world->pen = (struct tree_pen){1, &world->bytes, pieces_create(), retire, world};
     uint32_t most_levels = 0;
     for (uint32_t round = 0; round < ROUNDS; round++) {
         /* It fills, then turns over, then empties to the last. */
@@ -317,6 +320,7 @@ static void test_against_a_list(void **unused)
     assert_null(world->tree.root);
     assert_int_equal(world->bytes, 0);
     free_retired(world, UINT64_MAX);
+    pieces_destroy(world->pen.pieces);
     free(world->retired);
     free(world);
 }
@@ -334,7 +338,7 @@ static void test_before_the_first_of_a_full_group(void **unused)
     (void)unused;
     struct world *world = calloc(1, sizeof *world);
     assert_non_null(world);
-    world->pen = (struct tree_pen){1, &world->bytes, retire, world};
+    world->pen = (struct tree_pen){1, &world->bytes, pieces_create(), retire, world};
     come_each(world, 0, 128, 2); /* 0 to 62, and 64 to 128 */
     come_each(world, 1, 63, 2);
     for (uint32_t number = 64; number < 70; number += 2)
@@ -353,6 +357,7 @@ static void test_before_the_first_of_a_full_group(void **unused)
     check_all(world);
     assert_int_equal(world->bytes, 0);
     free_retired(world, UINT64_MAX);
+    pieces_destroy(world->pen.pieces);
     free(world->retired);
     free(world);
 }
