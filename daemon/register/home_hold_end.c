@@ -224,22 +224,34 @@ static enum err forget_slice(struct batch *batch, struct table_key *at, bool *en
     return ERR_NONE;
 }
 
-/* When the next slice is due, by the boot clock. A round goes through HOLDS, then through ASKED. */
-static void slice_done(struct home *home, const struct table_key *at, bool end)
+/* A round goes through HOLDS, then through ASKED; when the next one is due is by the boot clock. */
+static void slice_done(struct home *home, const struct table_key *at, bool asked, bool end)
 {
-    bool next_table = end && !home->forget_holds.asked;
-    home->forget_holds.asked = end ? next_table : home->forget_holds.asked;
-    home->forget_holds.at = end ? key_of_region(home->options.region) : *at;
-    home->forget_holds.under_way = !end || next_table;
-    if (!home->forget_holds.under_way)
+    home->forget_holds.at = *at;
+    home->forget_holds.asked = asked && !end;
+    home->forget_holds.under_way = !end;
+    if (end)
         home->forget_holds.again_boot_ms = clock_boot_ms(home->options.clock) + FORGET_HOLDS_EVERY_MS;
+}
+
+/* What is left of HOLDS, and from its end on ASKED. */
+static enum err forget_both(struct batch *batch, struct table_key *at, bool *asked, bool *end, size_t *changed)
+{
+    enum err err = *asked ? ERR_NONE : forget_slice(batch, at, end, changed);
+    if (err != ERR_NONE || (!*asked && !*end))
+        return err;
+    if (!*asked)
+        *at = key_of_region(batch->home->options.region);
+    *asked = true;
+    *end = false;
+    return asked_forget_slice(batch, FORGET_HOLDS_PER_SLICE, at, end, changed) ? ERR_NONE : batch->failed;
 }
 
 bool hold_forget_slice(struct home *home)
 {
     static const struct audit_entry forgot = {.principal = HUB_PRINCIPAL, .method = "forget"};
     struct batch batch;
-    bool end = false;
+    bool end = false, asked = home->forget_holds.under_way && home->forget_holds.asked;
     size_t changed = 0;
     if (home->read_only || !standing_decides(home) ||
         (!home->forget_holds.under_way && clock_boot_ms(home->options.clock) < home->forget_holds.again_boot_ms))
@@ -251,10 +263,7 @@ bool hold_forget_slice(struct home *home)
         return false;
     }
     uint64_t sequence_before = batch.position.sequence;
-    if (!home->forget_holds.asked)
-        err = forget_slice(&batch, &at, &end, &changed);
-    else if (!asked_forget_slice(&batch, FORGET_HOLDS_PER_SLICE, &at, &end, &changed))
-        err = batch.failed;
+    err = forget_both(&batch, &at, &asked, &end, &changed);
     if (err == ERR_NONE && changed > 0 &&
         !batch_audit(&batch, &forgot, ERR_NONE, batch.position.sequence > sequence_before))
         err = batch.failed;
@@ -267,6 +276,6 @@ bool hold_forget_slice(struct home *home)
         log_warn("register", "holds that ended long ago can't be forgotten now: %s", err_name(err));
         end = true; /* tried again in the next round */
     }
-    slice_done(home, &at, end);
+    slice_done(home, &at, asked, end);
     return home->forget_holds.under_way;
 }
