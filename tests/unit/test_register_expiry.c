@@ -304,10 +304,12 @@ static void test_not_while_asking(void **state)
     world_pass(&world, 2 * HOUR);
     assert_int_equal(home_lapse(world.home, 100, NULL), 0);
     assert_int_equal(ask(YORK).problem.code, ERR_UNAVAILABLE);
-    assert_int_equal(held().state, HOLD_ACTIVE);
+    assert_int_equal(held().state, HOLD_EXPIRED); /* as it is read; but its beds are not given back yet */
+    assert_int_equal(carer().hold_count, 1);
     assert_int_equal(world_apply(&world, world_update(&world, UPDATE_DECIDE, NULL, NULL)).problem.code, ERR_NONE);
     assert_int_equal(ask(YORK).problem.code, ERR_NONE);
     assert_int_equal(held().state, HOLD_EXPIRED);
+    assert_int_equal(carer().holds[0].sequence > token.sequence, true); /* York's */
 }
 
 /* --- reports ----------------------------------------------------------------------------------------------------- */
