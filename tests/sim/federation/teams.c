@@ -102,7 +102,8 @@ static struct flight *flight_of(struct world *world, uint64_t serial)
 static void land(struct world *world, struct flight *flight, enum forward_end end, const struct problem *why)
 {
     struct forward *forward = flight->forward;
-    const struct mail mail = {.kind = forward->reply.kind, .to = forward->reply.to, .payload = forward};
+    const struct mail mail = {
+        .kind = forward->reply.kind, .to = forward->reply.to, .value = FORWARD_MAIL, .payload = forward};
     flight->forward = NULL;
     if (end == FORWARD_DOWN)
         forward->unreachable_since_ms = world->sim.now_ms;
