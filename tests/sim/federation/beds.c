@@ -10,14 +10,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* Steps of the boot clock in ms, twice: when a hold was made, and when it ended. */
-#define EARLY_MS 2
+/* The boot clock is read in whole ms, when a hold is made and when it ends. */
+#define READING_MS 2
 
 struct made {
     uint32_t hub;
     struct hold_token token;
-    int64_t booted_at_ms; /* the hub's machine, then: the wall clock tells the length over a reboot */
-    int64_t ends_at_ms;   /* in true time */
+    int64_t booted_at_ms;         /* the hub's machine, then: the wall clock tells the length over a reboot */
+    int64_t ends_at_ms, until_ms; /* in true time, and as its row then said */
 };
 
 struct beds {
@@ -54,6 +54,21 @@ struct taken {
     uint32_t held, placed;
 };
 
+static struct made *made_find(struct beds *beds, uint32_t hub, const struct hold_token *token)
+{
+    for (uint32_t i = 0; i < beds->count; i++)
+        if (beds->made[i].hub == hub && beds->made[i].token.epoch == token->epoch &&
+            beds->made[i].token.sequence == token->sequence)
+            return &beds->made[i];
+    return NULL;
+}
+
+/* In true time; an extension shows in its row. */
+static int64_t end_of(const struct made *made, const struct hold *row)
+{
+    return made->ends_at_ms + row->until_ms - made->until_ms;
+}
+
 /* What the log's holds take of a vacancy in the state at an entry. */
 static struct taken taken_of(const struct world *world, uint32_t region, uint32_t at, uint64_t vacancy_id)
 {
@@ -87,15 +102,6 @@ static bool offer_at(const struct world *world, uint32_t region, uint32_t at, ui
 
 /* --- time -------------------------------------------------------------------------------------------------------- */
 
-static struct made *made_find(struct beds *beds, uint32_t hub, const struct hold_token *token)
-{
-    for (uint32_t i = 0; i < beds->count; i++)
-        if (beds->made[i].hub == hub && beds->made[i].token.epoch == token->epoch &&
-            beds->made[i].token.sequence == token->sequence)
-            return &beds->made[i];
-    return NULL;
-}
-
 void beds_forget(struct world *world, const struct fed_hub *hub)
 {
     uint32_t kept = 0;
@@ -116,7 +122,8 @@ static void note_made(struct beds *beds, const struct fed_hub *hub, const struct
     beds->made[beds->count++] = (struct made){.hub = hub->index,
                                               .token = hold->token,
                                               .booted_at_ms = hub->booted_at_ms,
-                                              .ends_at_ms = hub->world->sim.now_ms + hold->until_ms - hold->made_at_ms};
+                                              .ends_at_ms = hub->world->sim.now_ms + hold->until_ms - hold->made_at_ms,
+                                              .until_ms = hold->until_ms};
 }
 
 /* What time makes of one row. `before`: the row that it replaces, or NULL. */
@@ -128,18 +135,34 @@ static void check_time(struct world *world, const struct fed_hub *hub, const str
         note_made(world->beds, hub, hold);
     if (made == NULL)
         return;
-    if (before != NULL && hold_live(before) && hold_live(hold))
-        made->ends_at_ms += hold->until_ms - before->until_ms;
     if (before != NULL && hold_live(before) && hold->state == HOLD_EXPIRED) {
         sim_require(&world->sim,
-                    made->booted_at_ms != hub->booted_at_ms || world->sim.now_ms + EARLY_MS >= made->ends_at_ms,
+                    made->booted_at_ms != hub->booted_at_ms || world->sim.now_ms + READING_MS >= end_of(made, before),
                     "hub %u: hold %" PRIu64 ".%" PRIu64 " ran out %" PRId64 " ms early", hub->index, hold->token.epoch,
-                    hold->token.sequence, made->ends_at_ms - world->sim.now_ms);
+                    hold->token.sequence, end_of(made, before) - world->sim.now_ms);
         sim_cover(COVERED_HOLD_EXPIRED);
     }
 }
 
 /* --- the log ----------------------------------------------------------------------------------------------------- */
+
+/* Where a hold is made now, every other one of its vacancy that has run out has ended before it. */
+static void check_none_late(struct world *world, const struct fed_hub *hub, uint32_t at, const struct hold *new)
+{
+    struct hold hold;
+    for (uint32_t i = at; i != NO_ENTRY; i = truth_entry(world, hub->region, i)->parent) {
+        const struct entry *entry = truth_entry(world, hub->region, i);
+        const struct made *made = NULL;
+        if (row_of(entry, &hold) && hold_live(&hold) && hold.vacancy_id == new->vacancy_id &&
+            truth_record(world, hub->region, at, LOG_TABLE_HOLD, entry->key, entry->key_bytes) == entry)
+            made = made_find(world->beds, hub->index, &hold.token);
+        sim_require(&world->sim,
+                    made == NULL || made->booted_at_ms != hub->booted_at_ms ||
+                        world->sim.now_ms <= end_of(made, &hold) + READING_MS,
+                    "hub %u: hold %" PRIu64 ".%" PRIu64 " is kept %" PRId64 " ms beyond its end", hub->index,
+                    hold.token.epoch, hold.token.sequence, world->sim.now_ms - end_of(made, &hold));
+    }
+}
 
 static void check_row(struct world *world, const struct fed_hub *hub, uint32_t index, const struct hold *hold)
 {
@@ -154,6 +177,8 @@ static void check_row(struct world *world, const struct fed_hub *hub, uint32_t i
                 "hub %u: hold %" PRIu64 ".%" PRIu64 " of state %d takes beds again (%d)", hub->index, hold->token.epoch,
                 hold->token.sequence, before.state, hold->state);
     check_time(world, hub, hold, known ? &before : NULL);
+    if (!known && hub->decides)
+        check_none_late(world, hub, index, hold);
     if (!takes_beds(hold) || !offer_at(world, hub->region, index, hold->national_reference, &offer) ||
         offer.vacancy_id != hold->vacancy_id)
         return;

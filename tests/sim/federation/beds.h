@@ -16,7 +16,8 @@ void beds_destroy(struct beds *beds);
 
 /*
  * The hub's own log grew in this moment, from the entry `before` on up to its head. At each entry: held and placed beds
- * of a vacancy are not more than it has; a hold that ended stays so; none runs out before its time. At the head: what
+ * of a vacancy are not more than it has; a hold that ended stays so; none runs out before its time, or is
+ * kept beyond it where another is made. At the head: what
  * an offer says is free is not held or placed.
  */
 void beds_check(struct world *world, const struct fed_hub *hub, uint32_t before);
