@@ -42,6 +42,7 @@ SEARCHES = 8192   # as teams may ask
 IDLE_CONNECTIONS = 1000
 STARTS = 3   # one of a million
 FILL_BOUND_S = 1200
+SCANS = ((100_000, 20), (1_000_000, 100))   # vacancies, and how many times a tight scan's throughput is asked for
 ROUNDS = 2   # of what is written to disk, in turn with its peer: disks have moods
 # Octets of the record that PostgreSQL's row and LMDB's value stand for: about an offer as the register stores it.
 RECORD_BYTES = 300
@@ -243,6 +244,31 @@ class Bench:
         self.table.add(section, "PutVacancy latency p50, one client", alone["p50_us"], "us", "raw LMDB commit of one",
                        mean(raw, "single_p50_us"))
 
+    # --- the index by itself ----------------------------------------------------------------------------------------
+    def in_process(self):
+        """What a search is without a network: one core, the same questions' selectivity, beside a tight scan."""
+        step("The index by itself, in one process")
+        for offers, times in SCANS:
+            section = f"Searches in process, one core, {offers:,} vacancies"
+            done = tool("bench_match", "--offers", offers, "--json")
+            for order in ("nearest", "default"):
+                bound = dict(target=times, at_most=False) if order == "nearest" else {}
+                self.table.add(section, f"{order}: mean", done[f"search_{order}_mean_us"], "us", "a tight scan",
+                               done[f"scan_{order}_mean_us"], ratio=done[f"throughput_of_scan_{order}_times"], **bound,
+                               note="the ratio is of throughputs")
+                for what in ("p50", "p99"):
+                    self.table.add(section, f"{order}: {what}", done[f"search_{order}_{what}_us"], "us")
+            self.table.add(section, "publication of an update: p50", done["publish_p50_us"], "us")
+            self.table.add(section, "publication of an update: p99", done["publish_p99_us"], "us")
+            self.table.add(section, "updates alone", done["updates_alone_a_second"], "/s")
+            self.table.add(section, "updates while another core searches", done["updates_while_searching_a_second"], "/s",
+                           "updates alone", done["updates_alone_a_second"])
+            self.table.add(section, "memory of an offer", done["memory_per_offer_octets"], "bytes")
+        for each in tool("bench_watch", "--json"):
+            self.table.add("Standing searches, in process, 100,000 vacancies",
+                           f"an update while {each['standing']:,} stand: p50", each["update_p50_us"], "us",
+                           note=f"mean {each['update_mean_us']:.1f} us; tells {each['told_each']:.2f} of them to search again")
+
     # --- all of it --------------------------------------------------------------------------------------------------
     def one_hub(self):
         self.prepare()
@@ -252,6 +278,7 @@ class Bench:
         if self.wants("search"):
             step("Searching it")
             searches.Searches(self, tool).measure()
+            self.in_process()
         if self.wants("updates"):
             self.durable_updates()
             searches.Searches(self, tool).with_updates()
