@@ -33,7 +33,7 @@ static const struct {
     const char *authority, *dfe;
 } authorities[WORLD_REGIONS_MAX] = {
     {"E08000021", "391"}, {"E08000003", "352"}, {"E08000035", "383"}, {"E06000018", "892"}, {"E08000025", "330"}};
-static const int64_t lengths_s[LENGTHS] = {2, 20, 600};
+static const int64_t lengths_s[LENGTHS] = {2, 60, 1800};
 
 /* One call of a client's; lives in a ring, longer than any call does. */
 struct asked {
@@ -308,7 +308,7 @@ static bool some_vacancy(struct world *world, struct asked *asked)
         const struct octets octets = {entry->value, entry->value_bytes};
         struct offer offer;
         if (entry->table != LOG_TABLE_OFFER || entry->deleted || offer_decode(&octets, &offer) != ERR_NONE ||
-            (offer.beds_free == 0 && !once_in(&world->sim, 4)))
+            (offer.beds_free == 0 && !once_in(&world->sim, 2)))
             continue;
         id_format(offer.vacancy_id, asked->vacancy_id);
         memcpy(asked->region, world_region(region), sizeof asked->region);
