@@ -196,9 +196,9 @@ static void create_access(struct hub *hub)
 static void tell_changed(void *ctx)
 {
     const struct hub *hub = ctx;
-    wakes_of(hub->events, WAKE_HOME);
     if (hub->links_changed.changed != NULL)
         hub->links_changed.changed(hub->links_changed.ctx);
+    wakes_of(hub->events, WAKE_HOME);
 }
 
 /* access and match learn what stands, and then of each commit; the writers start last. */

@@ -94,7 +94,7 @@ struct peer_positions {
 };
 void federation_peer_has(struct federation *federation, struct peer_positions *positions);
 
-/* Durable positions or our own checkpoint changed: tell the peers soon. */
+/* Our own checkpoint changed: the peers are told with the next sign of life. */
 void federation_changed(struct federation *federation);
 
 /* Does what is due and what was heard makes due (so: once after each turn in which anything above was called); returns

@@ -46,7 +46,7 @@ void links_reload(struct links *links, const struct roster *roster, struct tls_c
 void links_peer_has(struct links *links, struct peer_positions *positions);
 /* Any thread: a forward_port's submit (forward.h); ctx is the links. */
 enum err links_forward(void *links, struct forward *forward);
-/* Any thread: federation_changed. */
+/* Any thread: federation_changed, when the loop wakes next: within FEDERATION_PING_MS. */
 void links_changed(struct links *links);
 
 #endif

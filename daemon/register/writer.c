@@ -140,11 +140,12 @@ static void turn(struct writer *writer, struct update **updates, size_t count)
 {
     const struct home_position before = writer->home->position;
     home_apply(writer->home, updates, count);
+    /* First: from here on the followers' way is the longer one, and whoever is woken may take this thread's core. */
+    if (moved(writer, &before))
+        tell(writer);
     for (size_t i = 0; i < count; i++)
         if (!must_finish(writer, updates[i]) && !must_wait(writer, updates[i]))
             answer(updates[i]);
-    if (moved(writer, &before))
-        tell(writer);
 }
 
 /* How long until a vacancy or a hold is due next, a second at most. */

@@ -2,7 +2,7 @@
  * writer.h - the home writer's thread.
  *
  * Its turn read aloud: take all that has queued up, at most APPLY_BATCH_MAX, never waiting to fill a batch; apply in
- * one transaction; answer all but those that wait for a peer; tell whom it concerns; lapse what is due; sign again what
+ * one transaction; tell whom it concerns; answer all but those that wait for a peer; lapse what is due; sign again what
  * is old; answer those whose peer has it, or whose time is up.
  * Invariant: every update taken is answered once, to its reply address, with itself as payload.
  * Thread: submit from any thread; start and stop from main.
@@ -15,8 +15,8 @@
 struct writer;
 
 /* `home` is borrowed. `queue` bounds what waits to be applied (ERR_LIMIT past it), and what waits for a peer (past it
- * an update is answered as it is). changed (may be empty): after each commit that is durable, and each newer signature.
- */
+ * an update is answered as it is). changed (may be empty): after each commit that is durable, before its updates
+ * are answered, and after each newer signature. */
 enum err writer_start(struct home *home, uint32_t queue, const struct change_port *changed, struct writer **out)
     __attribute__((warn_unused_result));
 /* Any thread, never fails: a peer has our log (the caller has checked that it is ours) up to there, durably. Updates

@@ -331,6 +331,24 @@ static void a_flood_of_positions_is_one(void **state)
     stop();
 }
 
+/* Each commit at home posts it, just when followers are sent what was committed. */
+static void what_changed_at_home_is_heard_and_wakes_nobody(void **state)
+{
+    (void)state;
+    enum { TICK_MS = 50 }; /* of the world's logic */
+    start("", true);
+    links_changed(world.links);
+    WAIT_FOR(world.logic->changed == 1);
+    int64_t began_ms = clock_boot_ms(clock_system());
+    for (unsigned times = 2; times <= 4; times++) {
+        links_changed(world.links);
+        WAIT_FOR(world.logic->changed == times);
+    }
+    /* Of the turns that heard the second and the fourth, at most one other reason to wake was between. */
+    assert_true(clock_boot_ms(clock_system()) - began_ms >= TICK_MS - 1);
+    stop();
+}
+
 static void a_new_roster_and_a_revocation_are_heard(void **state)
 {
     (void)state;
@@ -401,6 +419,7 @@ int main(void)
         cmocka_unit_test(hanging_up_while_dialling_says_nothing),
         cmocka_unit_test(what_the_writers_have_comes_back_before_the_end),
         cmocka_unit_test(a_flood_of_positions_is_one),
+        cmocka_unit_test(what_changed_at_home_is_heard_and_wakes_nobody),
         cmocka_unit_test(a_new_roster_and_a_revocation_are_heard),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

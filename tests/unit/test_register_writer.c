@@ -7,6 +7,7 @@
 #include "daemon/register/writer.h"
 #include "tests/unit/register_world.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -168,11 +169,58 @@ static void test_stop_finishes_what_is_queued(void **state)
     world_finish(&world);
 }
 
+struct told {
+    struct world *world;
+    struct mailbox *answers;
+    uint64_t sequence;         /* before what was submitted */
+    atomic_uint before, after; /* its answer was sent: calls after its commit */
+};
+
+static void note_change(void *ctx)
+{
+    struct told *told = ctx;
+    struct pollfd answered = {.fd = mailbox_fd(told->answers), .events = POLLIN};
+    uint64_t epoch, sequence;
+    home_position(told->world->home, &epoch, &sequence);
+    if (sequence > told->sequence)
+        poll(&answered, 1, 0) == 0 ? told->before++ : told->after++;
+}
+
+/* A follower's way to what was committed is longer than the answer's: it begins first. */
+static void test_followers_are_told_before_the_answer(void **state)
+{
+    (void)state;
+    static struct world world;
+    struct writer *writer;
+    struct mail mail;
+    uint64_t epoch;
+    world_init(&world, 5, true);
+    world_open(&world);
+    assert_int_equal(world_apply(&world, world_put_agency(&world, AGENCY)).problem.code, ERR_NONE);
+    struct told told = {.world = &world, .answers = mailbox_create(1)};
+    home_position(world.home, &epoch, &told.sequence);
+    const struct change_port changed = {.changed = note_change, .ctx = &told};
+    struct update *update = world_put_carer(&world, AGENCY, "H-1");
+    update->reply = (struct reply_address){told.answers, 1, 1};
+    assert_int_equal(mailbox_reserve(told.answers), ERR_NONE);
+    assert_int_equal(writer_start(world.home, UNDER_WAY, &changed, &writer), ERR_NONE);
+    assert_int_equal(writer_submit(writer, update), ERR_NONE);
+    writer_stop(writer);
+    assert_int_equal(mailbox_take(told.answers, &mail, 1), 1);
+    assert_int_equal(update->result.problem.code, ERR_NONE);
+    assert_int_equal(told.before, 1);
+    assert_int_equal(told.after, 0);
+    update_destroy(update);
+    mailbox_destroy(told.answers);
+    world_finish(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_update_is_answered_once),
         cmocka_unit_test(test_stop_finishes_what_is_queued),
+        cmocka_unit_test(test_followers_are_told_before_the_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
