@@ -54,12 +54,24 @@ static const char *forwarded_by(const struct update *update)
     }
 }
 
+/* As asked; what is done with a hold is done for the request for which it was made. */
+static const char *reference_of(const struct update *update, enum err err)
+{
+    bool asked = update->as.hold.request_reference[0] != '\0' || err != ERR_NONE;
+    return asked ? update->as.hold.request_reference : update->result.hold.request_reference;
+}
+
+/* What is noted of a call to another region's hub has that hub's answer as its code. */
 static bool audit(struct batch *batch, const struct update *update, enum err err, bool logged)
 {
     struct audit_entry what = {
         .principal = update->principal, .method = update->method, .forwarded_by = forwarded_by(update)};
     if (update->kind >= UPDATE_HOLD && update->kind <= UPDATE_SETTLE_HOLD)
-        what.request_reference = update->as.hold.request_reference;
+        what.request_reference = reference_of(update, err);
+    if (update->kind == UPDATE_NOTE_ASKED) {
+        what.request_reference = update->as.asked.request_reference;
+        what.code = update->as.asked.code;
+    }
     if (update->kind == UPDATE_PUT_AGENCY)
         what.object = update->as.agency_row.id;
     if (update->kind == UPDATE_SET_PRINCIPAL) {

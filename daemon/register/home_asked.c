@@ -71,6 +71,8 @@ enum err asked_note(struct batch *batch, struct update *update)
     err = encode(asked, batch->arena, &value);
     if (err != ERR_NONE || !batch_put(batch, STORE_ASKED, &key, &value))
         return batch->failed ? batch->failed : (batch->failed = err);
+    if (asked->vacancy_id != 0)
+        batch_subject(batch, asked->vacancy_id); /* all that this hub knows of the home */
     update_settle(batch, update, OUTCOME_UPDATED, NULL);
     return ERR_NONE;
 }

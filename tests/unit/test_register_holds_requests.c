@@ -8,6 +8,7 @@
 #include "tests/unit/restore_world.h"
 
 #include "tests/unit/holds_world.h"
+#include "vacancy/v1/hub_service.pb-c.h"
 
 static int decide(void **state)
 {
@@ -189,6 +190,26 @@ static struct update *note(struct world *world, int64_t at_ms, uint32_t code, ui
     return update;
 }
 
+/* The trail's last row says what was asked, for whom, and what came of it. */
+static void assert_note_audited(struct world *world, uint32_t code)
+{
+    struct arena arena;
+    struct audit_position end;
+    struct audit_row row;
+    size_t got;
+    arena_init(&arena, 1 << 20);
+    home_audit_position(world->home, &end);
+    assert_int_equal(home_read_audit(world->home, end.sequence, &arena, &row, 1, &got), ERR_NONE);
+    assert_int_equal(got, 1);
+    Vacancy__V1__AuditRecord *record = vacancy__v1__audit_record__unpack(NULL, row.octets.size, row.octets.data);
+    assert_non_null(record);
+    assert_int_equal(record->code, code);
+    assert_string_equal(record->request_reference, "383-204417");
+    assert_int_equal(record->n_subjects, 1);
+    vacancy__v1__audit_record__free_unpacked(record, NULL);
+    arena_finish(&arena);
+}
+
 static void test_what_was_asked_elsewhere(void **state)
 {
     (void)state;
@@ -197,7 +218,11 @@ static void test_what_was_asked_elsewhere(void **state)
     size_t got;
     for (int i = 1; i <= 3; i++)
         (void)did(world_apply(world, note(world, i, 4, 0)));
+    assert_note_audited(world, 4);
     (void)did(world_apply(world, note(world, 2, 0, 4711)));
+    assert_note_audited(world, 0);
+    (void)did(world_apply(world, note(world, 3, 9, 0)));
+    assert_note_audited(world, 9);
     (void)did(world_apply(world, note(world, 2, 14, 0))); /* a later try that got no answer */
     reopen(world);                                        /* nothing is decided: noted all the same */
     (void)did(world_apply(world, note(world, 4, 4, 0)));
@@ -213,7 +238,7 @@ static void test_what_was_asked_elsewhere(void **state)
     assert_int_equal(asked[0].asked_at_ms, 1);
     uint8_t id[REQUEST_ID_BYTES] = {0, 0, 0, 0, 0, 3};
     assert_int_equal(home_get_asked(world->home, LEEDS, id, asked), ERR_NONE);
-    assert_int_equal(asked[0].code, 4);
+    assert_int_equal(asked[0].code, 9);
     assert_memory_equal(asked[0].request_id, id, sizeof id);
     assert_int_equal(home_get_asked(world->home, YORK, id, asked), ERR_NOT_FOUND);
     assert_int_equal(home_list_asked(world->home, YORK, NULL, asked, 4, &got), ERR_NONE);

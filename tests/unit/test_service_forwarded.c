@@ -149,6 +149,7 @@ static void a_hold_from_afar_is_decided_here(void **state)
     assert_string_equal(record->principal, NORTH_TEAM); /* both answer for it */
     assert_string_equal(record->forwarded_by, NORTH);
     assert_string_equal(record->method, "/vacancy.v1.PlacementService/HoldVacancy");
+    assert_string_equal(record->request_reference, REFERENCE); /* for whom */
     vacancy__v1__audit_record__free_unpacked(record, NULL);
 }
 
@@ -166,6 +167,9 @@ static void each_request_has_its_answer(void **state)
     struct fake_call *call = ask(NORTH_HUB, &forward);
     assert_true(answer_of(call, VACANCY__V1__FORWARD_RESPONSE__RESPONSE_EXTEND)->extend->hold->extended);
     fake_call_destroy(call);
+    Vacancy__V1__AuditRecord *written = last_audit(VACANCY__V1__AUDIT_CHAIN__AUDIT_CHAIN_WRITES);
+    assert_string_equal(written->request_reference, REFERENCE); /* the hold's */
+    vacancy__v1__audit_record__free_unpacked(written, NULL);
 
     Vacancy__V1__GetHoldRequest get = VACANCY__V1__GET_HOLD_REQUEST__INIT;
     get.hold_id = hold_id;
