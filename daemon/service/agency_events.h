@@ -15,7 +15,9 @@
 
 struct event_page {
     struct principal who; /* the agency */
-    uint64_t cursor;      /* the last event that was read */
+    /* Which events are shown; NULL: all. */
+    bool (*wanted)(const struct event_page *page, const Vacancy__V1__AgencyEvent *event);
+    uint64_t cursor; /* the last event that was read */
     size_t count, next;
     bool last; /* there was no more when it was read */
     struct event_row rows[PAGE_EVENTS];
@@ -26,7 +28,7 @@ void event_page_init(struct event_page *page, const struct principal *who, uint6
 void event_page_finish(struct event_page *page);
 /* The next page in place of the one before. False: the call was ended. */
 bool event_page_load(struct call *call, struct event_page *page) __attribute__((warn_unused_result));
-/* The next event, in the scratch; NULL: the page is at its end, or the call was ended (*ended). */
+/* The next wanted event, in the scratch; NULL: the page is at its end, or the call was ended (*ended). */
 Vacancy__V1__AgencyEvent *event_page_next(struct call *call, struct event_page *page, struct scratch *scratch,
                                           bool *ended);
 

@@ -2,7 +2,7 @@
  * agency_history.c - AgencyService: GetHistory; and the pages of events that WatchAgency shares.
  *
  * Pages are read each in one read transaction, and are on the trail before an event of theirs leaves: of what is shown,
- * the vacancies. On the call's worker.
+ * the vacancies, and of nothing else. On the call's worker.
  */
 #include "daemon/service/agency_events.h"
 #include "daemon/service/check.h"
@@ -18,6 +18,7 @@
 void event_page_init(struct event_page *page, const struct principal *who, uint64_t after)
 {
     page->who = *who;
+    page->wanted = NULL;
     page->cursor = after;
     page->count = page->next = 0;
     page->last = false;
@@ -35,18 +36,26 @@ static Vacancy__V1__AgencyEvent *decode(const struct event_row *row, struct scra
     return vacancy__v1__agency_event__unpack(&scratch->allocator, row->octets.size, row->octets.data);
 }
 
-/* False: the call was ended. */
+static bool is_wanted(const struct event_page *page, const Vacancy__V1__AgencyEvent *event)
+{
+    return page->wanted == NULL || page->wanted(page, event);
+}
+
+/* What is read and not shown is no disclosure. False: the call was ended. */
 static bool disclose(struct call *call, const struct event_page *page)
 {
     uint64_t subjects[PAGE_EVENTS];
-    size_t count = 0;
+    size_t shown = 0, count = 0;
     struct scratch scratch;
     for (size_t i = 0; i < page->count; i++) {
         const Vacancy__V1__AgencyEvent *event = decode(&page->rows[i], &scratch);
-        if (event != NULL && id_parse(event->vacancy_id, &subjects[count]))
+        if (event == NULL || !is_wanted(page, event))
+            continue;
+        shown++;
+        if (id_parse(event->vacancy_id, &subjects[count]))
             count++;
     }
-    return call_disclose(call, &page->who, &(struct shown){.subjects = subjects, .subject_count = count});
+    return shown == 0 || call_disclose(call, &page->who, &(struct shown){.subjects = subjects, .subject_count = count});
 }
 
 bool event_page_load(struct call *call, struct event_page *page)
@@ -74,26 +83,29 @@ Vacancy__V1__AgencyEvent *event_page_next(struct call *call, struct event_page *
                                           bool *ended)
 {
     *ended = false;
-    if (page->next == page->count)
-        return NULL;
-    Vacancy__V1__AgencyEvent *event = decode(&page->rows[page->next++], scratch);
-    if (event == NULL) {
-        call_fail(call, ERR_STORE_DAMAGED, "", "an event can't be read");
-        *ended = true;
+    while (page->next < page->count) {
+        Vacancy__V1__AgencyEvent *event = decode(&page->rows[page->next++], scratch);
+        if (event == NULL) {
+            call_fail(call, ERR_STORE_DAMAGED, "", "an event can't be read");
+            *ended = true;
+        }
+        if (event == NULL || is_wanted(page, event))
+            return event;
     }
-    return event;
+    return NULL;
 }
 
 /* --- GetHistory --------------------------------------------------------------------------------------------------- */
 
 struct history {
+    struct event_page page;                        /* first: `wanted` finds the rest by it */
     char agency_reference[AGENCY_REFERENCE_BYTES]; /* empty: of all */
     uint64_t vacancy_id;                           /* 0: of all */
-    struct event_page page;
 };
 
-static bool wanted(const struct history *history, const Vacancy__V1__AgencyEvent *event)
+static bool wanted(const struct event_page *page, const Vacancy__V1__AgencyEvent *event)
 {
+    const struct history *history = (const struct history *)page;
     uint64_t vacancy_id = 0;
     if (history->agency_reference[0] != '\0' && strcmp(history->agency_reference, event->agency_reference) != 0)
         return false;
@@ -113,7 +125,7 @@ static void history_turn(struct call *call)
     while ((event = event_page_next(call, page, &scratch, &ended)) != NULL) {
         Vacancy__V1__GetHistoryResponse out = VACANCY__V1__GET_HISTORY_RESPONSE__INIT;
         out.event = event;
-        if (wanted(history, event) && !call_send(call, &out.base))
+        if (!call_send(call, &out.base))
             return; /* until writable */
     }
     if (ended)
@@ -156,6 +168,7 @@ static void get_history(struct call *call, const ProtobufCMessage *message)
         return;
     }
     event_page_init(&history->page, &who, in->after_cursor);
+    history->page.wanted = wanted;
     call->state = history;
     if (history_from(in, history, &problem) != ERR_NONE)
         call_finish(call, &problem);

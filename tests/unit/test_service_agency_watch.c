@@ -324,7 +324,9 @@ static void the_history_of_all_and_of_one(void **state)
     assert_int_equal(history(FAKE_LEEDS, &request, &call), 1);
     fake_call_destroy(call);
     request.agency_reference = (char *)"H-1";
+    shown = fake_hub_shown(&hub);
     assert_int_equal(history(FAKE_LEEDS, &request, &call), 0);
+    assert_int_equal(fake_hub_shown(&hub), shown); /* nothing was: the trail says so */
     fake_call_destroy(call);
     request = (Vacancy__V1__GetHistoryRequest)VACANCY__V1__GET_HISTORY_REQUEST__INIT;
     request.after_cursor = cursor;
