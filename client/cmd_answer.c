@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HUBS_OWN VACANCY__V1__DECLINE_REASON__DECLINE_REASON_APPROVAL_ENDED /* why the hub itself ends a hold */
+
 static void print_hold(struct cli *cli, const char *done, const Vacancy__V1__HoldView *hold)
 {
     char when[WHEN_TEXT_BYTES];
@@ -25,7 +27,7 @@ static void print_hold(struct cli *cli, const char *done, const Vacancy__V1__Hol
     free(request);
 }
 
-/* Says the answer as the hub gave it; a decision that is on one disk only is said to be. */
+/* Says the answer as the hub gave it; an agency's answer waits for no other hub. */
 static enum exit_code finish(struct cli *cli, const char *done, const ProtobufCMessage *reply,
                              const Vacancy__V1__HoldReceipt *receipt, const Vacancy__V1__HoldView *hold)
 {
@@ -35,7 +37,7 @@ static enum exit_code finish(struct cli *cli, const char *done, const ProtobufCM
     }
     print_hold(cli, done, hold);
     if (receipt != NULL && receipt->durability == VACANCY__V1__DURABILITY__DURABILITY_LOCAL)
-        fputs("on your hub's disk only: no other hub had it within a second\n", cli->out);
+        fputs("on your hub's disk; the others get it within seconds\n", cli->out);
     return EXIT_DONE;
 }
 
@@ -56,6 +58,16 @@ static enum exit_code run_accept(struct cli *cli)
     return finish(cli, "accepted", reply, response->receipt, response->hold);
 }
 
+/* What an agency may say. */
+static const char *reasons(char *out, size_t out_bytes)
+{
+    size_t used = 0;
+    for (int i = 1; i < HUBS_OWN && used < out_bytes; i++)
+        used += (size_t)snprintf(out + used, out_bytes - used, "%s%s", used ? ", " : "",
+                                 code_name(&vacancy__v1__decline_reason__descriptor, i));
+    return out;
+}
+
 static enum exit_code run_decline(struct cli *cli)
 {
     Vacancy__V1__DeclineHoldRequest request = VACANCY__V1__DECLINE_HOLD_REQUEST__INIT;
@@ -64,9 +76,9 @@ static enum exit_code run_decline(struct cli *cli)
     const char *text = options_text(&cli->options, "reason");
     char list[256];
     int reason = 0;
-    if (text == NULL || !code_parse(&vacancy__v1__decline_reason__descriptor, text, strlen(text), &reason))
-        return cli_usage(cli, "--reason is needed: one of %s",
-                         code_list(&vacancy__v1__decline_reason__descriptor, list, sizeof list));
+    if (text == NULL || !code_parse(&vacancy__v1__decline_reason__descriptor, text, strlen(text), &reason) ||
+        reason >= HUBS_OWN)
+        return cli_usage(cli, "--reason is needed: one of %s", reasons(list, sizeof list));
     enum exit_code code = cli_connect(cli);
     if (code != EXIT_DONE)
         return code;
@@ -104,8 +116,7 @@ const struct command command_accept = {
 static void print_reasons(FILE *out, unsigned width)
 {
     char list[256];
-    print_wrapped(out, 0, "reasons: ", 9, code_list(&vacancy__v1__decline_reason__descriptor, list, sizeof list),
-                  width);
+    print_wrapped(out, 0, "reasons: ", 9, reasons(list, sizeof list), width);
 }
 
 static const struct option_spec decline_options[] = {

@@ -3,6 +3,8 @@
  * thread.
  */
 #include "client/json.h"
+#include "client/memory.h"
+#include "client/screen.h"
 #include "client/team_hold.h"
 #include "daemon/base/text.h"
 
@@ -175,6 +177,18 @@ const struct command command_hold = {
 /* --- report --------------------------------------------------------------------------------------------------------
  */
 
+/* Which vacancy: a number that was meant for a hold, or for another answer, is seen here. */
+static void print_report(struct cli *cli, const char *vacancy_id)
+{
+    struct grown_text text = {0};
+    grown_add(
+        &text,
+        "The agency of vacancy %s is told. Until it confirms the vacancy again, the vacancy is one to phone first.",
+        vacancy_id);
+    print_wrapped(cli->out, 0, "", 0, text.text, cli->width);
+    grown_free(&text);
+}
+
 static enum exit_code report(struct cli *cli, const struct target *target)
 {
     Vacancy__V1__ReportUnavailableRequest request = VACANCY__V1__REPORT_UNAVAILABLE_REQUEST__INIT;
@@ -195,9 +209,7 @@ static enum exit_code report(struct cli *cli, const struct target *target)
     if (options_flag(&cli->options, "json"))
         json_print(cli->out, json_of_message(reply));
     else
-        print_wrapped(cli->out, 0, "", 0,
-                      "The agency is told. Until it confirms the vacancy again, the vacancy is one to phone first.",
-                      cli->width);
+        print_report(cli, target->option.vacancy_id);
     return EXIT_DONE;
 }
 
@@ -223,8 +235,9 @@ const struct command command_report = {
     .summary = "Telephoned, and it is not available: the vacancy needs a confirmation, and its agency is told.",
     .example = "  vacancy report 2\n"
                "  vacancy report REZ1-PYNZ-2ZXQ --ref 383-204417\n",
-    .notes = "NUMBER is one of the last `vacancy find`. Once a day counts; a second report of the same vacancy changes "
-             "nothing.",
+    .notes =
+        "NUMBER is one of the last `vacancy find`, not a hold's: of a vacancy that is held give the id. Once a day "
+        "counts; a second report of the same vacancy changes nothing.",
     .options = report_options,
     .arguments_min = 1,
     .arguments_max = 1,

@@ -155,7 +155,7 @@ void hold_lines_print(FILE *out, unsigned width, const struct hold_row *row, con
 static struct table *columns(void)
 {
     struct table *table = table_create();
-    /* Whom to call is never cut: of the ids the longest goes first. */
+    /* Whom to call is never cut; of the rest for whom it is goes last. */
     table_column(table, "", TABLE_RIGHT);
     table_column(table, "state", TABLE_LEFT);
     table_column(table, "beds", TABLE_RIGHT);
@@ -163,9 +163,9 @@ static struct table *columns(void)
     table_column(table, "left", TABLE_LEFT);
     table_column(table, "hold", TABLE_LEFT);
     table_may_shrink(table, 0);
-    table_column(table, "request", TABLE_LEFT);
-    table_may_shrink(table, 0);
     table_column(table, "vacancy", TABLE_LEFT);
+    table_may_shrink(table, 0);
+    table_column(table, "request", TABLE_LEFT);
     table_may_shrink(table, 0);
     table_column(table, "call", TABLE_LEFT);
     table_keep_last(table);
@@ -184,8 +184,8 @@ static void add_row(struct table *table, const struct hold_row *row, int64_t now
     table_cell(table, "%s", when_text(hold->ended_at_ms ? hold->ended_at_ms : hold->until_ms, when));
     table_cell(table, "%s", hold_is_live(hold) ? left_text(hold->until_ms - now_ms, left) : "");
     table_cell(table, "%s", hold->hold_id);
-    table_cell(table, "%s", hold->request_reference);
     table_cell(table, "%s", hold->vacancy_id);
+    table_cell(table, "%s", hold->request_reference);
     table_cell(table, "%s", contact_short(hold->agency));
 }
 

@@ -64,15 +64,16 @@ def test_a_hold_is_answered(fake, vacancy):
         receipt=receipt, hold=hold(fake, beds=1, ended_at_ms=NOW_MS))
     done = vacancy("decline", HOLD, "--reason", "bed-taken")
     assert (done.returncode, done.stdout) == (0, "declined: L-1, 1 bed for 383-204417\n"
-                                                 "on your hub's disk only: no other hub had it within a second\n")
+                                                 "on your hub's disk; the others get it within seconds\n")
     (_, accepted), (_, declined) = fake.heard
     assert accepted.hold_id == declined.hold_id == HOLD and accepted.request_id != declined.request_id
     assert declined.reason == fake.known.enum("DeclineReason")["DECLINE_REASON_BED_TAKEN"]
 
 
 def test_an_answer_without_a_reason_is_not_sent_and_a_refused_one_is_said(fake, vacancy):
-    for arguments in ((), ("--reason", "no")):
+    for arguments in ((), ("--reason", "no"), ("--reason", "approval-ended")):  # the last is the hub's own
         done = vacancy("decline", HOLD, *arguments)
+        assert "APPROVAL_ENDED" not in done.stderr
         assert done.returncode == 2 and "NOT_SUITABLE, NEEDS_OF_CURRENT_CHILD" in done.stderr
     assert fake.heard == []
     fake.answers["AgencyService/AcceptHold"] = Exception(

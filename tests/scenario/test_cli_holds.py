@@ -150,7 +150,7 @@ def test_reported_and_phoned_first(evening, place, ref):
     who = getattr(evening, place)
     vacancy_id, _ = evening.offer("LS6 1AB")
     found = evening.find(who, ref)
-    assert who("report", str(found.index(vacancy_id) + 1)).stdout.startswith("The agency is told.")
+    assert f"The agency of vacancy {vacancy_id} is told." in who("report", str(found.index(vacancy_id) + 1)).stdout
     library.wait_until(lambda: vacancy_id not in evening.find(who, ref), SOON_S, "it to leave the options")
 
 

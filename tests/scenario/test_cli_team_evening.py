@@ -292,6 +292,7 @@ def test_holds_are_numbered_live_ones_first(fake, vacancy, tmp_path):
         assert all(len(line) <= columns for line in text.split("\n")), text
         assert re.search(r"^1  held +2  \d.* 4 h .*01632 960219$", text, re.M), text
         assert re.search(r"^2  accepted +2 ", text, re.M) and re.search(r"^3  declined ", text, re.M)
+        assert (REF in text) == (columns >= 80), text  # which of them is for whom
         assert "E12000003-1-4 was declined: the agency needs more than the request says: call it" in " ".join(text.split())
     assert asked(fake, "ListHolds")[0].include_ended and not vacancy("holds").returncode
     assert not asked(fake, "ListHolds")[-1].include_ended
@@ -350,7 +351,7 @@ def test_a_vacancy_that_is_gone_is_reported(fake, vacancy):
     fake.answers["PlacementService/ReportUnavailable"] = fake.known.ReportUnavailableResponse(receipt=receipt(fake))
     vacancy("find", *QUESTION)
     done = vacancy("report", "2")
-    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("The agency is told.")
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith(f"The agency of vacancy {OTHER} is told.")
     request, = asked(fake, "ReportUnavailable")
     assert (request.vacancy_id, request.region, request.request_reference) == (OTHER, FAR, REF)
     fake.answers["PlacementService/ReportUnavailable"] = forward_failure(fake, grpc.StatusCode.INTERNAL, "?",
