@@ -433,6 +433,7 @@ enum err home_carer_encode(const struct home_carer *home, const struct home_care
         h.transfer_until_ms = home->transfer_until_ms;
     }
     h.moved_to_agency = (char *)home->moved_to_agency;
+    h.moves = home->moves;
     return pack_message(&h.base, arena, out);
 }
 
@@ -601,6 +602,7 @@ static bool read_claims(const Vacancy__V1__HomeCarer *h, struct home_carer *out)
     bool good = true;
     for (uint32_t i = 0; good && i < out->hold_count; i++)
         good = read_hold(h->holds[i], &out->holds[i]);
+    out->moves = h->moves;
     out->transfer_until_ms = h->transfer_until_ms;
     if (good && h->transfer_until_ms != 0) {
         good = h->transfer_hash.len == DIGEST_BYTES;
@@ -663,6 +665,25 @@ enum err home_carer_decode(const struct octets *octets, uint64_t national_refere
         good = read_lost(h, row, out);
     if (good && shared != NULL)
         *shared = (struct home_carer_shared){view_in(octets, &h->carer_row), view_in(octets, &h->offer)};
+    return good ? ERR_NONE : ERR_STORE_DAMAGED;
+}
+
+enum err carer_stated_encode(const struct carer *carer, struct arena *arena, struct octets *out)
+{
+    struct carer_message m;
+    carer_to_message(carer, &m);
+    m.carer.agency_reference = (char *)"";
+    return pack_message(&m.carer.base, arena, out);
+}
+
+enum err carer_stated_decode(const struct octets *carer, const struct octets *row, struct carer *out)
+{
+    struct scratch scratch;
+    scratch_init(&scratch);
+    memset(out, 0, sizeof *out);
+    const ProtobufCBinaryData stated = binary(carer);
+    const Vacancy__V1__CarerRow *m = vacancy__v1__carer_row__unpack(&scratch.allocator, row->size, row->data);
+    bool good = m != NULL && cell_from_message(m->cell, &out->cell) && read_carer(&stated, &scratch, out);
     return good ? ERR_NONE : ERR_STORE_DAMAGED;
 }
 

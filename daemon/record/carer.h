@@ -130,8 +130,10 @@ struct home_carer {
     uint8_t reference_hash[DIGEST_BYTES]; /* lost: of the row, which has it in place of the reference */
     uint32_t hold_count;                  /* of the live vacancy */
     struct live_hold holds[LIVE_HOLDS_MAX];
-    uint8_t transfer_hash[DIGEST_BYTES]; /* of the code that is out; with transfer_until_ms */
-    int64_t transfer_until_ms;           /* 0: none */
+    /* Of the code that is out; MOVED: of the one that was used. */
+    uint8_t transfer_hash[DIGEST_BYTES];
+    int64_t transfer_until_ms; /* 0: none */
+    uint32_t moves;            /* between agencies, so far */
     char moved_to_agency[AGENCY_ID_BYTES], moved_to_region[GSS_BYTES], moved_from_region[GSS_BYTES];
 };
 
@@ -171,6 +173,14 @@ enum err home_carer_encode(const struct home_carer *carer, const struct home_car
                            struct octets *out);
 enum err home_carer_decode(const struct octets *octets, uint64_t national_reference, struct home_carer *out,
                            struct home_carer_shared *shared);
+/*
+ * What goes to the hub of another region with a carer: the Carer message, without the reference, and back; with the row
+ * that says where the home is. Of `out` the carer is filled in, but for agency, reference and status. ERR_LIMIT;
+ * ERR_STORE_DAMAGED: it can't be read.
+ */
+enum err carer_stated_encode(const struct carer *carer, struct arena *arena, struct octets *out);
+enum err carer_stated_decode(const struct octets *carer, const struct octets *row, struct carer *out)
+    __attribute__((warn_unused_result));
 /* Only what is shared of it: what a scan for other hubs needs. */
 enum err home_carer_shared_decode(const struct octets *octets, struct home_carer_shared *out);
 

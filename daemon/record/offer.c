@@ -382,6 +382,18 @@ enum err carer_row_owner(const struct octets *row, char agency[AGENCY_ID_BYTES],
     return ERR_NONE;
 }
 
+bool carer_row_moved(const struct octets *row, uint64_t *revision, char to_region[GSS_BYTES])
+{
+    struct scratch scratch;
+    scratch_init(&scratch);
+    const Vacancy__V1__CarerRow *m = vacancy__v1__carer_row__unpack(&scratch.allocator, row->size, row->data);
+    if (m == NULL || m->status != VACANCY__V1__CARER_STATUS__CARER_STATUS_MOVED ||
+        !copy_text(to_region, GSS_BYTES, m->moved_to_region))
+        return false;
+    *revision = m->revision;
+    return true;
+}
+
 enum err carer_row_encode(const struct home_carer *home, const uint8_t reference_secret[32], struct arena *arena,
                           struct octets *out)
 {

@@ -27,6 +27,7 @@ void update_destroy(struct update *update)
         free(update->as.replay.arena);
     }
     free(update->result.not_found);
+    free((uint8_t *)update->result.let_go.data);
     free(update);
 }
 

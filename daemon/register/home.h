@@ -22,6 +22,7 @@
 #include "daemon/record/ids.h"
 #include "daemon/record/log_entry.h"
 #include "daemon/record/offer.h"
+#include "daemon/record/transfer_code.h"
 #include "daemon/register/backup_note.h"
 #include "daemon/register/log_reader.h"
 #include "daemon/register/store.h"
@@ -87,9 +88,14 @@ enum update_kind {
     UPDATE_SETTLE_HOLD,
     /* A team of this hub asks, or was answered by, another region's hub: as.asked is kept. Private, no decision. */
     UPDATE_NOTE_ASKED,
-    /* A carer moves to another agency. RELEASE_CARER: as.transfer.hash and until_ms are kept. LET_GO: this region's
-     * part of a move to another region (result.let_go); the same again gives the same. TAKE_OVER: within this region,
-     * whoever has the code; from another one, with what its hub let go. */
+    /*
+     * A carer moves to another agency. RELEASE_CARER: makes a code of as.transfer.seed (the request id, where there is
+     * one) and keeps its hash; home_transfer_code gives it, also of an answer that is repeated; result.valid_until_ms.
+     * LET_GO: this region's part of a move to another region (result.let_go); the same again gives the same for
+     * TRANSFER_CODE_MS. TAKE_OVER: within this region, whoever has the code; from another one, with what its hub let
+     * go, OUTCOME_CONFIRMED if that is done already. ERR_FORBIDDEN: not by this code; ERR_EXISTS: the reference is
+     * taken.
+     */
     UPDATE_RELEASE_CARER,
     UPDATE_LET_GO,
     UPDATE_TAKE_OVER,
@@ -210,11 +216,13 @@ struct update {
         } hold;
         struct asked_hold asked;
         struct {
-            uint8_t hash[DIGEST_BYTES];                            /* of the code */
-            int64_t until_ms;                                      /* RELEASE_CARER */
-            char to_agency[AGENCY_ID_BYTES], to_region[GSS_BYTES]; /* LET_GO, TAKE_OVER */
-            char from_region[GSS_BYTES]; /* TAKE_OVER from another region, with what it let go: */
-            uint64_t national_reference;
+            uint8_t seed[TRANSFER_SEED_BYTES]; /* RELEASE_CARER; random where there is no request id */
+            uint8_t hash[DIGEST_BYTES];        /* of the code: LET_GO, TAKE_OVER */
+            uint64_t national_reference;       /* that it names */
+            char to_agency[AGENCY_ID_BYTES], to_region[GSS_BYTES]; /* LET_GO */
+            /* TAKE_OVER from another region, empty: within this one; with what it let go: */
+            char from_region[GSS_BYTES], from_agency[AGENCY_ID_BYTES];
+            uint32_t moves;
             struct carer carer;
         } transfer;
         struct signed_checkpoint superseded; /* verified by home_apply */
@@ -312,6 +320,9 @@ struct home;
 enum err home_open(const struct home_options *options, struct store *store, struct home **out, struct problem *problem)
     __attribute__((warn_unused_result));
 void home_close(struct home *home);
+
+/* The code that a UPDATE_RELEASE_CARER made, by its result. Any thread. */
+void home_transfer_code(const struct home *home, const struct update *update, char out[TRANSFER_CODE_BYTES]);
 
 #define HOME_OBSERVERS_MAX 4
 /* Before the first apply. Feeds it everything that stands now (agencies, principals, carers, offers; in slices), then

@@ -12,6 +12,7 @@
 static void clear_result(struct update *update)
 {
     free(update->result.not_found);
+    free((uint8_t *)update->result.let_go.data);
     update->result = (struct update_result){0};
 }
 

@@ -13,7 +13,7 @@
  *     home_place.c   a hold becomes a placement                home_asked.c     asked of other regions' hubs
  *     home_read_holds.c  reads of holds                        vacancy_map.c    whose a vacancy is
  *     home_lease.c   the clock on which holds run out          home_events.c    what agencies are told
- *     home_report.c  a team says that a vacancy is not to be had
+ *     home_report.c  a team says that a vacancy is not to be had   home_transfer.c  carers move between agencies
  *     home_horizon.c   erasure, and payloads that are dropped  home_backup.c    what a backup says of itself
  *
  * Thread: the writer's, but for what is under `lock`, and home_read.c.
@@ -253,6 +253,26 @@ enum err update_apply(struct batch *batch, struct update *update);
 /* Fills in what an update's answer says of where the log stands, and of the carer (may be NULL). */
 void update_settle(struct batch *batch, struct update *update, enum update_outcome outcome,
                    const struct stored_carer *carer);
+
+/* The carer behind the agency's own reference; ERR_NOT_FOUND when there is none. */
+enum err update_find_carer(struct batch *batch, struct update *update, const char *reference, struct stored_carer *out);
+/* Whether the agency has given the reference already: to which carer, 0: to none. */
+enum err update_find_reference(struct batch *batch, struct update *update, const char *reference, uint64_t *out);
+/* An unknown carer and another agency's give the same answer (A7). */
+enum err refuse_carer(struct update *update, const char *field);
+/* What is true of a carer that a restore left in part can only be said by its agency. */
+enum err refuse_lost(struct update *update, const char *field);
+/* Its row in REFERENCES. */
+bool reference_put(struct batch *batch, const struct home_carer *home);
+
+/* home_transfer.c */
+enum err carer_release(struct batch *batch, struct update *update);
+enum err carer_let_go(struct batch *batch, struct update *update);
+enum err carer_take_over(struct batch *batch, struct update *update);
+/* ERR_PRECONDITION where the carer is another region's now. */
+enum err carer_refuse_moved(struct update *update, const struct home_carer *home, const char *field);
+/* The code that is out is void. */
+void carer_void_code(struct home_carer *home);
 
 /* home_report.c */
 enum err report_unavailable(struct batch *batch, struct update *update);

@@ -175,11 +175,32 @@ static bool understand_offer(struct batch *batch, struct home_carer *home, const
     return true;
 }
 
+/* The carer has gone to another region since, and nothing else was said of it that is not known: it is as it was then.
+ * Its vacancy ended with that. False: more is told. */
+static bool understand_move(struct home_carer *home, const struct octets *row)
+{
+    uint64_t revision;
+    char to_region[GSS_BYTES], agency[AGENCY_ID_BYTES];
+    uint8_t hash[DIGEST_BYTES];
+    if (home->lost || !carer_row_moved(row, &revision, to_region) || revision != home->revision ||
+        carer_row_owner(row, agency, hash) != ERR_NONE || strcmp(agency, home->carer.agency) != 0)
+        return false;
+    home->carer.status = CARER_MOVED;
+    memcpy(home->moved_to_region, to_region, sizeof to_region);
+    home->moves++;
+    memset(&home->vacancy, 0, sizeof home->vacancy);
+    memset(home->holds, 0, sizeof home->holds);
+    home->hold_count = 0;
+    return true;
+}
+
 static bool put_row(struct batch *batch, struct stored_carer *carer, bool known, const struct octets *row)
 {
     uint64_t vacancy_id = carer->home.vacancy.vacancy_id;
     batch->carers += !known;
     carer->shared.carer_row = *row;
+    if (known && understand_move(&carer->home, row))
+        return store_replayed(batch, carer, vacancy_id);
     return lose(batch, carer, known) && store_replayed(batch, carer, vacancy_id);
 }
 

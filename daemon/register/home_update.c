@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An unknown carer and another agency's give the same answer (A7). */
-static enum err refuse_carer(struct update *update, const char *field)
+enum err refuse_carer(struct update *update, const char *field)
 {
     return problem_set(&update->result.problem, ERR_FORBIDDEN, field,
                        "no carer of this agency has this reference; push the carer first");
@@ -56,8 +55,7 @@ static enum err check_agency(struct batch *batch, struct update *update)
     return err;
 }
 
-/* What is true of a carer that a restore left in part can only be said by its agency. */
-static enum err refuse_lost(struct update *update, const char *field)
+enum err refuse_lost(struct update *update, const char *field)
 {
     return problem_set(&update->result.problem, ERR_PRECONDITION, field,
                        "since this hub was restored only the shared part of this carer is known (LOST_IN_RESTORE); "
@@ -78,8 +76,7 @@ static enum err find_reference(struct batch *batch, struct update *update, const
     return batch_get(batch, STORE_ORPHANS, &key, value, &update->result.problem);
 }
 
-/* The carer behind the agency's own reference; ERR_NOT_FOUND when there is none. */
-static enum err find_carer(struct batch *batch, struct update *update, const char *reference, struct stored_carer *out)
+enum err update_find_carer(struct batch *batch, struct update *update, const char *reference, struct stored_carer *out)
 {
     struct octets value;
     enum err err = find_reference(batch, update, reference, &value);
@@ -92,6 +89,14 @@ static enum err find_carer(struct batch *batch, struct update *update, const cha
     if (err == ERR_STORE_DAMAGED && update->result.problem.code == ERR_NONE)
         (void)problem_set(&update->result.problem, err, "", "store damaged: a reference leads to no carer");
     return err;
+}
+
+enum err update_find_reference(struct batch *batch, struct update *update, const char *reference, uint64_t *out)
+{
+    struct octets value;
+    enum err err = find_reference(batch, update, reference, &value);
+    *out = err == ERR_NONE && value.size == 8 ? get_be64(value.data) : 0;
+    return err == ERR_NOT_FOUND ? ERR_NONE : err;
 }
 
 void update_settle(struct batch *batch, struct update *update, enum update_outcome outcome,
@@ -161,7 +166,7 @@ static bool offer_tells(const struct home_carer *home)
 
 /* --- carers ------------------------------------------------------------------------------------------------------ */
 
-static bool put_reference(struct batch *batch, const struct home_carer *home)
+bool reference_put(struct batch *batch, const struct home_carer *home)
 {
     uint8_t reference[8];
     put_be64(reference, home->national_reference);
@@ -188,7 +193,7 @@ static enum err create_carer(struct batch *batch, struct update *update, struct 
     if (err != ERR_NOT_FOUND)
         return err;
     carer->home.carer = update->as.carer;
-    if (!put_reference(batch, &carer->home))
+    if (!reference_put(batch, &carer->home))
         return batch->failed;
     batch->carers++;
     return store_and_settle(batch, update, OUTCOME_CREATED, carer, true);
@@ -225,7 +230,7 @@ static enum err take_over(struct batch *batch, struct update *update, struct sto
         vacancy_settle(batch, home);
     home->vacancy_observed_at_ms = known_ms > 0 ? known_ms : 0;
     change_unshared(batch, carer); /* an old backup may know it under the number that it has */
-    if (!put_reference(batch, home))
+    if (!reference_put(batch, home))
         return batch->failed;
     return store_and_settle(batch, update, OUTCOME_UPDATED, carer, true);
 }
@@ -244,11 +249,13 @@ static enum err put_carer(struct batch *batch, struct update *update)
     enum err err = check_ahead(batch, update, field);
     if (err != ERR_NONE)
         return err;
-    err = find_carer(batch, update, pushed->agency_reference, &stored);
+    err = update_find_carer(batch, update, pushed->agency_reference, &stored);
     if (err == ERR_NOT_FOUND)
         return create_carer(batch, update, &stored);
     if (err != ERR_NONE)
         return err;
+    if (stored.home.carer.status == CARER_MOVED)
+        return carer_refuse_moved(update, &stored.home, "carer.agency_reference");
     if (stored.home.lost)
         return take_over(batch, update, &stored);
     struct carer *known = &stored.home.carer;
@@ -282,9 +289,11 @@ static enum err end_carer(struct batch *batch, struct update *update)
     struct stored_carer stored;
     enum err err = check_ahead(batch, update, field);
     if (err == ERR_NONE)
-        err = find_carer(batch, update, update->agency_reference, &stored);
+        err = update_find_carer(batch, update, update->agency_reference, &stored);
     if (err != ERR_NONE)
         return err == ERR_NOT_FOUND ? refuse_carer(update, "agency_reference") : err;
+    if (stored.home.carer.status == CARER_MOVED)
+        return carer_refuse_moved(update, &stored.home, "agency_reference");
     if (stored.home.lost)
         return refuse_lost(update, "agency_reference");
     struct carer *carer = &stored.home.carer;
@@ -312,6 +321,7 @@ static enum err end_carer(struct batch *batch, struct update *update)
     if (!same && !tell(batch, update, EVENT_CARER_ENDED, &stored.home, update->as.end.reason))
         return batch->failed;
     vacancy_clear(batch, &stored.home, update->observed_at_ms);
+    carer_void_code(&stored.home);
     if (!same)
         change_unshared(batch, &stored);
     return store_and_settle(batch, update, OUTCOME_ENDED, &stored, true);
@@ -327,9 +337,11 @@ static enum err put_vacancy(struct batch *batch, struct update *update)
     pushed.observed_at_ms = update->observed_at_ms;
     enum err err = check_ahead(batch, update, field);
     if (err == ERR_NONE)
-        err = find_carer(batch, update, update->agency_reference, &stored);
+        err = update_find_carer(batch, update, update->agency_reference, &stored);
     if (err != ERR_NONE)
         return err == ERR_NOT_FOUND ? refuse_carer(update, "vacancy.agency_reference") : err;
+    if (stored.home.carer.status == CARER_MOVED)
+        return carer_refuse_moved(update, &stored.home, "vacancy.agency_reference");
     if (stored.home.lost)
         return refuse_lost(update, "vacancy.agency_reference");
     struct vacancy *known = &stored.home.vacancy;
@@ -367,7 +379,7 @@ static enum err withdraw(struct batch *batch, struct update *update)
     struct stored_carer stored;
     enum err err = check_ahead(batch, update, field);
     if (err == ERR_NONE)
-        err = find_carer(batch, update, update->agency_reference, &stored);
+        err = update_find_carer(batch, update, update->agency_reference, &stored);
     if (err != ERR_NONE)
         return err == ERR_NOT_FOUND ? refuse_carer(update, "agency_reference") : err;
     bool live = stored.home.vacancy.vacancy_id != 0;
@@ -426,7 +438,7 @@ static enum err confirm_named(struct batch *batch, struct update *update)
         return problem_set(&result->problem, ERR_LIMIT, "agency_references", "too many at once; send fewer");
     uint32_t live_count = 0;
     for (uint32_t i = 0; i < count; i++) {
-        enum err err = find_carer(batch, update, update->as.confirm.references[i], &stored);
+        enum err err = update_find_carer(batch, update, update->as.confirm.references[i], &stored);
         if (err == ERR_NOT_FOUND || (err == ERR_NONE && (stored.home.vacancy.vacancy_id == 0 || stored.home.lost))) {
             result->not_found[result->not_found_count++] = i;
             continue;
@@ -504,7 +516,7 @@ static enum err confirm(struct batch *batch, struct update *update)
 static enum err erase(struct batch *batch, struct update *update)
 {
     struct stored_carer stored;
-    enum err err = find_carer(batch, update, update->agency_reference, &stored);
+    enum err err = update_find_carer(batch, update, update->agency_reference, &stored);
     if (err != ERR_NONE)
         return err == ERR_NOT_FOUND ? refuse_carer(update, "agency_reference") : err;
     if (!tell(batch, update, EVENT_CARER_ERASED, &stored.home, NULL) || !carer_erase(batch, &stored))
@@ -592,6 +604,9 @@ static const struct {
     [UPDATE_SET_PRINCIPAL] = {set_principal, .may_reserve = true},
     [UPDATE_ERASE_CARER] = {erase, .agencys = true, .may_reserve = true},
     [UPDATE_REPORT_UNAVAILABLE] = {report_unavailable, .may_reserve = true},
+    [UPDATE_RELEASE_CARER] = {carer_release, .agencys = true},
+    [UPDATE_LET_GO] = {carer_let_go, .may_reserve = true},
+    [UPDATE_TAKE_OVER] = {carer_take_over, .agencys = true},
     [UPDATE_DECIDE] = {standing_decide, .may_reserve = true, .any_standing = true},
     [UPDATE_PROMOTE] = {standing_promote, .may_reserve = true, .any_standing = true},
     [UPDATE_REPLAY] = {replay_apply, .may_reserve = true, .any_standing = true},

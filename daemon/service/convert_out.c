@@ -121,6 +121,9 @@ Vacancy__V1__CarerView *carer_view(const struct home_carer *home, struct arena *
     out->area = (char *)home->carer.cell.area;
     out->end_reason = (char *)home->carer.end_reason;
     out->lost_in_restore = home->lost;
+    out->moved_to_agency = (char *)home->moved_to_agency;
+    out->moved_to_region = (char *)home->moved_to_region;
+    out->moved_from_region = (char *)home->moved_from_region;
     if ((out->national_reference = view_id(arena, home->national_reference)) == NULL)
         return NULL;
     if (home->lost)

@@ -1,11 +1,12 @@
 /*
- * federation_forward.c - FederationService: Forward, what other hubs ask here for their teams.
+ * federation_forward.c - FederationService: Forward, what other hubs ask here for their teams, and for agencies that
+ * take carers over.
  *
  * Owns: whom a hub may vouch for is access's; this file says which request is which type of update, answers in the
  * envelope, and counts what each hub has under way. The requests themselves are checked and decided as if they had been
- * asked here (placement_hold.c, placement_get_hold.c), and only here: what another region's hub decides is refused by
- * its name, never sent on (V10, V11).
- * On the call's worker. Invariant: a call is counted for its hub from the moment it is taken until it is closed.
+ * asked here (placement_hold.c, placement_get_hold.c, agency_transfer.c), and only here: what another region's hub
+ * decides is refused by its name, never sent on (V10, V11). On the call's worker. Invariant: a call is counted for its
+ * hub from the moment it is taken until it is closed.
  */
 #include "daemon/service/convert.h"
 #include "daemon/service/federation_views.h"
@@ -33,6 +34,7 @@ static const struct kind kinds[] = {
     {VACANCY__V1__FORWARD_REQUEST__REQUEST_REPORT, VACANCY__V1__FORWARD_RESPONSE__RESPONSE_REPORT,
      &report_unavailable_type},
     {VACANCY__V1__FORWARD_REQUEST__REQUEST_GET, VACANCY__V1__FORWARD_RESPONSE__RESPONSE_GET, &settle_hold_type},
+    {VACANCY__V1__FORWARD_REQUEST__REQUEST_LET_GO, VACANCY__V1__FORWARD_RESPONSE__RESPONSE_LET_GO, &let_go_type},
 };
 
 struct forwarded {
@@ -133,7 +135,8 @@ static void decide(struct call *call, const ProtobufCMessage *request)
         return;
     }
     struct problem problem = update->result.problem;
-    memcpy(update->as.hold.forwarded_by, forwarded->hub.region, sizeof update->as.hold.forwarded_by);
+    char *asks = update->kind == UPDATE_LET_GO ? update->as.transfer.to_region : update->as.hold.forwarded_by;
+    memcpy(asks, forwarded->hub.region, GSS_BYTES);
     if (problem.code == ERR_NONE && update_send(call, update) == ERR_NONE)
         return;
     update_destroy(update);
@@ -167,7 +170,8 @@ static bool take(struct call *call, const envelope *in)
     if (in->principal[0] == '\0')
         problem_set(&problem, ERR_INVALID, "principal", "required: the SPIFFE name of who asks");
     else if (in->request_case == VACANCY__V1__FORWARD_REQUEST__REQUEST__NOT_SET)
-        problem_set(&problem, ERR_INVALID, "request", "required: one of hold, extend, release, place, report, get");
+        problem_set(&problem, ERR_INVALID, "request",
+                    "required: one of hold, extend, release, place, report, get, let_go");
     else if (forwarded->kind == NULL)
         problem_set(&problem, ERR_UNIMPLEMENTED, "request", "this hub has no such request for other hubs");
     else if (access_vouched(call_context(call)->access, &forwarded->hub, in->principal, forwarded->kind->type->roles,

@@ -103,10 +103,10 @@ static void format_time(int64_t wall_ms, char out[32])
         out[0] = '\0';
 }
 
-static void set_text(struct problem *problem, const struct forward *forward, const Vacancy__V1__AgencyContact *contact)
+static void set_text(struct problem *problem, const struct forward *forward, const Vacancy__V1__AgencyContact *contact,
+                     const char *how)
 {
     char since[32];
-    static const char how[] = "send the same call with the same request id again, or ask GetHold for that request id";
     if (forward->outcome_unknown && forward->by_home) {
         problem_set(problem, problem->code, problem->field,
                     "%.90s: the hub of region %s may have done it all the same: %s", forward->problem.text,
@@ -125,11 +125,11 @@ static void set_text(struct problem *problem, const struct forward *forward, con
 }
 
 static void fail_with_detail(struct call *call, const struct forward *forward,
-                             const Vacancy__V1__AgencyContact *contact)
+                             const Vacancy__V1__AgencyContact *contact, const char *how)
 {
     Vacancy__V1__ForwardFailure failure = VACANCY__V1__FORWARD_FAILURE__INIT;
     struct problem problem = forward->problem;
-    set_text(&problem, forward, contact);
+    set_text(&problem, forward, contact, how);
     failure.outcome_unknown = forward->outcome_unknown;
     failure.region = (char *)forward->region;
     failure.unreachable_since_ms = forward->unreachable_since_ms;
@@ -139,8 +139,15 @@ static void fail_with_detail(struct call *call, const struct forward *forward,
 
 void forwarding_fail(struct call *call, const struct forward *forward, const Vacancy__V1__AgencyContact *contact)
 {
+    forwarding_fail_saying(call, forward, contact,
+                           "send the same call with the same request id again, or ask GetHold for that request id");
+}
+
+void forwarding_fail_saying(struct call *call, const struct forward *forward, const Vacancy__V1__AgencyContact *contact,
+                            const char *how)
+{
     if (!forward->by_home || forward->outcome_unknown)
-        fail_with_detail(call, forward, contact);
+        fail_with_detail(call, forward, contact, how);
     else if (forward->details.size > 0)
         call_finish_with(call, &forward->problem,
                          &(struct call_details){.problem = &forward->problem,

@@ -42,6 +42,9 @@ const ProtobufCMessage *forwarding_response(struct call *call, struct forward *f
  * unknown and how to learn it. contact NULL: not known.
  */
 void forwarding_fail(struct call *call, const struct forward *forward, const Vacancy__V1__AgencyContact *contact);
+/* Likewise of a call that is no hold's; how: one learns what became of it. */
+void forwarding_fail_saying(struct call *call, const struct forward *forward, const Vacancy__V1__AgencyContact *contact,
+                            const char *how);
 
 /* The whole of a resumed() that has nothing else to do: the answer or the failure. Frees the forward. */
 void forwarding_finish(struct call *call, const struct mail *mail, Vacancy__V1__ForwardResponse__ResponseCase item,

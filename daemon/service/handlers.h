@@ -18,6 +18,8 @@ extern const struct call_handler get_carer_handler, list_carers_handler, list_va
 extern const struct call_handler submit_handler;
 /* agency_hold.c */
 extern const struct call_handler accept_hold_handler, decline_hold_handler, agency_list_holds_handler;
+/* agency_transfer.c */
+extern const struct call_handler release_carer_handler, take_over_carer_handler;
 /* agency_history.c */
 extern const struct call_handler get_history_handler;
 /* agency_watch.c */

@@ -31,6 +31,8 @@ static const struct rpc_method methods[] = {
     METHOD("AgencyService", "AcceptHold", CALL_UNARY, accept_hold, accept_hold_handler),
     METHOD("AgencyService", "DeclineHold", CALL_UNARY, decline_hold, decline_hold_handler),
     METHOD("AgencyService", "ListHolds", CALL_SERVER_STREAM, agency_service_list_holds, agency_list_holds_handler),
+    METHOD("AgencyService", "ReleaseCarer", CALL_UNARY, release_carer, release_carer_handler),
+    METHOD("AgencyService", "TakeOverCarer", CALL_UNARY, take_over_carer, take_over_carer_handler),
     METHOD("AgencyService", "GetHistory", CALL_SERVER_STREAM, get_history, get_history_handler),
     METHOD("AgencyService", "WatchAgency", CALL_SERVER_STREAM, watch_agency, watch_agency_handler),
     METHOD("PlacementService", "FindVacancies", CALL_UNARY, find_vacancies, find_vacancies_handler),

@@ -30,7 +30,8 @@ struct update *update_read(struct call *call, const struct update_type *type, co
     if (update == NULL)
         return NULL;
     int64_t now_ms = clock_wall_ms(call->clock);
-    const char *request_id = *(char *const *)((const uint8_t *)request + type->request_id_offset);
+    const char *request_id =
+        type->request_id_offset != 0 ? *(char *const *)((const uint8_t *)request + type->request_id_offset) : "";
     struct problem *problem = &update->result.problem;
     memcpy(update->principal, who->name, sizeof update->principal);
     if (who->role == ROLE_AGENCY)

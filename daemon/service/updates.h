@@ -15,7 +15,7 @@ struct update_type {
     enum update_kind kind;
     const char *method; /* the unary method's path, also for updates that come by Submit */
     unsigned roles;
-    size_t request_id_offset; /* of the request's request_id */
+    size_t request_id_offset; /* of the request's request_id; 0: it has none */
     size_t wait_for_offset;   /* of its wait_for; 0: it has none */
     /* Checks the request and fills update->as and what is the kind's own. */
     enum err (*fill)(const struct service_context *ctx, const struct principal *who, const ProtobufCMessage *request,
@@ -34,6 +34,9 @@ extern const struct update_type put_carer_type, end_carer_type, put_vacancy_type
  * hub vouches for, update->as.hold.forwarded_by is the caller's to fill in. */
 extern const struct update_type hold_vacancy_type, extend_hold_type, release_hold_type, place_child_type,
     report_unavailable_type, settle_hold_type, accept_hold_type, decline_hold_type;
+/* Of a carer that another hub's agency takes over (agency_transfer.c): as.transfer.to_region is the caller's likewise.
+ */
+extern const struct update_type let_go_type;
 
 /*
  * An update made of the request; if the request is refused, result.problem says why and the update must not be

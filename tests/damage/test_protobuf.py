@@ -19,8 +19,7 @@ ground = grounds.ground_fixture(peers=True)
 
 CALLERS = {"AgencyService": "leeds", "PlacementService": "team", "HubService": "operator", "FederationService": "peer"}
 # In the contract, but not served yet.
-COMING = {"/vacancy.v1.AgencyService/ReleaseCarer", "/vacancy.v1.AgencyService/TakeOverCarer",
-          "/vacancy.v1.FederationService/Forward"}
+COMING = {"/vacancy.v1.FederationService/Forward"}
 ENDLESS = {"/vacancy.v1.AgencyService/WatchAgency"}  # an empty message is a good one, and the answer never ends
 METHODS = sorted(path for path in stubs.load().methods if path.startswith("/vacancy.v1.") and path not in COMING)
 

@@ -46,6 +46,7 @@ struct world {
     struct randomness source;
     struct clock_source clock;
     struct signer *signer;
+    const char *region; /* NULL: WORLD_REGION */
     bool has_peers, restored;
     int64_t payload_kept_ms;
     struct home_policy policy;
@@ -195,7 +196,9 @@ static inline struct home_options world_options(struct world *world)
 
 static inline enum err world_try_open(struct world *world, struct problem *problem)
 {
-    const struct home_options options = world_options(world);
+    struct home_options options = world_options(world);
+    if (world->region != NULL)
+        strcpy(options.region, world->region);
     if (world->on_disk && world->store == NULL) {
         const struct store_lmdb_options disk = world_disk_options(world);
         enum err err = store_lmdb_open(&disk, &world->store, problem);
@@ -344,6 +347,7 @@ static inline struct update_result world_apply(struct world *world, struct updat
     home_apply(world->home, &update, 1);
     struct update_result result = update->result;
     result.not_found = NULL;
+    result.let_go = (struct octets){0};
     update_destroy(update);
     return result;
 }
