@@ -131,7 +131,7 @@ check-long: deps         ## more seeds, more kills, sanitizer variants: at most 
 	$(Q)tools/check-long
 check-night: deps        ## as check-long, for as long as CHECK_SCALE says
 	$(Q)CHECK_TIER=night tools/check-long
-check-build: $(programs) build/vacancyd build/vacancy $(checks)
+check-build: $(programs) $(if $(SAN),,build/vacancyd build/vacancy) $(checks)
 demo: deps               ## nine hubs, the nation's register pushed to them, searches, one cut off and healed; then stops
 	$(Q)$(MAKE_ALL) all
 	$(Q)/usr/bin/python3 tests/demo/demo.py run

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE_CARERS      32
+#define PAGE_CARERS      10
 #define VIEW_ARENA_BYTES (256u * 1024)
 
 /* --- GetCarer -------------------------------------------------------------------------------------------------- */

@@ -252,10 +252,10 @@ static bool write_leftover(struct h2_conn *conn)
     return conn->leftover.size == 0;
 }
 
-/* Frames, until there is enough for one write. A frame that does not fit goes to `leftover` with what is before it. */
-static size_t gather(struct h2_conn *conn)
+/* Frames behind the `size` octets that are in write_scratch, until there is enough for one write; how much is there
+ * then. A frame that does not fit goes to `leftover` with what is before it. */
+static size_t gather(struct h2_conn *conn, size_t size)
 {
-    size_t size = 0;
     while (size < GATHER_BYTES) {
         const uint8_t *frame;
         ssize_t bytes = nghttp2_session_mem_send(conn->session, &frame);
@@ -274,20 +274,26 @@ static size_t gather(struct h2_conn *conn)
     return size;
 }
 
-/* True: the socket would take more and there is more. */
+/* True: the socket would take more and there is more. Where much goes out, each write is one full TLS record: what is
+ * past it begins the next. */
 static bool flush(struct h2_conn *conn, size_t *budget)
 {
+    size_t size = 0;
     while (*budget > 0 && conn->state != CONN_DEAD) {
         if (conn->leftover.size > 0 && !write_leftover(conn))
             break;
-        size_t size = gather(conn);
+        size = gather(conn, size);
         if (conn->state == CONN_DEAD || (size == 0 && conn->leftover.size == 0))
             return false;
-        size_t done = write_some(conn, write_scratch, size);
-        if (done < size && conn->state != CONN_DEAD)
-            keep_leftover(conn, write_scratch + done, size - done);
-        *budget -= size < *budget ? size : *budget;
+        size_t bytes = size < GATHER_BYTES ? size : GATHER_BYTES, done = write_some(conn, write_scratch, bytes);
+        size -= done;
+        *budget -= done < *budget ? done : *budget;
+        memmove(write_scratch, write_scratch + done, size);
+        if (done < bytes)
+            break;
     }
+    if (size > 0 && conn->state != CONN_DEAD)
+        keep_leftover(conn, write_scratch, size);
     if (conn->leftover.size > 0 && conn->write_stalled_ms == 0)
         conn->write_stalled_ms = conn->now_ms;
     return conn->state != CONN_DEAD && conn->leftover.size == 0;
