@@ -4,6 +4,7 @@
  * One process, one clock: PutVacancy goes to the hub of the vacancy's region; once that is acknowledged, FindVacancies
  * is asked of another hub, again and again, until its answer holds what was put (told by when it was observed).
  * Searches before that would only take the hubs' cores; what is beside (peers.py) begins to look at the same moment.
+ * What is found so was there up to two searches earlier: the one that just missed it, and its own. So ask for little.
  * Then both rest for a few milliseconds, so that each update meets hubs that wait for one. Output: one JSON object.
  * Thread: one. Invariant: one update or one search under way.
  */
