@@ -205,6 +205,7 @@ def test_nesting(ground, depth):
 
 
 REQUIRED = {
+    "AgencyService/ReleaseCarer": "agency_reference", "AgencyService/TakeOverCarer": "transfer_code",
     # P13: the first field that an empty message lacks; None: nothing is required
     "AgencyService/AcceptHold": "hold_id",
     "AgencyService/ConfirmVacancies": "observed_at_ms",
