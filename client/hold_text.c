@@ -67,7 +67,7 @@ static void print_text(FILE *out, unsigned indent, const char *label, unsigned w
 static const char *decline_words(Vacancy__V1__DeclineReason reason)
 {
     static const char *const words[] = {
-        "no reason given",
+        "for a reason that its region's log does not tell: call the agency",
         "the home does not suit these children",
         "the needs of a child who lives there now",
         "the carer can't, now",
@@ -200,6 +200,8 @@ void hold_table_print(FILE *out, unsigned width, const struct hold_row *rows, si
     for (size_t i = 0; i < count; i++) {
         if (rows[i].hold->state != STATE(DECLINED))
             continue;
+        if (rows[i].number != 0)
+            grown_add(&text, "%" PRIu32 ": ", rows[i].number);
         grown_add(&text, "%s was declined: %s", rows[i].hold->hold_id, decline_words(rows[i].hold->decline_reason));
         print_text(out, 0, "", width, &text);
     }

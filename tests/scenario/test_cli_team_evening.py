@@ -293,7 +293,8 @@ def test_holds_are_numbered_live_ones_first(fake, vacancy, tmp_path):
         assert re.search(r"^1  held +2  \d.* 4 h .*01632 960219$", text, re.M), text
         assert re.search(r"^2  accepted +2 ", text, re.M) and re.search(r"^3  declined ", text, re.M)
         assert (REF in text) == (columns >= 80), text  # which of them is for whom
-        assert "E12000003-1-4 was declined: the agency needs more than the request says: call it" in " ".join(text.split())
+        assert "3: E12000003-1-4 was declined: the agency needs more than the request says: call it" in " ".join(
+            text.split())  # by the number that the table has at each width
     assert asked(fake, "ListHolds")[0].include_ended and not vacancy("holds").returncode
     assert not asked(fake, "ListHolds")[-1].include_ended
     fake.answers["PlacementService/ReleaseHold"] = fake.known.ReleaseHoldResponse(
@@ -314,6 +315,11 @@ def test_holds_are_numbered_live_ones_first(fake, vacancy, tmp_path):
         view(fake, hold_id="E12000001-1-10", made_at_ms=now_ms() + 1000), views[1])]
     as_json = json.loads(vacancy("holds", "--json").stdout)
     assert [(each["hold_id"], each["number"]) for each in as_json["holds"]] == [("E12000001-1-10", 3), ("E12000001-1-9", 2)]
+    # Of another region's hold its log tells that it was declined, not why; which is no word that there was no reason.
+    fake.answers["PlacementService/ListHolds"] = [fake.known.ListHoldsResponse(
+        hold=view(fake, "DECLINED", hold_id="E12000001-1-11", ended_at_ms=now_ms()))]
+    text = " ".join(vacancy("holds", "--all").stdout.split())
+    assert "E12000001-1-11 was declined: for a reason that its region's log does not tell: call the agency" in text
     fake.answers["PlacementService/ListHolds"] = []
     assert vacancy("holds").stdout == "no live holds (--all: ended ones)\n"
 
