@@ -119,10 +119,16 @@ static enum exit_code not_known(struct cli *cli, const char *memory_path, const 
 {
     const struct link_failure *failure = link_failure(cli->link);
     struct problem ignored; /* --settle then finds the region out by the hub's list */
+    char when[WHEN_TEXT_BYTES];
     if (call->asked.what[0] && failure->forward != NULL)
         (void)!team_memory_change(memory_path, note_region,
                                   &(struct went){call->asked.request_id, failure->forward->region}, &ignored);
-    cli_say(cli, "it is not known whether it was done: %s", problem->text);
+    /* The last try may not have left; an earlier one did. */
+    if (failure->forward != NULL && failure->forward->unreachable_since_ms != 0)
+        cli_say(cli, "it is not known whether it was done: the hub of %s decides this and can't be reached since %s",
+                failure->forward->region, when_text(failure->forward->unreachable_since_ms, when));
+    else
+        cli_say(cli, "it is not known whether it was done: %s", problem->text);
     print_wrapped(cli->err, INDENT, "next", LABEL_COLUMNS,
                   call->asked.what[0] ? "`vacancy holds --settle` asks what became of it; until then do nothing else "
                                         "about it"

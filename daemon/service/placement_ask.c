@@ -220,6 +220,17 @@ static bool disclose(struct call *call, const struct asking *asking, const Proto
                                          .subject_count = 1});
 }
 
+/* This try may not have left; an earlier one of the same request did, and its outcome is not known. */
+static void keep_unknown(const struct asking *asking)
+{
+    struct forward *forward = asking->forward;
+    if (!asking->was_unknown || forward->outcome_unknown || settles(forward))
+        return;
+    forward->outcome_unknown = true;
+    if (!forward->by_home)
+        forward->problem.code = ERR_DEADLINE;
+}
+
 static void tell(struct call *call)
 {
     struct asking *asking = call->state;
@@ -228,10 +239,12 @@ static void tell(struct call *call)
         return;
     }
     const ProtobufCMessage *response = forwarding_response(call, asking->forward, asking->type->response);
-    if (response == NULL)
+    if (response == NULL) {
+        keep_unknown(asking);
         forwarding_fail(call, asking->forward, asking->contact);
-    else if (disclose(call, asking, response))
+    } else if (disclose(call, asking, response)) {
         call_answer(call, response);
+    }
 }
 
 static void answered(struct call *call, struct forward *forward)

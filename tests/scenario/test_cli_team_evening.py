@@ -218,6 +218,19 @@ def test_an_unknown_outcome_is_asked_again_with_the_same_id(fake, vacancy, tmp_p
     assert "asked" not in memory_of(tmp_path)
 
 
+def test_a_try_that_never_left_is_no_word_about_the_one_before(fake, vacancy):
+    def say(_):
+        if len(asked(fake, "HoldVacancy")) == 1:
+            return forward_failure(fake, grpc.StatusCode.DEADLINE_EXCEEDED, "no answer", outcome_unknown=True)
+        return forward_failure(fake, grpc.StatusCode.UNAVAILABLE, "it has not heard of this", unreachable_since_ms=now_ms())
+
+    fake.answers["PlacementService/HoldVacancy"] = say
+    done = vacancy("hold", OTHER, "--region", FAR, "--ref", REF)
+    assert done.returncode == 4 and len(asked(fake, "HoldVacancy")) > 1
+    assert "it is not known whether it was done: the hub of " in done.stderr, done.stderr
+    assert "has not heard" not in done.stderr and "`vacancy holds --settle` asks" in done.stderr
+
+
 def test_a_lost_connection_is_dialled_anew(fake, vacancy, tmp_path):
     relay = relays.Relay(("127.0.0.1", fake.port))
     try:

@@ -608,6 +608,7 @@ static void set_roster(void)
 static struct forward *sent;
 static struct asked_hold noted; /* when it was sent */
 static char away_id[REQUEST_ID_TEXT_BYTES];
+static struct problem away_said; /* to who asked */
 
 static enum err take_forward(void *ctx, struct forward *forward)
 {
@@ -642,6 +643,7 @@ static uint32_t asked_away(char *id, enum forward_end end, enum err code)
     fake_settle(&hub.host, &hub.writer);
     assert_true(call->finished);
     assert_true(call->problem.code != ERR_NONE);
+    away_said = call->problem;
     fake_call_destroy(call);
     assert_true(request_id_parse(away_id, octets));
     assert_int_equal(home_get_asked(hub.home, FAKE_TEAM, octets, &after), ERR_NONE);
@@ -658,11 +660,17 @@ static void what_is_asked_of_another_region_is_noted(void **state)
     hub.context.federation.forward = (struct forward_port){.submit = take_forward};
     assert_int_equal(asked_away(request_id(), FORWARD_SAID, ERR_NOT_FOUND), 5);
     assert_int_equal(asked_away(request_id(), FORWARD_DOWN, ERR_NONE), 14); /* it never left */
+    assert_int_equal(away_said.code, ERR_UNAVAILABLE);
     assert_int_equal(listed(FAKE_TEAM, &mine.base, &call), 0);              /* no holds, these */
     fake_call_destroy(call);
     snprintf(id, sizeof id, "%s", request_id());
     assert_int_equal(asked_away(id, FORWARD_LOST, ERR_NONE), 4);
     assert_int_equal(asked_away(id, FORWARD_DOWN, ERR_NONE), 4); /* the first may have been done all the same */
+    assert_int_equal(away_said.code, ERR_DEADLINE);
+    assert_non_null(strstr(away_said.text, "may have done this"));
+    assert_int_equal(asked_away(id, FORWARD_SAID, ERR_LIMIT), 4);
+    assert_int_equal(away_said.code, ERR_LIMIT);
+    assert_non_null(strstr(away_said.text, "may have done it all the same"));
     assert_int_equal(listed(FAKE_TEAM, &mine.base, &call), 1);
     const Vacancy__V1__ListHoldsResponse *unknown = (const void *)call->responses[0].message;
     assert_true(unknown->hold->outcome_unknown);
