@@ -258,6 +258,8 @@ REBOOT = ["unshare", "--mount", "--propagation", "private", "--time"]
 
 def forbidden():
     """Why no machine can be restarted here; None: it can."""
+    if os.environ.get("SAN"):
+        return "a hub with a sanitizer does not come up there; test_register_expiry has the same on a fake clock"
     done = subprocess.run([*REBOOT, "--boottime", "1000000", "sh", "-c", f"mount --bind /dev/null {BOOT_ID} && "
                            "cut -d. -f1 /proc/uptime"], capture_output=True, text=True, check=False)
     if done.returncode:
