@@ -25,7 +25,7 @@ import history
 
 MS = 1_000_000
 EARLY, LATE = 2 * MS, 50 * MS
-STATES_MAX = 200_000  # then the history is too hard to judge, which is a failure, too
+STATES_MAX = 1_000_000  # then the history is too hard to judge, which is a failure, too
 SHOWN = 12
 
 Live = collections.namedtuple("Live", "token team beds early late extended accepted")

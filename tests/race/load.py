@@ -184,7 +184,7 @@ class Actor:
     # --- one call, until its outcome is known or left unknown --------------------------------------------------------------
     def ask(self, operation, request, channel, vacancy):
         """Writes down what it came to; the answer where it was done."""
-        attempts, tries = [], self.randomness.choices((1, 5), (1, 9))[0]
+        attempts, tries = [], self.randomness.choices((1, 5), (1, 29))[0]
         for n in range(tries):
             new = [self.send(operation.kind, request, channel)]
             if operation.kind != GET and self.randomness.random() < 0.06:

@@ -46,7 +46,7 @@ LENGTHS_S = (1, 4)
 DEADLINES_S = (0.6, 1.5, 3)
 # Until when what was asked may still be done after its deadline: as long as this test itself holds things up (a hub or
 # a link is stopped for at most STOPPED_S, a restart waits in line), and a second.
-BOUND_S = 5 * library.SLOWNESS
+BOUND_S = 3 * library.SLOWNESS
 STOPPED_S = 1.2
 SLACK_MS = 50 * library.SLOWNESS
 AHEAD_S = 2 * 24 * 3600  # of all hubs: certificates are valid before and after every step, request ids are old enough
@@ -169,7 +169,7 @@ class Faults(threading.Thread):
             self.hubs.cut(region, other)
         else:
             self.hubs.relays[region, other].cut(self.randomness.choice(("to", "from")))
-        self.over.wait(self.randomness.uniform(0.2, 4))
+        self.over.wait(self.randomness.uniform(0.2, 2.5))
         self.hubs.heal()
 
     def stall(self, region):
