@@ -205,19 +205,28 @@ static void send_away(struct call *call)
         call_finish(call, &asking->problem);
 }
 
-/* What another hub shows of a hold is shown here: on this hub's trail too, before it leaves. */
+/*
+ * What another hub shows of a hold is shown here: on this hub's trail too, before it leaves. Where that can't be
+ * written, a question is refused; but what was done there is not denied: of its outcome nothing is said.
+ */
 static bool disclose(struct call *call, const struct asking *asking, const ProtobufCMessage *response)
 {
     const Vacancy__V1__HoldView *hold = hold_of(asking, response);
     uint64_t vacancy_id;
     if (hold == NULL || !id_parse(hold->vacancy_id, &vacancy_id))
         return true;
-    return call_disclose(call, &asking->team,
-                         &(struct shown){.request_reference = request_reference_valid(hold->request_reference)
-                                                                  ? hold->request_reference
-                                                                  : NULL,
-                                         .subjects = &vacancy_id,
-                                         .subject_count = 1});
+    const struct shown shown = {.request_reference =
+                                    request_reference_valid(hold->request_reference) ? hold->request_reference : NULL,
+                                .subjects = &vacancy_id,
+                                .subject_count = 1};
+    if (asking->type->update->kind == UPDATE_SETTLE_HOLD)
+        return call_disclose(call, &asking->team, &shown);
+    if (call_record(call, &asking->team, &shown) == ERR_NONE)
+        return true;
+    log_warn("service", "what region %s answered can't be shown, the audit trail can't be written", asking->region);
+    forward_settle(asking->forward, FORWARD_LOST, NULL);
+    forwarding_fail(call, asking->forward, asking->contact);
+    return false;
 }
 
 /* This try may not have left; an earlier one of the same request did, and its outcome is not known. */

@@ -78,10 +78,15 @@ static enum err record(struct call *call, const struct principal *who, const str
     return err;
 }
 
-bool call_disclose(struct call *call, const struct principal *who, const struct shown *shown)
+enum err call_record(struct call *call, const struct principal *who, const struct shown *shown)
 {
     size_t written = 0;
-    return record(call, who, shown, true, &written) == ERR_NONE || trail_refuses(call);
+    return record(call, who, shown, true, &written);
+}
+
+bool call_disclose(struct call *call, const struct principal *who, const struct shown *shown)
+{
+    return call_record(call, who, shown) == ERR_NONE || trail_refuses(call);
 }
 
 bool call_gather(struct call *call, const struct principal *who, const struct shown *shown,

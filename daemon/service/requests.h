@@ -31,6 +31,9 @@ struct shown {
 /* Writes it to the trail. False: it could not be written, the call was ended (UNAVAILABLE) and nothing may be shown. */
 bool call_disclose(struct call *call, const struct principal *who, const struct shown *shown)
     __attribute__((warn_unused_result));
+/* The same, and the call goes on: for what has been done already and must not be denied. */
+enum err call_record(struct call *call, const struct principal *who, const struct shown *shown)
+    __attribute__((warn_unused_result));
 /*
  * The same in two steps, so that all that is shown in one turn is written at once: first gathers it, and asks for
  * writable() by call_soon; there, call_disclosed says whether it is on the trail. *batch is left to call_leave in
