@@ -4,7 +4,9 @@
 #include "tests/sim/calls.h"
 
 #include "daemon/service/service.h"
+#include "proto/wire/status.h"
 #include "tests/sim/seam.h"
+#include "vacancy/v1/placement_service.pb-c.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +82,28 @@ static const struct tls_peer *ops_peer(struct call *call)
     return &of(call)->peer;
 }
 
+static void ops_wake_at(struct call *call, int64_t boot_ms)
+{
+    of(call)->wake_boot_ms = boot_ms;
+}
+
+/* As rpc sends it: what another hub made goes on as it is, else it is made of the problem and the detail. */
+static void ops_attach(struct call *call, const struct call_details *details)
+{
+    struct sim_call *self = of(call);
+    const ProtobufCMessage *detail = details->detail;
+    if (detail != NULL && detail->descriptor == &vacancy__v1__forward_failure__descriptor)
+        self->outcome_unknown = ((const Vacancy__V1__ForwardFailure *)detail)->outcome_unknown;
+    uint8_t octets[STATUS_DETAILS_BYTES];
+    self->status_bytes = details->status_bytes;
+    if (details->status_bytes == 0)
+        self->status_bytes = status_details_encode(details->problem, detail, octets);
+    self->status = malloc(self->status_bytes + 1);
+    if (self->status == NULL)
+        abort();
+    memcpy(self->status, details->status_bytes > 0 ? details->status : octets, self->status_bytes);
+}
+
 /* --- calls ------------------------------------------------------------------------------------------------------- */
 
 static void peer_of(const char *name, const uint8_t issuer[DIGEST_BYTES], struct tls_peer *out)
@@ -121,6 +145,8 @@ struct sim_call *call_begin_as(struct calls *calls, const char *path, const char
         .yield = ops_yield,
         .soon = ops_yield,
         .peer = ops_peer,
+        .wake_at = ops_wake_at,
+        .attach = ops_attach,
     };
     const struct calls_hub *hub = &calls->of;
     struct sim_call *self = calloc(1, sizeof *self);
@@ -177,6 +203,7 @@ static void free_call(struct sim_call *self)
     if (self->call.method->handler->closed != NULL)
         self->call.method->handler->closed(&self->call);
     arena_finish(&self->arena);
+    free(self->status);
     free(self);
 }
 
@@ -236,11 +263,23 @@ static bool run_yielded(struct calls *calls)
     return ran;
 }
 
+static void run_due(struct calls *calls)
+{
+    int64_t now_ms = clock_boot_ms(calls->of.clock);
+    for (struct sim_call *self = calls->first; self != NULL; self = self->next) {
+        if (self->finished || self->wake_boot_ms == 0 || self->wake_boot_ms > now_ms)
+            continue;
+        self->wake_boot_ms = 0;
+        self->call.method->handler->due(&self->call);
+    }
+}
+
 void calls_turn(struct calls *calls)
 {
     struct mail mail[16];
     uint32_t got;
     sweep(calls);
+    run_due(calls);
     do {
         got = mailbox_take(calls->mailbox, mail, 16);
         for (uint32_t i = 0; i < got; i++)

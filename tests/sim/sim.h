@@ -141,12 +141,30 @@ _Noreturn void sim_fail(struct sim *sim, const char *format, ...) __attribute__(
     X(CLAIMED_TWICE)                                                                                                   \
     X(THAWED)                                                                                                          \
     X(PROMISE_RELEASED)                                                                                                \
-    X(HELD)                                                                                                            \
-    X(HOLD_ASKED_AGAIN)                                                                                                \
+    X(FORWARD_ANSWERED)                                                                                                \
+    X(FORWARD_REFUSED)                                                                                                 \
+    X(FORWARD_DOWN)                                                                                                    \
+    X(FORWARD_UNBEGUN)                                                                                                 \
+    X(FORWARD_LATE)                                                                                                    \
+    X(FORWARD_LOST)                                                                                                    \
+    X(HOLD_MADE)                                                                                                       \
+    X(HOLD_REPLICATED)                                                                                                 \
+    X(HOLD_REFUSED)                                                                                                    \
+    X(HOLD_REPEATED)                                                                                                   \
+    X(HOLD_UNKNOWN)                                                                                                    \
+    X(HOLD_SETTLED_DONE)                                                                                               \
+    X(HOLD_SETTLED_SPENT)                                                                                              \
+    X(HOLD_EXTENDED_BY_TEAM)                                                                                           \
+    X(HOLD_RELEASED_BY_TEAM)                                                                                           \
+    X(HOLD_PLACED_BY_TEAM)                                                                                             \
+    X(HOLD_ACCEPTED_BY_AGENCY)                                                                                         \
+    X(HOLD_DECLINED_BY_AGENCY)                                                                                         \
     X(HOLD_EXPIRED)                                                                                                    \
+    X(HOLD_READ)                                                                                                       \
+    X(HOLDS_LISTED)                                                                                                    \
+    X(HOLDS_LISTED_AWAY)                                                                                               \
     X(CHILDREN_PLACED)                                                                                                 \
-    X(FORWARDED)                                                                                                       \
-    X(OUTCOME_UNKNOWN)
+    X(REPORTED_UNAVAILABLE)
 
 enum sim_covered {
 #define SIM_COVERED_ENUM(name) COVERED_##name,

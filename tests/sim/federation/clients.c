@@ -110,9 +110,11 @@ static void fill(struct clients *clients, struct fed_hub *hub, uint32_t agency, 
         operation->confirm_all = true;
     } else if (once_in(sim, 30)) {
         operation->kind = UPDATE_ERASE_CARER;
+        hub->world->carers_ended[hub->region] = true;
         clients->agencies[hub->region][agency].carers[operation->reference].known = false;
     } else if (once_in(sim, 30)) {
         operation->kind = UPDATE_END_CARER;
+        hub->world->carers_ended[hub->region] = true;
         operation->ends_on = date_of_wall_ms(operation->observed_at_ms) + (date_days)below(sim, 28);
         strcpy(operation->end_reason, "AW1");
     } else {

@@ -74,7 +74,7 @@ static void start(struct fed_hub *hub, bool troubled)
     struct sim *sim = &world->sim;
     for (int attempt = 0; !hub->up; attempt++) {
         if (once_in(sim, 4))
-            hub->booted_at_ms = sim->now_ms; /* the machine was started anew: its boot clock is at 0 */
+            fed_hub_reboot(hub);
         if (troubled && attempt < 3 && once_in(sim, 4))
             plan_death(hub, 300);
         fed_hub_start(hub);
@@ -126,8 +126,8 @@ static void write_somewhere(struct world *world)
 static void ask_somewhere(struct world *world)
 {
     struct fed_hub *hub = some_hub(world);
-    for (uint32_t count = 1 + below(&world->sim, 4); hub->up && count > 0; count--)
-        teams_ask(hub);
+    for (uint32_t count = 1 + below(&world->sim, 3); hub->up && count > 0; count--)
+        teams_ask(world->teams, hub);
 }
 
 static void search(struct world *world)
@@ -247,6 +247,7 @@ static void step_clock(struct world *world)
     struct fed_hub *hub = some_hub(world);
     int64_t span_ms = spans_ms[below(sim, 5)];
     hub->wall_error_ms = once_in(sim, 3) ? 0 : between(sim, -span_ms, span_ms);
+    world->clocks_stepped = true;
     sim_note(sim, "hub %u: its wall clock is now %+" PRId64 " ms wrong", hub->index, hub->wall_error_ms);
 }
 
@@ -337,6 +338,7 @@ struct fed_hub *faults_settle_claims(struct world *world, uint32_t region)
         if (goes->up)
             fed_hub_kill(goes, once_in(&world->sim, 2));
         goes->gone = true;
+        world->memories_lost[region]++;
     }
     return keeps;
 }
@@ -355,7 +357,7 @@ static const struct {
     uint32_t weight;
 } actions[] = {
     {write_somewhere, -1, 60},
-    {ask_somewhere, -1, 40},
+    {ask_somewhere, -1, 60},
     {search, -1, 6},
     {cut_or_isolate, TROUBLE_CUTS, 10},
     {reset, TROUBLE_RESETS, 8},

@@ -6,6 +6,7 @@
 #include "tests/sim/federation/clients.h"
 #include "tests/sim/federation/faults.h"
 #include "tests/sim/federation/hubs.h"
+#include "tests/sim/federation/teams.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -238,10 +239,13 @@ void heal(struct world *world)
     world_run_until(world, world->now_us + SECOND_US);
     until_equal(world, HEALED_MAX_US);
     check_all_erased(world);
+    until_equal(world, HEALED_MAX_US); /* a hold may have run out meanwhile */
     check_digests(world);
     check_answers(world);
-    for (uint32_t region = 0; region < world->region_count; region++)
+    for (uint32_t region = 0; region < world->region_count; region++) {
         truth_check_promises(world, survivor(world, region));
+        teams_check(world, survivor(world, region));
+    }
     if (once_in(&world->sim, 4)) {
         restart_all(world);
         until_equal(world, HEALED_MAX_US);

@@ -3,9 +3,10 @@
  */
 #include "tests/sim/federation/hubs.h"
 
+#include "daemon/record/bytes.h"
 #include "tests/sim/federation/beds.h"
+#include "tests/sim/federation/forwards.h"
 #include "tests/sim/federation/network.h"
-#include "tests/sim/federation/teams.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -28,14 +29,6 @@ void fed_hub_issuer(uint32_t region, uint8_t out[DIGEST_BYTES])
     out[0] = (uint8_t)region;
 }
 
-/* Another one each time that its machine is started. */
-static void boot_id(void *ctx, uint8_t out[BOOT_ID_BYTES])
-{
-    const struct fed_hub *hub = ctx;
-    memset(out, 0, BOOT_ID_BYTES);
-    memcpy(out, &hub->booted_at_ms, sizeof hub->booted_at_ms);
-}
-
 static int64_t wall_ms(void *ctx)
 {
     const struct fed_hub *hub = ctx;
@@ -46,6 +39,20 @@ static int64_t boot_ms(void *ctx)
 {
     const struct fed_hub *hub = ctx;
     return hub->world->sim.now_ms - hub->booted_at_ms + 1;
+}
+
+static void boot_id(void *ctx, uint8_t out[BOOT_ID_BYTES])
+{
+    const struct fed_hub *hub = ctx;
+    put_be64(out, hub->index);
+    put_be64(out + 8, hub->boots);
+}
+
+void fed_hub_reboot(struct fed_hub *hub)
+{
+    hub->booted_at_ms = hub->world->sim.now_ms;
+    hub->boots++;
+    sim_note(&hub->world->sim, "hub %u: its machine is started anew", hub->index);
 }
 
 /* --- the home writer: writer.c's turn ----------------------------------------------------------------------------- */
@@ -73,7 +80,7 @@ enum err fed_hub_submit(void *ctx, struct update *update)
     struct fed_hub *hub = ctx;
     if (hub->update_count == HUB_QUEUE)
         return ERR_LIMIT;
-    if (update->reply.mailbox != NULL && once_in(&hub->world->sim, 2))
+    if (update->reply.mailbox != NULL && update->kind < UPDATE_HOLD && once_in(&hub->world->sim, 2))
         update->wait_replicated = true; /* as its request may ask for */
     hub->updates[hub->update_count++] = update;
     home_soon(hub);
@@ -83,6 +90,7 @@ enum err fed_hub_submit(void *ctx, struct update *update)
 static void changed(struct fed_hub *hub)
 {
     wakes_all(hub->wakes);
+    wakes_all(hub->events);
     federation_changed(hub->federation);
     fed_hub_tick_soon(hub);
     fed_hub_turn_soon(hub);
@@ -420,6 +428,7 @@ struct fed_hub *fed_hub_clone(struct fed_hub *hub)
     seam_replace(clone->home_disk, seam_copy(hub->home_disk));
     seam_replace(clone->replica_disk, seam_copy(hub->replica_disk));
     clone->payload_kept_ms = hub->payload_kept_ms;
+    hub->world->memories_lost[hub->region]++;
     clone->roster = roster_ref(hub->roster);
     return clone;
 }
@@ -437,6 +446,7 @@ static void close_parts(struct fed_hub *hub)
 {
     federation_destroy(hub->federation);
     wakes_destroy(hub->wakes);
+    wakes_destroy(hub->events);
     disclosures_close(hub->disclosures);
     replica_close(hub->replica);
     home_close(hub->home);
@@ -444,7 +454,7 @@ static void close_parts(struct fed_hub *hub)
     access_destroy(hub->access);
     replicated_destroy(hub->waits);
     hub->federation = NULL;
-    hub->wakes = NULL;
+    hub->wakes = hub->events = NULL;
     hub->disclosures = NULL;
     hub->replica = NULL;
     hub->home = NULL;
@@ -464,10 +474,11 @@ static enum err open_registers(struct fed_hub *hub, struct problem *problem)
         .has_peers = true,
         .roster_version = hub->roster->version,
         .payload_kept_ms = hub->payload_kept_ms,
-        .policy = {.lapse_emergency_ms = 4 * HOUR_MS,
-                   .lapse_ms = 30 * HOUR_MS, /* so that much lapses */
-                   .hold_least_ms = SECOND_MS,
-                   .holds_each = 50},
+        .policy = {.lapse_emergency_ms = 4 * HOUR_MS, /* so that much lapses, and runs out */
+                   .lapse_ms = 30 * HOUR_MS,
+                   .hold_default_ms = HUB_HOLD_MS,
+                   .hold_max_ms = HUB_HOLD_MAX_MS,
+                   .hold_least_ms = SECOND_MS},
     };
     struct replica_options replica = {.clock = &hub->clock, .roster = hub->roster};
     memcpy(home.region, world_region(hub->region), sizeof home.region);
@@ -532,6 +543,7 @@ static void wire(struct fed_hub *hub)
     };
     memcpy(options.region, world_region(hub->region), sizeof options.region);
     hub->wakes = wakes_create();
+    hub->events = wakes_create();
     hub->waits = replicated_create(HUB_QUEUE);
     hub->federation = federation_create(&options);
     hub->context = (struct service_context){
@@ -548,7 +560,8 @@ static void wire(struct fed_hub *hub)
                        .federation = hub->federation,
                        .peer_has = peer_has,
                        .peer_has_ctx = hub,
-                       .forward = teams_forward_port(hub)},
+                       .forward = forwards_port(hub)},
+        .events = hub->events,
         .allow_sector = true,
         .version = "sim",
         .started_boot_ms = clock_boot_ms(&hub->clock),
@@ -639,8 +652,8 @@ void fed_hub_kill(struct fed_hub *hub, bool silently)
     hub->up = false;
     hub->life++;
     network_hub_gone(world, hub, silently);
+    forwards_hub_gone(world, hub);
     drop_queues(hub);
-    teams_hub_gone(world, hub);
     calls_close(&hub->calls);
     close_parts(hub);
     truth_forget_shown(world, hub->index);
@@ -669,6 +682,7 @@ void fed_hub_restore(struct fed_hub *hub, struct seam_image *backup, bool replic
     if (hub->up)
         fed_hub_kill(hub, once_in(&world->sim, 2));
     seam_replace(hub->home_disk, backup);
+    world->memories_lost[hub->region]++;
     hub->restored = true;
     hub->head = NO_ENTRY;
     beds_forget(world, hub);

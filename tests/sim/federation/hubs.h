@@ -18,7 +18,9 @@
 #include "tests/sim/federation/world.h"
 #include "tests/sim/seam.h"
 
-#define HUB_QUEUE 96
+#define HUB_QUEUE       96
+#define HUB_HOLD_MS     (20 * SECOND_MS) /* a hold's usual length: some run out in every seed */
+#define HUB_HOLD_MAX_MS (30 * MINUTE_MS)
 
 struct fed_hub {
     struct world *world;
@@ -26,6 +28,7 @@ struct fed_hub {
     bool up, gone; /* gone: never started again */
     uint32_t life;
     int64_t wall_error_ms, booted_at_ms;
+    uint32_t boots; /* the boot id */
     struct clock_source clock;
     struct randomness randomness;
     struct signer *signer;
@@ -38,7 +41,7 @@ struct fed_hub {
     struct access *access;
     struct disclosures *disclosures;
     struct federation *federation;
-    struct wakes *wakes;
+    struct wakes *wakes, *events;
     struct service_context context;
     struct calls calls;
     const struct roster *roster; /* that it has */
@@ -71,6 +74,8 @@ struct fed_hub *fed_hub_create(struct world *world, uint32_t region);
 /* A copy of both disks as they are: a second hub with the same key. */
 struct fed_hub *fed_hub_clone(struct fed_hub *hub);
 void fed_hub_destroy(struct fed_hub *hub);
+/* Down, its machine is started anew: its boot clock is at 0, its boot id another. */
+void fed_hub_reboot(struct fed_hub *hub);
 void fed_hub_start(struct fed_hub *hub);
 /* A commit failed: this process writes no more (D5). */
 static inline bool fed_hub_ails(const struct fed_hub *hub)

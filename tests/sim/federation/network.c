@@ -136,8 +136,8 @@ static struct message *pipe_take(struct pipe *pipe)
 static void push(struct world *world, struct connection *connection, enum pipe_name name, struct message *message)
 {
     struct pipe *pipe = &connection->pipes[name];
-    int64_t most_us = world->network->delay_us[sender_of(connection, name)][receiver_of(connection, name)];
-    message->ready_us = world->now_us + between(&world->sim, most_us / 10, most_us);
+    message->ready_us =
+        world->now_us + network_delay_us(world, sender_of(connection, name), receiver_of(connection, name));
     if (message->ready_us < pipe->last_ready_us)
         message->ready_us = pipe->last_ready_us;
     pipe->last_ready_us = message->ready_us;
@@ -730,6 +730,27 @@ void network_cut(struct world *world, uint32_t from, uint32_t to, bool cut)
                     at->pipes[name].last_ready_us = at->pipes[name].first->ready_us;
                 pump(world, at, (enum pipe_name)name);
             }
+}
+
+int64_t network_delay_us(struct world *world, uint32_t from, uint32_t to)
+{
+    int64_t most_us = world->network->delay_us[from][to];
+    return between(&world->sim, most_us / 10, most_us);
+}
+
+uint64_t network_link(const struct fed_hub *hub, uint32_t peer, uint32_t *acceptor)
+{
+    const struct connection *connection = to_peer(hub, peer);
+    if (connection == NULL || !connection->linked)
+        return 0;
+    *acceptor = connection->acceptor;
+    return connection->serial;
+}
+
+bool network_link_open(const struct world *world, uint64_t link, bool dialers_view)
+{
+    const struct connection *connection = by_serial(world, link);
+    return connection != NULL && (dialers_view ? connection->dialer_open : connection->acceptor_open);
 }
 
 bool network_is_cut(const struct world *world, uint32_t from, uint32_t to)

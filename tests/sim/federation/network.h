@@ -27,6 +27,12 @@ void network_turn(struct world *world, struct fed_hub *hub);
 /* Whether messages get from hub to hub; what is under way meanwhile waits. */
 void network_cut(struct world *world, uint32_t from, uint32_t to, bool cut);
 bool network_is_cut(const struct world *world, uint32_t from, uint32_t to);
+/* How long a message takes from hub to hub, this time. */
+int64_t network_delay_us(struct world *world, uint32_t from, uint32_t to);
+/* The hub's link to the peer's region: its serial and the hub at its other end. 0: not linked. */
+uint64_t network_link(const struct fed_hub *hub, uint32_t peer, uint32_t *acceptor);
+/* What its dialer, and its acceptor, believes of it. */
+bool network_link_open(const struct world *world, uint64_t link, bool dialers_view);
 /* Breaks the connections between the two, whoever dialled; either end is told, the other one with it or not. */
 void network_reset(struct world *world, uint32_t a, uint32_t b);
 /* How slow a path is: each message takes between a tenth of this and this. */

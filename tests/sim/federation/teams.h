@@ -1,28 +1,24 @@
 /*
- * teams.h - placement teams of every region hold, extend, release and place at their hub, whichever region has the
- * vacancy; agencies accept and decline. What they ask of another region's hub travels between hubs.
+ * teams.h - placement teams at every hub ask for holds of any region, agencies answer them; and what must come of it.
  *
- * Owns: what was asked and which holds were given (a ring), requests on their way between hubs: late, doubled by who
- * asks again, lost with a hub or a cut. Not here: whether what the logs then say is right (beds.h).
+ * Owns: every request that was made, under its request id, with what its attempts were told. What was told is held
+ * against the regions' logs (truth.h) alone, by the published states of a hold: nothing here asks the register.
+ * Not here: the way between hubs (forwards.h), what the logs must add up to at each entry (beds.h).
  * Thread: the simulator's one.
  */
 #ifndef VACANCY_TESTS_SIM_TEAMS_H
 #define VACANCY_TESTS_SIM_TEAMS_H
 
-#include "daemon/federation/forward.h"
-#include "tests/sim/federation/world.h"
+#include "tests/sim/federation/hubs.h"
 
 struct teams;
 struct teams *teams_create(void);
 void teams_destroy(struct teams *teams);
 
-/* The authority of a region's teams, for the roster. */
-const char *teams_authority(uint32_t region);
-/* Some team of the hub's region asks for something at that hub, or an agency of its region answers a hold. */
-void teams_ask(struct fed_hub *hub);
-/* A hub's way to the others' Forward. */
-struct forward_port teams_forward_port(struct fed_hub *hub);
-/* The hub's process is gone: nobody waits for what it asked any more. Before its calls are closed. */
-void teams_hub_gone(struct world *world, const struct fed_hub *hub);
+/* A team, or an agency, asks this hub for something: anew, or for the second time with the same request id. */
+void teams_ask(struct teams *teams, struct fed_hub *hub);
+/* The region's hub has all that there is: each hold in its log was asked for and is what became of it by what was
+ * asked; what was told is in the log; what was refused is not. */
+void teams_check(struct world *world, const struct fed_hub *home);
 
 #endif

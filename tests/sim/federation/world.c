@@ -7,6 +7,7 @@
 #include "tests/sim/federation/beds.h"
 #include "tests/sim/federation/clients.h"
 #include "tests/sim/federation/faults.h"
+#include "tests/sim/federation/forwards.h"
 #include "tests/sim/federation/heal.h"
 #include "tests/sim/federation/hubs.h"
 #include "tests/sim/federation/network.h"
@@ -109,6 +110,13 @@ const char *world_region(uint32_t region)
     return codes[region];
 }
 
+const char *world_authority(uint32_t region)
+{
+    static const char *const codes[WORLD_REGIONS_MAX] = {"E06000047", "E08000003", "E08000035", "E06000018",
+                                                         "E08000025"};
+    return codes[region];
+}
+
 uint32_t world_region_index(const struct world *world, const char *code)
 {
     for (uint32_t region = 0; region < world->region_count; region++)
@@ -129,7 +137,7 @@ static size_t roster_text(struct world *world, char *out, size_t size)
         hex_encode(issuer, sizeof issuer, issuer_hex);
         at += (size_t)snprintf(out + at, size - at, "region %s key %s issuer %s\nendpoint %s hub%u.example:8443\n",
                                world_region(region), hex, issuer_hex, world_region(region), region);
-        at += (size_t)snprintf(out + at, size - at, "team %s %s\n", teams_authority(region), world_region(region));
+        at += (size_t)snprintf(out + at, size - at, "team %s %s\n", world_authority(region), world_region(region));
         hex_encode(world->thaws[region].epoch_id, EPOCH_ID_BYTES, hex);
         if (world->thaws[region].thawed)
             at += (size_t)snprintf(out + at, size - at, "thaw %s epoch %" PRIu64 " %s\n", world_region(region),
@@ -166,9 +174,10 @@ static void begin(struct world *world)
     world->region_count = WORLD_REGIONS_MIN + below(sim, WORLD_REGIONS_MAX - WORLD_REGIONS_MIN + 1);
     world->truth = truth_create();
     world->beds = beds_create();
-    world->teams = teams_create();
     world->network = network_create(world);
     world->clients = clients_create();
+    world->forwards = forwards_create();
+    world->teams = teams_create();
     for (uint32_t region = 0; region < world->region_count; region++)
         (void)fed_hub_create(world, region);
     world_new_roster(world);
@@ -181,13 +190,14 @@ static void end(struct world *world)
         if (world->hubs[i]->up)
             fed_hub_kill(world->hubs[i], true);
     network_destroy(world->network);
+    forwards_destroy(world->forwards);
     for (uint32_t i = 0; i < world->hub_count; i++)
         fed_hub_destroy(world->hubs[i]);
     faults_destroy(world->faults);
     clients_destroy(world->clients);
+    teams_destroy(world->teams);
     truth_destroy(world->truth);
     beds_destroy(world->beds);
-    teams_destroy(world->teams);
     roster_unref(world->roster);
     signer_destroy(world->root);
     free(world->events);

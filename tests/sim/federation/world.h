@@ -24,6 +24,7 @@ struct truth;
 struct clients;
 struct faults;
 struct beds;
+struct forwards;
 struct teams;
 struct world;
 
@@ -60,7 +61,12 @@ struct world {
     struct clients *clients;
     struct faults *faults;
     struct beds *beds;
+    struct forwards *forwards;
     struct teams *teams;
+    /* How often the region's private tables (request ids, who holds) went back, or came to be twice. */
+    uint32_t memories_lost[WORLD_REGIONS_MAX];
+    bool carers_ended[WORLD_REGIONS_MAX]; /* some agency asked for it */
+    bool clocks_stepped;                  /* some wall clock was ever wrong */
     /* An operator took a loss in this region, or two hubs claim it: promises are what the survivor keeps. */
     bool loss_accepted[WORLD_REGIONS_MAX], claimed_twice[WORLD_REGIONS_MAX];
     uint32_t liar;   /* who lies, when somebody does; UINT32_MAX: nobody in this seed */
@@ -88,6 +94,8 @@ bool world_run_one(struct world *world, int64_t until_us);
 /* The region's code; every seed has the same names. */
 const char *world_region(uint32_t region);
 uint32_t world_region_index(const struct world *world, const char *code); /* UINT32_MAX: none of them */
+/* The authority whose teams are that region's. */
+const char *world_authority(uint32_t region);
 /* A roster of the next version, with the thaws as they stand. */
 void world_new_roster(struct world *world);
 
