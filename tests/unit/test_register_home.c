@@ -400,6 +400,7 @@ static void told_since(struct world *world, uint64_t after, int *kinds, size_t m
         vacancy__v1__agency_event__free_unpacked(event, NULL);
     }
     kinds[got] = 0;
+    arena_finish(&arena);
 }
 
 static void assert_told(struct world *world, uint64_t *since, int count, ...)
