@@ -322,6 +322,21 @@ void asking_elsewhere(struct call *call, const struct asking_type *type, const s
         go_away(call, NULL, message);
 }
 
+/* One id is one call: what it asked of another region before, and what may have come of it, is not asked again of other
+ * beds (V5). */
+static bool is_anothers(struct call *call, const struct update *update, const char *region, struct problem *problem)
+{
+    struct asked_hold before;
+    if (update->kind != UPDATE_HOLD ||
+        home_get_asked(call_context(call)->home, update->principal, update->request_id, &before) != ERR_NONE ||
+        (before.code != 0 && before.code != err_status(ERR_DEADLINE)) ||
+        (strcmp(before.region, region) == 0 && before.vacancy_id == update->as.hold.vacancy_id))
+        return false;
+    (void)problem_set(problem, ERR_PRECONDITION, "request_id",
+                      "this id was used before for another content; use a new one");
+    return true;
+}
+
 /* --- the handler -------------------------------------------------------------------------------------------------- */
 
 /* Takes the update. */
@@ -351,7 +366,11 @@ void asking_message(struct call *call, const struct asking_type *type, const Pro
         return;
     }
     type->update->region(call_context(call), &team, message, region);
-    if (begin(call, type, &team, region) == NULL) {
+    struct problem problem;
+    if (is_anothers(call, update, region, &problem)) {
+        update_destroy(update);
+        call_finish(call, &problem);
+    } else if (begin(call, type, &team, region) == NULL) {
         update_destroy(update);
         short_of_memory(call);
     } else if (strcmp(region, call_context(call)->region) == 0) {

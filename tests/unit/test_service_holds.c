@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -682,6 +683,95 @@ static void what_is_asked_of_another_region_is_noted(void **state)
     fake_call_destroy(call);
 }
 
+/* The north has made it: its answer. */
+static void come_back_held(const char *id)
+{
+    Vacancy__V1__HoldView view = VACANCY__V1__HOLD_VIEW__INIT;
+    Vacancy__V1__HoldVacancyResponse inner = VACANCY__V1__HOLD_VACANCY_RESPONSE__INIT;
+    Vacancy__V1__ForwardResponse response = VACANCY__V1__FORWARD_RESPONSE__INIT;
+    view.hold_id = (char *)id;
+    view.vacancy_id = vacancy_id;
+    view.until_ms = hub.now_ms + HOUR;
+    inner.hold = &view;
+    response.response_case = VACANCY__V1__FORWARD_RESPONSE__RESPONSE_HOLD;
+    response.hold = &inner;
+    size_t size = protobuf_c_message_get_packed_size(&response.base);
+    uint8_t *octets = malloc(size);
+    assert_non_null(octets);
+    assert_non_null(sent);
+    sent->response = (struct octets){octets, protobuf_c_message_pack(&response.base, octets)};
+    forward_settle(sent, FORWARD_ANSWERED, NULL);
+    const struct mail mail = {.kind = sent->reply.kind, .to = sent->reply.to, .value = FORWARD_MAIL, .payload = sent};
+    mailbox_send_reserved(sent->reply.mailbox, &mail);
+    sent = NULL;
+    fake_settle(&hub.host, &hub.writer);
+}
+
+/* V5, also where two hubs would decide: neither of them knows what the other was asked. */
+static void one_id_is_one_call_in_every_region(void **state)
+{
+    (void)state;
+    Vacancy__V1__HoldVacancyRequest request = hold_request(), other;
+    set_roster();
+    hub.context.federation.forward = (struct forward_port){.submit = take_forward};
+    snprintf(away_id, sizeof away_id, "%s", request.request_id);
+    request.region = (char *)NORTH;
+    struct fake_call *call = ask(FAKE_TEAM, "HoldVacancy", &request.base);
+    come_back_held(NORTH "-1-4711");
+    (void)fake_hub_answer(call);
+    fake_call_destroy(call);
+    other = request;
+    other.region = (char *)FAKE_REGION;
+    refused_as(FAKE_TEAM, "HoldVacancy", &other.base, ERR_PRECONDITION, "request_id");
+    other = request;
+    char text[ID_TEXT_BYTES];
+    id_format(4711, text);
+    other.vacancy_id = text;
+    refused_as(FAKE_TEAM, "HoldVacancy", &other.base, ERR_PRECONDITION, "request_id");
+    assert_null(sent);
+    call = ask(FAKE_TEAM, "HoldVacancy", &request.base); /* the same again is asked again */
+    come_back_held(NORTH "-1-4711");
+    (void)fake_hub_answer(call);
+    fake_call_destroy(call);
+    /* One that never left may be used for what is chosen instead. */
+    assert_int_equal(asked_away(request_id(), FORWARD_DOWN, ERR_NONE), 14);
+    other = hold_request();
+    other.request_id = away_id;
+    other.region = (char *)FAKE_REGION;
+    fake_call_destroy(hold_it(FAKE_TEAM, &other));
+}
+
+static enum err no_append(struct store *store, const char *segment, const struct octets *octets)
+{
+    (void)store;
+    (void)segment;
+    (void)octets;
+    return ERR_STORE_FULL;
+}
+
+/* It is done there, whatever this hub may show of it: not UNAVAILABLE, which says that it never left. */
+static void what_can_not_be_shown_is_done_all_the_same(void **state)
+{
+    (void)state;
+    Vacancy__V1__HoldVacancyRequest request = hold_request();
+    const struct store_ops *whole = hub.store->ops;
+    struct store_ops full = *whole;
+    full.segment_append = no_append;
+    set_roster();
+    hub.context.federation.forward = (struct forward_port){.submit = take_forward};
+    snprintf(away_id, sizeof away_id, "%s", request.request_id);
+    request.region = (char *)NORTH;
+    struct fake_call *call = ask(FAKE_TEAM, "HoldVacancy", &request.base);
+    hub.store->ops = &full;
+    come_back_held(NORTH "-1-4711");
+    hub.store->ops = whole;
+    assert_true(call->finished);
+    assert_int_equal(call->response_count, 0);
+    assert_int_equal(call->problem.code, ERR_DEADLINE);
+    assert_non_null(strstr(call->problem.text, "same request id"));
+    fake_call_destroy(call);
+}
+
 /* --- reports ------------------------------------------------------------------------------------------------------ */
 
 static void a_report_needs_its_reference(void **state)
@@ -735,6 +825,8 @@ int main(void)
         ONE(holds_are_listed_newest_first),
         ONE(a_slow_reader_of_a_list_gets_all_of_it),
         ONE(what_is_asked_of_another_region_is_noted),
+        ONE(one_id_is_one_call_in_every_region),
+        ONE(what_can_not_be_shown_is_done_all_the_same),
         ONE(a_report_needs_its_reference),
         ONE(a_report_ends_the_confirmation),
     };
