@@ -53,6 +53,9 @@ int64_t vacancy_due_ms(const struct home_policy *policy, const struct home_carer
     /* One that is full by placements stays until it is withdrawn. */
     if (vacancy->vacancy_id == 0 || states_find(&vacancy_states, vacancy_state_now(home), VACANCY_LAPSE) == NULL)
         return INT64_MAX;
+    /* One that is lost ends when it lapses: not while a team holds a bed of it. */
+    if (home->lost && beds_held(home) > 0)
+        return INT64_MAX;
     if (home->lost || vacancy->stage == STAGE_STALE)
         return vacancy->valid_until_ms + vacancy_lapse_ms(policy, home);
     int64_t before_ms = vacancy->stage == STAGE_FRESH ? vacancy_ttl_ms(&home->carer, vacancy) / 4 : 0;

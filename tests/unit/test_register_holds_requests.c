@@ -171,6 +171,45 @@ static void test_after_a_restore(void **state)
     world_finish(&restored);
 }
 
+/* Nobody can be told anew what a lost home offers, so it ends when it lapses; but not from under a team: its bed would
+ * be promised again as soon as the agency is back. */
+static void test_a_lost_home_is_kept_for_who_holds_it(void **state)
+{
+    (void)state;
+    uint64_t vacancy = offer_beds(&original, AGENCY, "H-1", 1);
+    world_init(&restored, seed + 1, false);
+    restored.store->ops->close(restored.store);
+    restored.store = store_memory_clone(original.store);
+    pass(&original, VACANCY_TTL_DEFAULT_MS - HOUR);
+    struct update *push = world_put_carer(&original, AGENCY, "H-1");
+    push->as.carer.placed_count = 0;
+    push->as.carer.terms.care_types = 1u << CARE_SHORT_TERM;
+    push->as.carer.approval_ends_on = DATE_NONE;
+    (void)did(world_apply(&original, push));
+    struct hold_token token = hold_beds(&original, LEEDS, vacancy, 1);
+    restored.wall_ms = original.wall_ms;
+    restored.policy.lapse_ms = HOUR;
+    restored.has_peers = restored.restored = true;
+    world_open(&restored);
+    restored.restored = false;
+    replay_all(&original, &restored);
+    assert_int_equal(apply(&restored, UPDATE_DECIDE), ERR_NONE);
+    assert_true(get(&restored, "H-1").lost);
+    pass(&restored, 3 * HOUR);
+    for (int i = 0; i < 3; i++)
+        (void)home_lapse(restored.home, 10, NULL);
+    assert_true(get(&restored, "H-1").vacancy.vacancy_id == vacancy);
+    assert_int_equal(get(&restored, "H-1").hold_count, 1);
+    assert_int_equal(get_hold(&restored, token).state, HOLD_ACTIVE);
+    pass(&restored, 2 * HOUR);
+    for (int i = 0; i < 3; i++)
+        (void)home_lapse(restored.home, 10, NULL);
+    assert_int_equal(get_hold(&restored, token).state, HOLD_EXPIRED);
+    assert_true(get(&restored, "H-1").vacancy.vacancy_id == 0);
+    assert_register_true(&restored);
+    world_finish(&restored);
+}
+
 /* --- asked of other regions -------------------------------------------------------------------------------------- */
 
 static struct update *note(struct world *world, int64_t at_ms, uint32_t code, uint64_t sequence)
@@ -262,6 +301,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_same_call_again, decide, done),
         cmocka_unit_test_setup_teardown(test_settled, decide, done),
         cmocka_unit_test_setup_teardown(test_after_a_restore, decide, done),
+        cmocka_unit_test_setup_teardown(test_a_lost_home_is_kept_for_who_holds_it, decide, done),
         cmocka_unit_test_setup_teardown(test_what_was_asked_elsewhere, decide, done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
