@@ -220,6 +220,14 @@ static enum err check_limit(struct batch *batch, struct update *update)
                        count);
 }
 
+/* As a search for today has it (rules H1, H2): who asked yesterday may hold no longer. */
+static bool is_over(const struct batch *batch, const struct home_carer *home)
+{
+    date_days today = date_of_wall_ms(batch->now_ms), ends_on = home->carer.approval_ends_on;
+    return (home->vacancy.until != DATE_NONE && home->vacancy.until < today) ||
+           (ends_on != DATE_NONE && ends_on <= today);
+}
+
 /* A suspended agency's homes are offered to nobody. */
 static enum err check_offered(struct batch *batch, struct update *update, const struct home_carer *home)
 {
@@ -236,7 +244,7 @@ static enum err check_offered(struct batch *batch, struct update *update, const 
     if (err != ERR_NONE && err != ERR_NOT_FOUND)
         return err;
     bool known = err == ERR_NONE && agency_decode(home->carer.agency, &value, &agency) == ERR_NONE;
-    if (!known || agency.status != AGENCY_ACTIVE || !offer_derive(home, &offer))
+    if (!known || agency.status != AGENCY_ACTIVE || !offer_derive(home, &offer) || is_over(batch, home))
         return problem_set(problem, ERR_PRECONDITION, "vacancy_id", "this vacancy is not offered now; search again");
     if (offer.state == VACANCY_NOT_AVAILABLE)
         return states_check(&vacancy_states, VACANCY_NOT_AVAILABLE, VACANCY_HOLD, "vacancy_id", problem);

@@ -135,6 +135,16 @@ enum err holds_told(struct batch *batch, struct home_carer *home, int64_t observ
     return ERR_NONE;
 }
 
+bool holds_leave_children(struct home_carer *home)
+{
+    struct carer *carer = &home->carer;
+    uint32_t before = carer->placed_count;
+    for (uint32_t i = 0; i < home->hold_count; i++)
+        for (uint32_t c = 0; c < home->holds[i].child_count && carer->placed_count < CHILDREN_MAX; c++)
+            carer->placed[carer->placed_count++] = home->holds[i].children[c];
+    return carer->placed_count > before;
+}
+
 /* --- forgetting -------------------------------------------------------------------------------------------------- */
 
 enum err holds_erase(struct batch *batch, uint64_t national_reference, struct problem *problem)

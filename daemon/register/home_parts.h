@@ -461,6 +461,8 @@ enum err holds_decline(struct batch *batch, struct stored_carer *carer, enum dec
                        struct problem *problem);
 /* The agency says who lives there, as of then: children placed before are among those. */
 enum err holds_told(struct batch *batch, struct home_carer *home, int64_t observed_at_ms, struct problem *problem);
+/* The vacancy ends, with its list of holds: who was placed through it lives there all the same. False: nobody was. */
+bool holds_leave_children(struct home_carer *home);
 /* Every hold that the carer ever had goes, from the log's state too. */
 enum err holds_erase(struct batch *batch, uint64_t national_reference, struct problem *problem);
 /* A slice of what is to be forgotten of holds that ended. True: there is more to look at. */

@@ -402,6 +402,7 @@ static enum err withdraw(struct batch *batch, struct update *update)
     bool unshared = !stored.home.lost && stored.shared.offer.size == 0;
     if (!tell(batch, update, EVENT_VACANCY_WITHDRAWN, &stored.home, NULL))
         return batch->failed;
+    unshared = (holds_leave_children(&stored.home) && !stored.home.lost) || unshared;
     vacancy_clear(batch, &stored.home, update->observed_at_ms);
     if (unshared)
         change_unshared(batch, &stored);

@@ -59,6 +59,15 @@ static void test_hold_and_release(void **state)
     /* Its token is where its entry stands. */
     assert_true(made.hold.token.epoch == made.epoch && made.hold.token.sequence == made.sequence - 1);
 
+    /* The trail says for which request. */
+    struct arena arena;
+    struct audit_row rows[16];
+    size_t got;
+    arena_init(&arena, 1 << 20);
+    assert_int_equal(home_read_audit(world->home, 1, &arena, rows, 16, &got), ERR_NONE);
+    assert_non_null(memmem(rows[got - 1].octets.data, rows[got - 1].octets.size, "383-204417", 10));
+    arena_finish(&arena);
+
     /* The other bed is another team's to hold. */
     struct hold_token other = hold_beds(world, YORK, vacancy, 1);
     assert_int_equal(get(world, "H-1").vacancy.state, VACANCY_HELD);
@@ -310,6 +319,29 @@ static void test_what_is_not_offered(void **state)
     assert_register_true(world);
 }
 
+/* What a search for today would not show: its own time is over, or the approval's. */
+static void test_what_is_over(void **state)
+{
+    struct world *world = *state;
+    uint64_t first = offer_beds(world, AGENCY, "H-1", 1), second = offer_beds(world, AGENCY, "H-2", 1);
+    pass(world, 1000);
+    struct update *push = world_put_vacancy(world, AGENCY, "H-1");
+    push->as.vacancy.until = date_of_wall_ms(world->wall_ms) + 1; /* that day too */
+    (void)did(world_apply(world, push));
+    push = world_put_carer(world, AGENCY, "H-2");
+    push->as.carer.placed_count = 0;
+    push->as.carer.terms.care_types = 1u << CARE_SHORT_TERM;
+    push->as.carer.approval_ends_on = date_of_wall_ms(world->wall_ms) + 2; /* no longer that day */
+    (void)did(world_apply(world, push));
+    pass(world, 24 * HOUR);
+    (void)did(world_apply(world, about(world, UPDATE_RELEASE_HOLD, LEEDS, hold_beds(world, LEEDS, first, 1))));
+    (void)did(world_apply(world, about(world, UPDATE_RELEASE_HOLD, LEEDS, hold_beds(world, LEEDS, second, 1))));
+    pass(world, 24 * HOUR);
+    refused(world_apply(world, ask_beds(world, LEEDS, first, 1)), ERR_PRECONDITION, "vacancy_id", "not offered");
+    refused(world_apply(world, ask_beds(world, LEEDS, second, 1)), ERR_PRECONDITION, "vacancy_id", "not offered");
+    assert_register_true(world);
+}
+
 /* V8, and what an agency may not take away from under a team. */
 static void test_what_holds_mean_for_the_agency(void **state)
 {
@@ -500,6 +532,27 @@ static void test_the_agency_says_who_lives_there(void **state)
 /* --- clocks ------------------------------------------------------------------------------------------------------ */
 
 /* C1, C5: no step of the wall clock, nor a restart, frees or prolongs it. */
+/* Nor does a child move out because its vacancy was withdrawn: the next one has a bed less, and asks whose it is. */
+static void test_a_child_outlives_its_vacancy(void **state)
+{
+    struct world *world = *state;
+    struct hold_token token = hold_beds(world, LEEDS, offer_beds(world, AGENCY, "H-1", 2), 1);
+    (void)did(world_apply(world, about(world, UPDATE_PLACE, LEEDS, token)));
+    pass(world, 1000);
+    (void)did(world_apply(world, world_update(world, UPDATE_WITHDRAW, AGENCY, "H-1")));
+    assert_int_equal(get(world, "H-1").carer.placed_count, 1);
+    assert_string_equal(get(world, "H-1").carer.placed[0].responsible_authority, "E08000035");
+    pass(world, 1000);
+    struct update *push = world_put_vacancy(world, AGENCY, "H-1");
+    push->as.vacancy.beds = 2;
+    refused(world_apply(world, push), ERR_PRECONDITION, "vacancy.beds", "1 children placed leave 1");
+    uint64_t vacancy = did(world_apply(world, world_put_vacancy(world, AGENCY, "H-1"))).vacancy_id;
+    struct update *place = about(world, UPDATE_PLACE, YORK, hold_beds(world, YORK, vacancy, 1));
+    place->as.hold.authorities_consent = CONSENT_NOT_NEEDED;
+    refused(world_apply(world, place), ERR_PRECONDITION, "authorities_consent", "another authority");
+    assert_register_true(world);
+}
+
 static void test_the_wall_clock_steps(void **state)
 {
     static const int64_t steps[] = {HOUR, -HOUR, 365 * 24 * HOUR, -30 * 24 * HOUR};
@@ -583,6 +636,8 @@ int main(void)
         BOTH(test_durations),
         BOTH(test_a_team_has_so_many),
         BOTH(test_what_is_not_offered),
+        BOTH(test_what_is_over),
+        BOTH(test_a_child_outlives_its_vacancy),
         BOTH(test_what_holds_mean_for_the_agency),
         BOTH(test_the_carer_ends),
         BOTH(test_consents_and_children),
