@@ -170,7 +170,8 @@ static const struct option_spec place_options[] = {
     {"provider-consent", "CONSENT", "of the fostering service that approved the carer: given or not-needed", false},
     {"authorities-consent", "CONSENT", "of every other authority that has a child in the home: given or not-needed",
      false},
-    {"near", "POSTCODE", "where the child's home is, postcode or sector, for the distance of the SSDA903 return; it is not kept", false},
+    {"near", "POSTCODE",
+     "where the child's home is, postcode or sector, for the distance of the SSDA903 return; it is not kept", false},
     {"json", NULL, "receipt, hold and distance as JSON", false},
     {0},
 };

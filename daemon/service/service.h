@@ -91,7 +91,7 @@ struct service_context {
     const char *version;    /* static text */
     int64_t started_boot_ms;
     atomic_uint forwarded[ROSTER_REGIONS_MAX]; /* Forward calls under way, by the hub's place in the roster */
-    atomic_uint_fast64_t searches; /* answered */
+    atomic_uint_fast64_t searches;             /* answered */
     /* Owners (placement.h) of the unfinished questions, 0: a free place; and how many rounds are unfinished. */
     atomic_uint_fast64_t questions[QUESTIONS_MAX];
     atomic_uint rounds;

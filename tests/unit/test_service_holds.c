@@ -662,7 +662,7 @@ static void what_is_asked_of_another_region_is_noted(void **state)
     assert_int_equal(asked_away(request_id(), FORWARD_SAID, ERR_NOT_FOUND), 5);
     assert_int_equal(asked_away(request_id(), FORWARD_DOWN, ERR_NONE), 14); /* it never left */
     assert_int_equal(away_said.code, ERR_UNAVAILABLE);
-    assert_int_equal(listed(FAKE_TEAM, &mine.base, &call), 0);              /* no holds, these */
+    assert_int_equal(listed(FAKE_TEAM, &mine.base, &call), 0); /* no holds, these */
     fake_call_destroy(call);
     snprintf(id, sizeof id, "%s", request_id());
     assert_int_equal(asked_away(id, FORWARD_LOST, ERR_NONE), 4);
