@@ -24,6 +24,13 @@ static int64_t boot_ms(void *ctx)
     return hub->sim->now_ms - hub->booted_at_ms + 1;
 }
 
+static void boot_id(void *ctx, uint8_t out[BOOT_ID_BYTES])
+{
+    const struct sim_hub *hub = ctx;
+    memset(out, 0, BOOT_ID_BYTES);
+    memcpy(out, &hub->booted_at_ms, sizeof hub->booted_at_ms);
+}
+
 /* --- life -------------------------------------------------------------------------------------------------------- */
 
 struct sim_hub *hub_create(struct sim *sim)
@@ -34,7 +41,7 @@ struct sim_hub *hub_create(struct sim *sim)
         abort();
     hub->sim = sim;
     hub->booted_at_ms = sim->now_ms;
-    hub->clock = (struct clock_source){.wall_ms = wall_ms, .boot_ms = boot_ms, .ctx = hub};
+    hub->clock = (struct clock_source){.wall_ms = wall_ms, .boot_ms = boot_ms, .boot_id = boot_id, .ctx = hub};
     hub->randomness = seeded_random_source(&sim->chance);
     random_fill(&hub->randomness, seed, sizeof seed);
     hub->signer = signer_from_seed(seed);

@@ -164,7 +164,8 @@ _Noreturn void sim_fail(struct sim *sim, const char *format, ...) __attribute__(
     X(HOLDS_LISTED)                                                                                                    \
     X(HOLDS_LISTED_AWAY)                                                                                               \
     X(CHILDREN_PLACED)                                                                                                 \
-    X(REPORTED_UNAVAILABLE)
+    X(REPORTED_UNAVAILABLE)                                                                                            \
+    X(AGENCIES_TOLD)
 
 enum sim_covered {
 #define SIM_COVERED_ENUM(name) COVERED_##name,

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AGENCIES_EACH 2 /* of a region */
+#define AGENCIES_EACH CLIENTS_AGENCIES_EACH
 #define CARERS_EACH   4 /* of an agency */
 #define UNDER_WAY     256
 #define ARENA_BYTES   (4u << 20)

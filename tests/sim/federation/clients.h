@@ -9,6 +9,8 @@
 
 #include "tests/sim/federation/world.h"
 
+#define CLIENTS_AGENCIES_EACH 2 /* of a region */
+
 struct clients;
 struct clients *clients_create(void);
 void clients_destroy(struct clients *clients);

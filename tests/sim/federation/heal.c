@@ -7,6 +7,7 @@
 #include "tests/sim/federation/faults.h"
 #include "tests/sim/federation/hubs.h"
 #include "tests/sim/federation/teams.h"
+#include "tests/sim/federation/told.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -245,6 +246,7 @@ void heal(struct world *world)
     for (uint32_t region = 0; region < world->region_count; region++) {
         truth_check_promises(world, survivor(world, region));
         teams_check(world, survivor(world, region));
+        told_check(world, survivor(world, region));
     }
     if (once_in(&world->sim, 4)) {
         restart_all(world);
