@@ -108,6 +108,81 @@ static enum err store(struct batch *batch, struct update *update, enum event_kin
     return ERR_NONE;
 }
 
+/* --- made before a restore --------------------------------------------------------------------------------------- */
+
+#define RESTORED_SEEKS_MAX 16384
+#define RESTORED_MARGIN_MS (24LL * 3600 * 1000) /* as much as the clocks of those days may have differed */
+
+/* The first kept hold of an earlier epoch at or after `from`; *out->row is not read. ERR_NOT_FOUND: none. */
+static enum err seek_restored(struct batch *batch, const struct hold_token *from, struct hold *out,
+                              struct problem *problem)
+{
+    struct home *home = batch->home;
+    struct table_key start = key_of_hold(home->options.region, from);
+    struct octets at = key_octets(&start), key, value, rest;
+    enum err err = tables_seek(home->store, batch->txn, STORE_HOLDS, &at, false, &key, &value, problem);
+    if (err != ERR_NONE)
+        return err;
+    if (!key_in_region(&key, home->options.region, &rest) || !hold_key_read(&rest, &out->token) ||
+        out->token.epoch >= batch->position.epoch)
+        return ERR_NOT_FOUND;
+    return home_hold_decode(&rest, &value, out, NULL);
+}
+
+/* Where those made at `since_ms` or later begin: holds are in the order in which they were made. */
+static enum err begin_restored(struct batch *batch, int64_t since_ms, struct hold_token *out, struct problem *problem)
+{
+    const struct hold_token end = {batch->position.epoch, 0};
+    uint64_t low = 0, high = hold_number(&end);
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        const struct hold_token from = hold_of_number(middle);
+        struct hold hold;
+        enum err err = seek_restored(batch, &from, &hold, problem);
+        if (err != ERR_NONE && err != ERR_NOT_FOUND)
+            return err;
+        if (err == ERR_NONE && hold.made_at_ms < since_ms)
+            low = hold_number(&hold.token) + 1;
+        else
+            high = middle;
+    }
+    *out = hold_of_number(low);
+    return ERR_NONE;
+}
+
+/* Made in an earlier epoch, and known by its hashes alone: what a restore left of it. Only once there was a restore,
+ * and only holds as young as the request id, less a margin, are looked at: a bounded number, beyond which the answer
+ * is neither yes nor no. */
+static enum err find_restored(struct batch *batch, struct update *update, struct stored_hold *out)
+{
+    struct problem *problem = &update->result.problem;
+    struct hold_token at;
+    struct hold *hold = &out->hold;
+    uint8_t hash[DIGEST_BYTES];
+    if (batch->position.epoch <= 1)
+        return ERR_NOT_FOUND;
+    enum err err = begin_restored(batch, request_id_ms(update->request_id) - RESTORED_MARGIN_MS, &at, problem);
+    for (int i = 0; err == ERR_NONE && i < RESTORED_SEEKS_MAX; i++) {
+        err = seek_restored(batch, &at, hold, problem);
+        if (err != ERR_NONE)
+            return err;
+        at = (struct hold_token){hold->token.epoch, hold->token.sequence + 1};
+        if (hold->holder[0] != '\0' && strcmp(hold->holder, update->as.hold.holder) != 0)
+            continue;
+        hold_hash(batch->home->options.reference_secret, "request", hold->vacancy_id, update->request_id,
+                  update->as.hold.holder, hash);
+        if (octets_equal(hash, hold->request_hash, sizeof hash)) {
+            const struct hold_token token = hold->token;
+            return batch_get_hold(batch, &token, out, problem);
+        }
+    }
+    if (err != ERR_NONE)
+        return err;
+    return problem_set(problem, ERR_PRECONDITION, "request_id",
+                       "since this hub was restored it can't tell whether this was done: look at the team's holds "
+                       "(ListHolds), then send what is still needed under a new id");
+}
+
 /* --- making one -------------------------------------------------------------------------------------------------- */
 
 static enum err check_order(struct batch *batch, struct update *update, int64_t *duration_ms)
@@ -168,31 +243,34 @@ static enum err read_claims(struct batch *batch, struct update *update, const st
     return ERR_NONE;
 }
 
-/* A team has one live hold on a vacancy. The same request again, which a restore has lost: its first answer. */
-static enum err own_hold(struct batch *batch, struct update *update, struct stored_hold *hold,
-                         struct stored_carer *carer)
+/* A team has one live hold on a vacancy. */
+static enum err refuse_second(struct batch *batch, struct update *update, const struct hold *own)
+{
+    char id[HOLD_ID_BYTES];
+    hold_id_format(batch->home->options.region, &own->token, id);
+    return problem_set(&update->result.problem, ERR_PRECONDITION, "vacancy_id",
+                       "this team holds %u of its beds already (%s): extend that hold (ExtendHold), or release it "
+                       "first (ReleaseHold)",
+                       own->beds, id);
+}
+
+/* The same request again, which a restore has lost: its first answer, also when that hold has ended since. */
+static enum err answer_restored(struct batch *batch, struct update *update, struct stored_hold *hold)
 {
     struct problem *problem = &update->result.problem;
-    uint8_t hash[DIGEST_BYTES];
-    char id[HOLD_ID_BYTES];
-    hold_hash(batch->home->options.reference_secret, "request", hold->hold.vacancy_id, update->request_id,
-              update->as.hold.holder, hash);
-    if (!octets_equal(hash, hold->hold.request_hash, sizeof hash)) {
-        hold_id_format(batch->home->options.region, &hold->hold.token, id);
-        return problem_set(problem, ERR_PRECONDITION, "vacancy_id",
-                           "this team holds %u of its beds already (%s): extend that hold (ExtendHold), or release it "
-                           "first (ReleaseHold)",
-                           hold->hold.beds, id);
-    }
-    if (hold->hold.beds != update->as.hold.beds)
+    struct stored_carer carer;
+    if (hold->hold.vacancy_id != update->as.hold.vacancy_id || hold->hold.beds != update->as.hold.beds)
         return problem_set(problem, ERR_PRECONDITION, "request_id",
                            "this id was used before for another content; use a new one");
+    enum err err = batch_get_carer(batch, hold->hold.national_reference, &carer, problem);
+    if (err != ERR_NONE)
+        return err == ERR_NOT_FOUND ? ERR_STORE_DAMAGED : err;
     fill_in_team(update, &hold->hold);
     memcpy(hold->hold.request_reference, update->as.hold.request_reference, sizeof hold->hold.request_reference);
     if (!batch_put_hold(batch, hold))
         return batch->failed;
-    batch_subject(batch, carer->home.national_reference);
-    hold_settle_result(batch, update, OUTCOME_REPEATED, &hold->hold, carer);
+    batch_subject(batch, carer.home.national_reference);
+    hold_settle_result(batch, update, OUTCOME_REPEATED, &hold->hold, &carer);
     update->result.epoch = hold->hold.token.epoch;
     update->result.sequence = hold->hold.token.sequence;
     return ERR_NONE;
@@ -322,12 +400,16 @@ enum err hold_make(struct batch *batch, struct update *update)
     if (claims == NULL)
         return batch->failed = ERR_LIMIT;
     enum err err = check_order(batch, update, &duration_ms);
-    if (err == ERR_NONE)
-        err = find_vacancy(batch, update, &carer);
+    if (err == ERR_NONE && (err = find_restored(batch, update, &hold)) == ERR_NONE)
+        return answer_restored(batch, update, &hold);
+    if (err != ERR_NOT_FOUND)
+        return err;
+    hold = (struct stored_hold){0};
+    err = find_vacancy(batch, update, &carer);
     if (err == ERR_NONE)
         err = read_claims(batch, update, &carer.home, claims);
     if (err == ERR_NONE && claims->own != LIVE_HOLDS_MAX)
-        return own_hold(batch, update, &claims->holds[claims->own], &carer);
+        return refuse_second(batch, update, &claims->holds[claims->own].hold);
     if (err == ERR_NONE)
         err = check_make(batch, update, &carer.home, claims);
     if (err != ERR_NONE)
@@ -414,35 +496,6 @@ enum err hold_decline(struct batch *batch, struct update *update)
 }
 
 /* --- what became of a call --------------------------------------------------------------------------------------- */
-
-/* Made in an earlier epoch, and known by its hashes alone: what a restore left of it. Reads the holds of earlier epochs
- * that are still kept; only this question does so, and only once there was a restore. */
-static enum err find_restored(struct batch *batch, struct update *update, struct stored_hold *out)
-{
-    struct home *home = batch->home;
-    struct table_key from = key_of_region(home->options.region);
-    for (;;) {
-        struct octets at = key_octets(&from), key, value, rest, row;
-        struct hold_token token;
-        uint8_t hash[DIGEST_BYTES];
-        enum err err =
-            tables_seek(home->store, batch->txn, STORE_HOLDS, &at, false, &key, &value, &update->result.problem);
-        if (err != ERR_NONE || !key_in_region(&key, home->options.region, &rest))
-            return err == ERR_NONE ? ERR_NOT_FOUND : err;
-        if (!hold_key_read(&rest, &token) || token.epoch >= batch->position.epoch)
-            return ERR_NOT_FOUND;
-        err = home_hold_decode(&rest, &value, &out->hold, &row);
-        if (err != ERR_NONE)
-            return err;
-        bool others = out->hold.holder[0] != '\0' && strcmp(out->hold.holder, update->as.hold.holder) != 0;
-        if (!others)
-            hold_hash(home->options.reference_secret, "request", out->hold.vacancy_id, update->request_id,
-                      update->as.hold.holder, hash);
-        if (!others && octets_equal(hash, out->hold.request_hash, sizeof hash))
-            return batch_get_hold(batch, &token, out, &update->result.problem);
-        key_step_past(&from, &key);
-    }
-}
 
 enum err hold_settle(struct batch *batch, struct update *update)
 {

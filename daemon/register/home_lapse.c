@@ -130,6 +130,11 @@ uint64_t hold_number(const struct hold_token *token)
     return token->epoch << SEQUENCE_BITS | token->sequence;
 }
 
+struct hold_token hold_of_number(uint64_t number)
+{
+    return (struct hold_token){number >> SEQUENCE_BITS, number & ((UINT64_C(1) << SEQUENCE_BITS) - 1)};
+}
+
 void hold_due_read(struct home *home, const struct hold *hold)
 {
     if (hold_live(hold))
@@ -141,8 +146,7 @@ static bool expire_all(struct batch *batch, const struct due_change *due, size_t
     static const struct audit_entry done = {.principal = HUB_PRINCIPAL, .method = "expire"};
     uint64_t before = batch->position.sequence;
     for (size_t i = 0; i < count; i++) {
-        struct hold hold = {
-            .token = {due[i].number >> SEQUENCE_BITS, due[i].number & ((UINT64_C(1) << SEQUENCE_BITS) - 1)}};
+        struct hold hold = {.token = hold_of_number(due[i].number)};
         enum err err = hold_expire(batch, &hold.token);
         if (batch->failed != ERR_NONE)
             return false;

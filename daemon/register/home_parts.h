@@ -237,6 +237,7 @@ void policy_fill(struct home_policy *policy);
 int64_t vacancy_lapse_ms(const struct home_policy *policy, const struct home_carer *home);
 /* A hold's number among those due. */
 uint64_t hold_number(const struct hold_token *token);
+struct hold_token hold_of_number(uint64_t number);
 /* At open: a hold as it was read. */
 void hold_due_read(struct home *home, const struct hold *hold);
 /* Ends the holds that have run out: before anything else is decided, however long this process stood still (C4). */

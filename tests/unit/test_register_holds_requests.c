@@ -171,6 +171,46 @@ static void test_after_a_restore(void **state)
     world_finish(&restored);
 }
 
+/* Made and ended after the backup: the call that is sent again is answered, not done again (V5). */
+static void test_an_ended_hold_after_a_restore(void **state)
+{
+    (void)state;
+    uint64_t vacancy = offer_beds(&original, AGENCY, "H-1", 2);
+    world_init(&restored, seed + 1, false);
+    restored.store->ops->close(restored.store);
+    restored.store = store_memory_clone(original.store);
+    for (int i = 0; i < 3; i++) { /* long before it, and not looked at */
+        struct hold_token old = hold_beds(&original, YORK, vacancy, 1);
+        (void)did(world_apply(&original, about(&original, UPDATE_RELEASE_HOLD, YORK, old)));
+        pass(&original, HOUR);
+    }
+    struct update *ask = ask_beds(&original, LEEDS, vacancy, 1);
+    struct update_result made = did(apply_copy(&original, ask));
+    (void)did(world_apply(&original, about(&original, UPDATE_RELEASE_HOLD, LEEDS, made.hold.token)));
+    restored.wall_ms = original.wall_ms;
+    restored.has_peers = restored.restored = true;
+    world_open(&restored);
+    restored.restored = false;
+    replay_all(&original, &restored);
+    assert_int_equal(apply(&restored, UPDATE_DECIDE), ERR_NONE);
+    uint64_t end = position(&restored);
+    struct update *other = again(ask);
+    other->as.hold.beds = 2;
+    refused(world_apply(&restored, other), ERR_PRECONDITION, "request_id", "another content");
+    for (int i = 0; i < 2; i++) {
+        struct update_result retry = did(apply_copy(&restored, ask));
+        assert_int_equal(retry.outcome, OUTCOME_REPEATED);
+        assert_int_equal(retry.hold.state, HOLD_RELEASED);
+        assert_true(retry.hold.token.sequence == made.hold.token.sequence && retry.hold.token.epoch == 1);
+    }
+    assert_int_equal(position(&restored), end);
+    assert_int_equal(get(&restored, "H-1").hold_count, 0);
+    (void)hold_beds(&restored, LEEDS, vacancy, 2); /* another request is */
+    assert_register_true(&restored);
+    update_destroy(ask);
+    world_finish(&restored);
+}
+
 /* Nobody can be told anew what a lost home offers, so it ends when it lapses; but not from under a team: its bed would
  * be promised again as soon as the agency is back. */
 static void test_a_lost_home_is_kept_for_who_holds_it(void **state)
@@ -301,6 +341,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_same_call_again, decide, done),
         cmocka_unit_test_setup_teardown(test_settled, decide, done),
         cmocka_unit_test_setup_teardown(test_after_a_restore, decide, done),
+        cmocka_unit_test_setup_teardown(test_an_ended_hold_after_a_restore, decide, done),
         cmocka_unit_test_setup_teardown(test_a_lost_home_is_kept_for_who_holds_it, decide, done),
         cmocka_unit_test_setup_teardown(test_what_was_asked_elsewhere, decide, done),
     };
