@@ -93,15 +93,21 @@ static bool load_away(struct call *call, struct listing *listing)
     return disclose(call, listing, subjects, listing->away.count);
 }
 
-/* The next of each list is at hand, or the list is at its end. */
-static bool load(struct call *call, struct listing *listing)
+static bool at_hand(const struct listing *listing)
 {
-    while (listing->here.next == listing->here.count && !listing->here.end)
-        if (!load_here(call, listing))
-            return false;
-    while (listing->away.next == listing->away.count && !listing->away.end)
-        if (!load_away(call, listing))
-            return false;
+    return (listing->here.next < listing->here.count || listing->here.end) &&
+           (listing->away.next < listing->away.count || listing->away.end);
+}
+
+/* A page of each list that has nothing at hand: it may be one of refusals only. *ready: the next of each list is at
+ * hand, or the list is at its end. False: the call was ended. */
+static bool load(struct call *call, struct listing *listing, bool *ready)
+{
+    if (listing->here.next == listing->here.count && !listing->here.end && !load_here(call, listing))
+        return false;
+    if (listing->away.next == listing->away.count && !listing->away.end && !load_away(call, listing))
+        return false;
+    *ready = at_hand(listing);
     return true;
 }
 
@@ -168,14 +174,16 @@ static bool at_end(const struct listing *listing)
            listing->away.next == listing->away.count;
 }
 
-/* At most two pages' worth, as far as the client takes it. */
+/* At most two pages' worth, as far as the client takes it; less where a page had nothing to show. */
 static void list_turn(struct call *call)
 {
     struct listing *listing = call->state;
     for (size_t sent = 0; sent < 2 * PAGE_HOLDS; sent++) {
-        bool more;
-        if (!load(call, listing))
+        bool more, ready;
+        if (!load(call, listing, &ready))
             return;
+        if (!ready)
+            break;
         if (at_end(listing)) {
             call_finish(call, NULL);
             return;

@@ -683,6 +683,29 @@ static void what_is_asked_of_another_region_is_noted(void **state)
     fake_call_destroy(call);
 }
 
+/* Any number of refusals is looked through in slices, not in one turn. */
+static void refusals_are_passed_over_in_slices(void **state)
+{
+    (void)state;
+    static const uint8_t issuer[DIGEST_BYTES] = {1};
+    struct tls_peer peer = fake_peer(FAKE_TEAM, issuer);
+    Vacancy__V1__ListHoldsRequest mine = VACANCY__V1__LIST_HOLDS_REQUEST__INIT;
+    set_roster();
+    hub.context.federation.forward = (struct forward_port){.submit = take_forward};
+    assert_int_equal(asked_away(request_id(), FORWARD_LOST, ERR_NONE), 4);
+    for (int i = 0; i < 40; i++) /* more than two pages */
+        assert_int_equal(asked_away(request_id(), FORWARD_SAID, ERR_NOT_FOUND), 5);
+    struct fake_call *call = fake_call_begin(&hub.host, PLACEMENT "ListHolds", &peer);
+    fake_call_send(call, &mine.base);
+    assert_false(call->finished);
+    assert_int_equal(call->response_count, 0);
+    fake_settle(&hub.host, &hub.writer);
+    assert_true(call->finished);
+    assert_int_equal(call->problem.code, ERR_NONE);
+    assert_int_equal(call->response_count, 1);
+    fake_call_destroy(call);
+}
+
 /* The north has made it: its answer. */
 static void come_back_held(const char *id)
 {
@@ -825,6 +848,7 @@ int main(void)
         ONE(holds_are_listed_newest_first),
         ONE(a_slow_reader_of_a_list_gets_all_of_it),
         ONE(what_is_asked_of_another_region_is_noted),
+        ONE(refusals_are_passed_over_in_slices),
         ONE(one_id_is_one_call_in_every_region),
         ONE(what_can_not_be_shown_is_done_all_the_same),
         ONE(a_report_needs_its_reference),
