@@ -150,13 +150,13 @@ static enum err check_ages(const struct terms *terms, const struct vacancy *vaca
     return ERR_NONE;
 }
 
-/* Of placements through the register: beds of those whose children the agency counts among its own by now. */
+/* Of placements through the register: beds of the children whom the agency counts among its own by now. */
 static uint32_t beds_settled(const struct home_carer *home)
 {
     uint32_t beds = 0;
     for (uint32_t i = 0; i < home->hold_count; i++)
-        if (home->holds[i].state == HOLD_PLACED && home->holds[i].child_count == 0)
-            beds += home->holds[i].beds;
+        if (home->holds[i].state == HOLD_PLACED)
+            beds += home->holds[i].beds - least(home->holds[i].beds, home->holds[i].child_count);
     return beds;
 }
 

@@ -110,7 +110,7 @@ struct live_hold {
     uint64_t epoch, sequence; /* its token */
     uint8_t state;            /* ACTIVE, ACCEPTED, PLACED */
     uint32_t beds, child_count;
-    struct placed_child children[CHILDREN_MAX]; /* PLACED: until the agency's next push of the carer */
+    struct placed_child children[CHILDREN_MAX]; /* PLACED: those whom the agency has not listed since */
 };
 #define LIVE_HOLDS_MAX 12 /* a bed each */
 

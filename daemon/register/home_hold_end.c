@@ -1,8 +1,10 @@
 /*
  * home_hold_end.c - the end of holds: given back, run out, declined with the carer, erased, forgotten.
- * Owns: how a carer's record follows its holds, what is forgotten of them and when. The writer's thread. Invariant: the
- * carer's list has exactly the live holds and placements of its live vacancy; a hold that ended is shared
- * HOLD_SHARED_MS longer, a placement as long as its vacancy lives, and known here HOLD_KEPT_MS.
+ * Owns: how a carer's record follows its holds, which placed children its agency lists by now, what is forgotten of
+ * them and when. The writer's thread. Invariant: the carer's list has exactly the live holds and placements of its live
+ * vacancy; a hold that ended is shared HOLD_SHARED_MS longer, a placement as long as its vacancy lives, and known here
+ * HOLD_KEPT_MS. A placed child is never forgotten because a push does not know of it, and never counted twice once a
+ * push lists it.
  */
 #include "daemon/base/log.h"
 #include "daemon/record/states.h"
@@ -116,8 +118,62 @@ enum err holds_decline(struct batch *batch, struct stored_carer *carer, enum dec
     return ERR_NONE;
 }
 
-enum err holds_told(struct batch *batch, struct home_carer *home, int64_t observed_at_ms, struct problem *problem)
+/* --- placed children whom their agency lists by now -------------------------------------------------------------- */
+
+/* Who of the children known so far, first those listed before, then those placed since, is whom of the pushed list. */
+struct who {
+    const struct carer *pushed;
+    uint32_t count;
+    struct placed_child known[CHILDREN_MAX * (1 + LIVE_HOLDS_MAX)];
+    uint32_t known_as[CHILDREN_MAX]; /* by place in the pushed list: 1 + place in `known`; 0: none of them so far */
+};
+
+/* Of the same sex and authority, in the same age band or, after a birthday, in the next. */
+static bool may_be(const struct placed_child *known, const struct placed_child *pushed)
 {
+    return known->sex == pushed->sex && strcmp(known->responsible_authority, pushed->responsible_authority) == 0 &&
+           (pushed->age_band == known->age_band || pushed->age_band == known->age_band + 1);
+}
+
+/* By augmenting paths, no deeper than the pushed list is long: whoever was found stays found, if perhaps as another. */
+static bool find_pushed(struct who *who, uint32_t known, uint32_t *tried)
+{
+    for (uint32_t i = 0; i < who->pushed->placed_count; i++) {
+        if ((*tried >> i & 1) != 0 || !may_be(&who->known[known], &who->pushed->placed[i]))
+            continue;
+        *tried |= 1u << i;
+        if (who->known_as[i] == 0 || find_pushed(who, who->known_as[i] - 1, tried)) {
+            who->known_as[i] = known + 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_pushed(struct who *who, const struct placed_child *child)
+{
+    uint32_t tried = 0;
+    who->known[who->count] = *child;
+    return find_pushed(who, who->count++, &tried);
+}
+
+/* Those of one placement who are listed now go; the others stay. */
+static void hand_over_listed(struct who *who, struct live_hold *listing)
+{
+    struct placed_child left[CHILDREN_MAX] = {0};
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < listing->child_count; i++)
+        if (!is_pushed(who, &listing->children[i]))
+            left[count++] = listing->children[i];
+    memcpy(listing->children, left, sizeof left);
+    listing->child_count = count;
+}
+
+enum err holds_told(struct batch *batch, struct home_carer *home, const struct carer *pushed, struct problem *problem)
+{
+    struct who who = {.pushed = pushed};
+    for (uint32_t i = 0; i < home->carer.placed_count; i++)
+        (void)is_pushed(&who, &home->carer.placed[i]);
     for (uint32_t i = 0; i < home->hold_count; i++) {
         struct live_hold *listing = &home->holds[i];
         const struct hold_token token = {listing->epoch, listing->sequence};
@@ -127,10 +183,9 @@ enum err holds_told(struct batch *batch, struct home_carer *home, int64_t observ
         enum err err = batch_get_hold(batch, &token, &hold, problem);
         if (err != ERR_NONE && err != ERR_NOT_FOUND)
             return err;
-        if (err == ERR_NONE && observed_at_ms <= hold.hold.ended_at_ms)
+        if (err == ERR_NONE && pushed->observed_at_ms <= hold.hold.ended_at_ms)
             continue;
-        listing->child_count = 0;
-        memset(listing->children, 0, sizeof listing->children);
+        hand_over_listed(&who, listing);
     }
     return ERR_NONE;
 }

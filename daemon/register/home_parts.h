@@ -460,8 +460,12 @@ enum err hold_expire(struct batch *batch, const struct hold_token *token);
 /* All live holds of the carer, which ends or moves. */
 enum err holds_decline(struct batch *batch, struct stored_carer *carer, enum decline_reason reason, const char *by,
                        struct problem *problem);
-/* The agency says who lives there, as of then: children placed before are among those. */
-enum err holds_told(struct batch *batch, struct home_carer *home, int64_t observed_at_ms, struct problem *problem);
+/*
+ * The agency says who lives there; `home` has what it said before. A child placed since leaves its hold only if
+ * `pushed`, observed after that, lists one of its kind (same sex and authority, same age band or the next) more than
+ * are those listed before: whoever does not know of the placement yet does not move the child out.
+ */
+enum err holds_told(struct batch *batch, struct home_carer *home, const struct carer *pushed, struct problem *problem);
 /* The vacancy ends, with its list of holds: who was placed through it lives there all the same. False: nobody was. */
 bool holds_leave_children(struct home_carer *home);
 /* Every hold that the carer ever had goes, from the log's state too. */

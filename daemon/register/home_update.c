@@ -273,7 +273,7 @@ static enum err put_carer(struct batch *batch, struct update *update)
     /* A home keeps its cell until it moves, whatever postcode edition came since (design 4.9). */
     if (strcmp(known->home_postcode, pushed->home_postcode) == 0)
         pushed->cell = known->cell;
-    if ((err = holds_told(batch, &stored.home, update->observed_at_ms, &update->result.problem)) != ERR_NONE)
+    if ((err = holds_told(batch, &stored.home, pushed, &update->result.problem)) != ERR_NONE)
         return err;
     *known = *pushed;
     if (stored.home.vacancy.vacancy_id != 0)

@@ -495,7 +495,7 @@ static void test_parent_and_child(void **state)
     assert_register_true(world);
 }
 
-/* The children count as placed until the agency, having seen them, says who lives there. */
+/* The children count as placed until the agency, having seen them, lists them. */
 static void test_the_agency_says_who_lives_there(void **state)
 {
     struct world *world = *state;
@@ -527,6 +527,131 @@ static void test_the_agency_says_who_lives_there(void **state)
     (void)did(world_apply(world, push));
     (void)hold_beds(world, YORK, vacancy, 1);
     assert_register_true(world);
+}
+
+/* What an agency's system exports: the carer as it was pushed last, with these children. */
+static void push_children(struct world *world, const struct placed_child *children, uint32_t count)
+{
+    struct carer carer = get(world, "H-1").carer;
+    pass(world, 1000);
+    struct update *push = world_update(world, UPDATE_PUT_CARER, AGENCY, "H-1");
+    push->as.carer = carer;
+    push->as.carer.placed_count = count;
+    memset(push->as.carer.placed, 0, sizeof push->as.carer.placed);
+    if (count > 0)
+        memcpy(push->as.carer.placed, children, count * sizeof *children);
+    (void)did(world_apply(world, push));
+    assert_register_true(world);
+}
+
+/* Of all holds: children whom the agency has not listed. */
+static uint32_t unlisted(const struct home_carer *home)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < home->hold_count; i++)
+        count += home->holds[i].child_count;
+    return count;
+}
+
+static uint32_t at_home(const struct home_carer *home)
+{
+    struct offer offer;
+    uint32_t count = 0;
+    assert_true(offer_derive(home, &offer));
+    for (uint32_t i = 0; i < offer.child_count; i++)
+        count += offer.children[i].placed;
+    return count;
+}
+
+#define NEEDS_CONSENT(world, vacancy)                                                                                  \
+    do {                                                                                                               \
+        struct update *other = about(world, UPDATE_PLACE, YORK, hold_beds(world, YORK, vacancy, 1));                   \
+        struct hold_token held = other->as.hold.token;                                                                 \
+        other->as.hold.authorities_consent = CONSENT_NOT_NEEDED;                                                       \
+        refused(world_apply(world, other), ERR_PRECONDITION, "authorities_consent", "needed");                         \
+        (void)did(world_apply(world, about(world, UPDATE_RELEASE_HOLD, YORK, held)));                                  \
+    } while (0)
+
+static const struct placed_child of_leeds = {AGE_9_11, SEX_F, 0, "E08000035"};
+static const struct placed_child a_boy = {AGE_9_11, SEX_M, 0, "E08000035"};
+
+/* The nightly export that does not know of the placement yet (H5, H9, H16). */
+static void test_a_push_that_does_not_know_keeps_the_child(void **state)
+{
+    struct world *world = *state;
+    uint64_t vacancy = offer_beds(world, AGENCY, "H-1", 3);
+    struct hold_token token = hold_beds(world, LEEDS, vacancy, 1);
+    (void)did(world_apply(world, about(world, UPDATE_PLACE, LEEDS, token)));
+    push_children(world, NULL, 0);
+    struct home_carer home = get(world, "H-1");
+    assert_int_equal(unlisted(&home), 1);
+    assert_int_equal(at_home(&home), 1);
+    assert_int_equal(beds_free(&home), 2);
+    NEEDS_CONSENT(world, vacancy);
+    push_children(world, &a_boy, 1); /* another child: both live there */
+    home = get(world, "H-1");
+    assert_int_equal(unlisted(&home), 1);
+    assert_int_equal(at_home(&home), 2);
+    assert_int_equal(beds_free(&home), 1);
+    NEEDS_CONSENT(world, vacancy);
+    push_children(world, (struct placed_child[]){a_boy, of_leeds}, 2); /* now it knows */
+    home = get(world, "H-1");
+    assert_int_equal(unlisted(&home), 0);
+    assert_int_equal(at_home(&home), 2);
+    assert_int_equal(beds_free(&home), 1);
+    NEEDS_CONSENT(world, vacancy);
+}
+
+/* One lives there already who could be taken for the one that is placed: a birthday makes no other child of her. */
+static void test_a_child_listed_before_is_not_the_one_placed(void **state)
+{
+    struct world *world = *state;
+    uint64_t vacancy = offer_beds(world, AGENCY, "H-1", 3);
+    push_children(world, &of_leeds, 1);
+    struct update *push = world_put_vacancy(world, AGENCY, "H-1");
+    push->as.vacancy.beds = 2;
+    (void)did(world_apply(world, push));
+    struct hold_token token = hold_beds(world, LEEDS, vacancy, 1);
+    (void)did(world_apply(world, about(world, UPDATE_PLACE, LEEDS, token)));
+    struct placed_child older = of_leeds;
+    older.age_band = AGE_12_14;
+    push_children(world, &of_leeds, 1);
+    struct home_carer home = get(world, "H-1");
+    assert_int_equal(unlisted(&home), 1);
+    push_children(world, &older, 1);
+    home = get(world, "H-1");
+    assert_int_equal(unlisted(&home), 1);
+    assert_int_equal(at_home(&home), 2);
+    assert_int_equal(beds_free(&home), 1);
+    push_children(world, (struct placed_child[]){older, older}, 2); /* her birthday, too */
+    home = get(world, "H-1");
+    assert_int_equal(unlisted(&home), 0);
+    assert_int_equal(at_home(&home), 2);
+}
+
+/* Two of one kind are two: listed one by one, they are handed over one by one; the vacancy can be stated in between. */
+static void test_two_children_of_one_kind(void **state)
+{
+    struct world *world = *state;
+    uint64_t vacancy = offer_beds(world, AGENCY, "H-1", 3);
+    struct update *place = about(world, UPDATE_PLACE, LEEDS, hold_beds(world, LEEDS, vacancy, 2));
+    place->as.hold.child_count = 2;
+    place->as.hold.children[1] = place->as.hold.children[0];
+    (void)did(world_apply(world, place));
+    for (uint32_t listed = 0; listed <= 2; listed++) {
+        push_children(world, (struct placed_child[]){of_leeds, of_leeds}, listed);
+        struct home_carer home = get(world, "H-1");
+        assert_int_equal(unlisted(&home), 2 - listed);
+        assert_int_equal(at_home(&home), 2);
+        assert_int_equal(beds_free(&home), 1);
+        struct update *push = world_put_vacancy(world, AGENCY, "H-1");
+        push->as.vacancy.beds = 3;
+        push->as.vacancy.on_call = listed & 1;
+        (void)did(world_apply(world, push));
+    }
+    push_children(world, (struct placed_child[]){of_leeds, of_leeds}, 2);
+    struct home_carer home = get(world, "H-1");
+    assert_int_equal(at_home(&home), 2);
 }
 
 /* --- clocks ------------------------------------------------------------------------------------------------------ */
@@ -644,6 +769,9 @@ int main(void)
         BOTH(test_consents_that_are_not_needed),
         BOTH(test_parent_and_child),
         BOTH(test_the_agency_says_who_lives_there),
+        BOTH(test_a_push_that_does_not_know_keeps_the_child),
+        BOTH(test_a_child_listed_before_is_not_the_one_placed),
+        BOTH(test_two_children_of_one_kind),
         BOTH(test_the_wall_clock_steps),
         BOTH(test_what_is_forgotten),
     };
