@@ -4,12 +4,15 @@
 #include "daemon/federated.h"
 
 #include "daemon/base/log.h"
+#include "daemon/record/bytes.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define HASH_THREADS_MAX 8
+#define ROW_BYTES_MAX    (64 << 10)
 
 /* --- the roster ------------------------------------------------------------------------------------------------- */
 
@@ -95,6 +98,65 @@ static void tell_replica_changed(void *ctx)
 {
     const struct federated *federated = ctx;
     wakes_of(federated->wakes, WAKE_REPLICAS);
+}
+
+/* --- carers that moved away -------------------------------------------------------------------------------------- */
+
+/* The replica writer's thread. */
+static void note_erased(void *ctx, const struct commit *commit)
+{
+    struct erased_elsewhere *erased = &((struct federated *)ctx)->erased;
+    int64_t now_ms = clock_wall_ms(clock_system());
+    pthread_mutex_lock(&erased->lock);
+    for (size_t i = 0; i < commit->count; i++) {
+        const struct change *change = &commit->changes[i];
+        if (change->table != LOG_TABLE_CARER || !change->deleted || change->key.size != 8)
+            continue;
+        unsigned at = erased->next++ % ERASED_KEPT;
+        snprintf(erased->rows[at].region, GSS_BYTES, "%s", commit->region);
+        erased->rows[at].national_reference = get_be64(change->key.data);
+        erased->rows[at].at_ms = now_ms;
+    }
+    pthread_mutex_unlock(&erased->lock);
+}
+
+static bool was_erased(struct erased_elsewhere *erased, const char *region, uint64_t national_reference,
+                       int64_t since_ms)
+{
+    bool found = false;
+    pthread_mutex_lock(&erased->lock);
+    for (size_t i = 0; i < ERASED_KEPT && !found; i++)
+        found = erased->rows[i].national_reference == national_reference && erased->rows[i].at_ms >= since_ms &&
+                strcmp(erased->rows[i].region, region) == 0;
+    pthread_mutex_unlock(&erased->lock);
+    return found;
+}
+
+/* A row signed before the move may be of an earlier one. The home writer's thread. */
+static bool has_row(struct federated *federated, const char *region, uint64_t national_reference, int64_t since_ms)
+{
+    struct replica_status status;
+    struct arena arena;
+    struct octets row;
+    uint8_t key[8];
+    put_be64(key, national_reference);
+    const struct octets k = {key, sizeof key};
+    if (replica_status(federated->replica, region, &status) != ERR_NONE || !status.present ||
+        status.checkpoint.checkpoint.time_ms < since_ms)
+        return false;
+    arena_init(&arena, ROW_BYTES_MAX);
+    bool found = replica_read(federated->replica, region, LOG_TABLE_CARER, &k, &arena, &row) == ERR_NONE &&
+                 carer_row_came_from(&row, federated->options->region);
+    arena_finish(&arena);
+    return found;
+}
+
+/* Taken over, and perhaps erased before this hub looked. */
+static bool registered_elsewhere(void *ctx, const char *region, uint64_t national_reference, int64_t since_ms)
+{
+    struct federated *federated = ctx;
+    return was_erased(&federated->erased, region, national_reference, since_ms) ||
+           has_row(federated, region, national_reference, since_ms);
 }
 
 struct change_port federated_changed(struct federated *federated)
@@ -186,8 +248,13 @@ enum err federated_create(struct federated *federated, struct home *home, struct
     federated->home = home;
     if (federated->roster == NULL)
         return ERR_NONE;
-    const struct commit_observer observer = match_observer(match);
+    const struct commit_observer observer = match_observer(match), erased = {note_erased, federated};
+    const struct elsewhere_port elsewhere = {registered_elsewhere, federated};
+    pthread_mutex_init(&federated->erased.lock, NULL);
+    home_ask_elsewhere(home, &elsewhere);
     enum err err = replica_observe(federated->replica, &observer);
+    if (err == ERR_NONE)
+        err = replica_observe(federated->replica, &erased);
     if (err != ERR_NONE)
         return problem_set(problem, err, "", "the replicas can't be read whole: %s", err_name(err));
     federated->wakes = wakes_create();

@@ -18,7 +18,23 @@
 #include "daemon/register/writer.h"
 #include "daemon/service/service.h"
 
+#include <pthread.h>
+
+#define ERASED_KEPT 256
+
+/* Carers whose rows other regions have deleted of late: the newest, by the moment when that was seen here. */
+struct erased_elsewhere {
+    pthread_mutex_t lock;
+    struct {
+        char region[GSS_BYTES];
+        uint64_t national_reference;
+        int64_t at_ms;
+    } rows[ERASED_KEPT];
+    unsigned next;
+};
+
 struct federated {
+    struct erased_elsewhere erased;
     const struct options *options;
     uint8_t own_key[PUBLIC_KEY_BYTES]; /* what the roster must say of this region */
     const struct roster *roster;       /* NULL: a hub by itself */
@@ -38,7 +54,8 @@ enum err federated_read(struct federated *federated, const struct options *optio
 bool federated_has_peers(const struct federated *federated);
 /* Before threads, after the home environment. */
 enum err federated_open(struct federated *federated, struct problem *problem) __attribute__((warn_unused_result));
-/* The replicas tell match; links, without their thread. After the home register and match, before the home writer. */
+/* The replicas tell match, and home of carers that moved; links, without their thread. After the home register and
+ * match, before the home writer. */
 enum err federated_create(struct federated *federated, struct home *home, struct match *match, struct problem *problem)
     __attribute__((warn_unused_result));
 /* For writer_start: followers and peers hear of each commit. */

@@ -382,6 +382,14 @@ enum err carer_row_owner(const struct octets *row, char agency[AGENCY_ID_BYTES],
     return ERR_NONE;
 }
 
+bool carer_row_came_from(const struct octets *row, const char *region)
+{
+    struct scratch scratch;
+    scratch_init(&scratch);
+    const Vacancy__V1__CarerRow *m = vacancy__v1__carer_row__unpack(&scratch.allocator, row->size, row->data);
+    return m != NULL && strcmp(m->moved_from_region, region) == 0 && strcmp(m->moved_to_region, region) != 0;
+}
+
 bool carer_row_moved(const struct octets *row, uint64_t *revision, char to_region[GSS_BYTES])
 {
     struct scratch scratch;

@@ -31,6 +31,11 @@ void update_destroy(struct update *update)
     free(update);
 }
 
+void home_ask_elsewhere(struct home *home, const struct elsewhere_port *port)
+{
+    home->elsewhere = *port;
+}
+
 void home_close(struct home *home)
 {
     if (home == NULL)

@@ -92,9 +92,10 @@ enum update_kind {
      * A carer moves to another agency. RELEASE_CARER: makes a code of as.transfer.seed (the request id, where there is
      * one) and keeps its hash; home_transfer_code gives it, also of an answer that is repeated; result.valid_until_ms.
      * LET_GO: this region's part of a move to another region (result.let_go); the same again gives the same for
-     * TRANSFER_CODE_MS. TAKE_OVER: within this region, whoever has the code; from another one, with what its hub let
-     * go, OUTCOME_CONFIRMED if that is done already. ERR_FORBIDDEN: not by this code; ERR_EXISTS: the reference is
-     * taken.
+     * TRANSFER_CODE_MS, or until the carer is seen registered there: from then on the record tells the move alone, and
+     * the code is void. A code whose carer was taken over here and is here no more is not taken again. TAKE_OVER:
+     * within this region, whoever has the code; from another one, with what its hub let go, OUTCOME_CONFIRMED if that
+     * is done already. ERR_FORBIDDEN: not by this code; ERR_EXISTS: the reference is taken.
      */
     UPDATE_RELEASE_CARER,
     UPDATE_LET_GO,
@@ -223,6 +224,7 @@ struct update {
             /* TAKE_OVER from another region, empty: within this one; with what it let go: */
             char from_region[GSS_BYTES], from_agency[AGENCY_ID_BYTES];
             uint32_t moves;
+            int64_t let_go_ms; /* 0: not asked, it is taken over already (OUTCOME_CONFIRMED) */
             struct carer carer;
         } transfer;
         struct signed_checkpoint superseded; /* verified by home_apply */
@@ -310,6 +312,13 @@ struct change_port {
     void *ctx;
 };
 
+/* Whether a carer that this region let go to another one at since_ms is, or was, registered there by what that region
+ * has signed since. The writer's thread. `registered` may be NULL: nobody to ask. */
+struct elsewhere_port {
+    bool (*registered)(void *ctx, const char *region, uint64_t national_reference, int64_t since_ms);
+    void *ctx;
+};
+
 struct home;
 
 /*
@@ -320,6 +329,9 @@ struct home;
 enum err home_open(const struct home_options *options, struct store *store, struct home **out, struct problem *problem)
     __attribute__((warn_unused_result));
 void home_close(struct home *home);
+
+/* Before the writer's thread. */
+void home_ask_elsewhere(struct home *home, const struct elsewhere_port *port);
 
 /* The code that a UPDATE_RELEASE_CARER made, by its result. Any thread. */
 void home_transfer_code(const struct home *home, const struct update *update, char out[TRANSFER_CODE_BYTES]);
@@ -339,8 +351,9 @@ void home_apply(struct home *home, struct update **updates, size_t count);
 /*
  * What time does, to at most `max` vacancies and holds; returns to how many. A vacancy's agency is told that it is
  * going stale a quarter of its time before valid_until, and then that it is stale; it lapses when the policy's time
- * more has passed. next_due_ms (may be NULL): wall time of the next one as the clocks go now, INT64_MAX: none. Also
- * forgets request ids older than REQUEST_ID_KEPT_MS.
+ * more has passed. Of a carer that moved to another region what is private goes once it is registered there
+ * (home_ask_elsewhere), or the code's time is over. next_due_ms (may be NULL): wall time of the next one as the clocks
+ * go now, INT64_MAX: none. Also forgets request ids older than REQUEST_ID_KEPT_MS.
  */
 size_t home_lapse(struct home *home, size_t max, int64_t *next_due_ms);
 

@@ -50,6 +50,8 @@ static enum vacancy_stage stage_at(const struct home_carer *home, int64_t now_ms
 int64_t vacancy_due_ms(const struct home_policy *policy, const struct home_carer *home)
 {
     const struct vacancy *vacancy = &home->vacancy;
+    if (home->carer.status == CARER_MOVED)
+        return carer_cut_due_ms(home);
     /* One that is full by placements stays until it is withdrawn. */
     if (vacancy->vacancy_id == 0 || states_find(&vacancy_states, vacancy_state_now(home), VACANCY_LAPSE) == NULL)
         return INT64_MAX;
@@ -106,6 +108,8 @@ static bool do_due(struct batch *batch, uint64_t national_reference, bool lapsin
         lapse_ms = vacancy_lapse_ms(&batch->home->options.policy, &stored.home);
     if (err == ERR_NONE)
         due_ms = vacancy_due_ms(&batch->home->options.policy, &stored.home);
+    if (due_ms <= now_ms && stored.home.carer.status == CARER_MOVED)
+        return lapsing || carer_cut(batch, &stored);
     if (due_ms <= now_ms) {
         bool lapses = now_ms - lapse_ms >= stored.home.vacancy.valid_until_ms;
         if (lapses != lapsing)

@@ -98,6 +98,7 @@ struct forget_place {
 struct home {
     struct home_options options;
     struct store *store;
+    struct elsewhere_port elsewhere;
     struct commit_observer observers[HOME_OBSERVERS_MAX];
     int observer_count;
     struct due *due, *due_holds; /* of vacancies by the wall clock, of live holds by the lease clock */
@@ -274,6 +275,10 @@ enum err carer_take_over(struct batch *batch, struct update *update);
 enum err carer_refuse_moved(struct update *update, const struct home_carer *home, const char *field);
 /* The code that is out is void. */
 void carer_void_code(struct home_carer *home);
+/* When to look whether one that moved away may be cut down to its move (wall clock); INT64_MAX: it is, or has not. */
+int64_t carer_cut_due_ms(const struct home_carer *home);
+/* Cuts it if so; else looks again later. */
+bool carer_cut(struct batch *batch, struct stored_carer *stored);
 
 /* home_report.c */
 enum err report_unavailable(struct batch *batch, struct update *update);
@@ -285,6 +290,11 @@ bool request_store(struct batch *batch, const struct update *update);
 enum err request_settle(struct batch *batch, struct update *update, struct hold_token *out);
 /* From here on no call with this id is done. */
 bool request_spend(struct batch *batch, const struct update *update);
+/* A transfer code with which a carer was taken over from another region; nothing of whom. Kept as request ids are, for
+ * as long as the other hub may answer it. */
+bool request_spend_code(struct batch *batch, const struct update *update);
+/* ERR_NOT_FOUND: not spent here. */
+enum err request_find_code(struct batch *batch, struct update *update);
 
 /* home_open.c: META's records. */
 #define POSITION_BYTES 192

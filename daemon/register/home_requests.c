@@ -17,8 +17,9 @@
 #include <string.h>
 
 #define FIXED_BYTES    (DIGEST_BYTES + 4 + 5 * 8 + 4 + 16 + 4)
-#define OUTCOME_ERASED UINT32_MAX       /* and all else 0: its carer was erased */
-#define OUTCOME_SPENT  (UINT32_MAX - 1) /* and all else 0: settled, it was not done */
+#define CODE_KEPT_MS   (TRANSFER_CODE_MS + 24LL * 3600 * 1000) /* clocks of two hubs */
+#define OUTCOME_ERASED UINT32_MAX                              /* and all else 0: its carer was erased */
+#define OUTCOME_SPENT  (UINT32_MAX - 1)                        /* and all else 0: settled, it was not done */
 
 static enum err refuse_forgotten(struct update *update)
 {
@@ -169,6 +170,34 @@ bool request_spend(struct batch *batch, const struct update *update)
     struct table_key key = key_of_request(batch->home->options.region, update->request_id, update->principal);
     put_be32(nothing + DIGEST_BYTES, OUTCOME_SPENT);
     return batch_put(batch, STORE_REQUESTS, &key, &value);
+}
+
+/* Under an id of the day on which it may be forgotten, less the time that ids are kept. */
+static struct table_key key_of_code(const struct batch *batch, const struct update *update)
+{
+    static const char owner[] = "transfer codes"; /* no SPIFFE name */
+    uint8_t id[REQUEST_ID_BYTES];
+    uint64_t at_ms = (uint64_t)(update->as.transfer.let_go_ms + CODE_KEPT_MS - REQUEST_ID_KEPT_MS);
+    for (int i = 0; i < 6; i++)
+        id[i] = (uint8_t)(at_ms >> (40 - 8 * i));
+    memcpy(id + 6, update->as.transfer.hash, REQUEST_ID_BYTES - 6);
+    return key_of_request(batch->home->options.region, id, owner);
+}
+
+bool request_spend_code(struct batch *batch, const struct update *update)
+{
+    uint8_t nothing[FIXED_BYTES] = {0};
+    struct octets value = {nothing, sizeof nothing};
+    struct table_key key = key_of_code(batch, update);
+    put_be32(nothing + DIGEST_BYTES, OUTCOME_SPENT);
+    return batch_put(batch, STORE_REQUESTS, &key, &value);
+}
+
+enum err request_find_code(struct batch *batch, struct update *update)
+{
+    struct octets ignored;
+    struct table_key key = key_of_code(batch, update);
+    return batch_get(batch, STORE_REQUESTS, &key, &ignored, &update->result.problem);
 }
 
 bool request_store(struct batch *batch, const struct update *update)

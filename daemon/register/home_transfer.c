@@ -16,7 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DETAIL_BYTES (AGENCY_ID_BYTES + GSS_BYTES + 8)
+#define CUT_LOOK_MS     1000
+#define CUT_LOOK_MAX_MS (10LL * 60 * 1000)
+#define DETAIL_BYTES    (AGENCY_ID_BYTES + GSS_BYTES + 8)
 
 /* --- refusals ---------------------------------------------------------------------------------------------------- */
 
@@ -207,6 +209,48 @@ static enum err move_away(struct batch *batch, struct update *update, struct sto
     return batch_put_carer(batch, stored, true) ? ERR_NONE : batch->failed;
 }
 
+int64_t carer_cut_due_ms(const struct home_carer *home)
+{
+    bool cut = home->lost || home->carer.status != CARER_MOVED || home->carer.home_postcode[0] == '\0';
+    return cut ? INT64_MAX : home->transfer_until_ms - TRANSFER_CODE_MS + CUT_LOOK_MS;
+}
+
+/* What the row says stays, which every hub has, and how to find it: the rest is its new agency's. */
+static void cut_down(struct home_carer *home)
+{
+    struct carer whole = home->carer;
+    struct carer *carer = &home->carer;
+    memset(carer, 0, sizeof *carer);
+    memcpy(carer->agency, whole.agency, sizeof carer->agency);
+    memcpy(carer->agency_reference, whole.agency_reference, sizeof carer->agency_reference);
+    carer->observed_at_ms = whole.observed_at_ms;
+    carer->terms = whole.terms;
+    carer->approved_on = whole.approved_on;
+    carer->approval_ends_on = whole.approval_ends_on;
+    carer->places = whole.places;
+    carer->cell = whole.cell;
+    carer->status = whole.status;
+    carer_void_code(home);
+}
+
+bool carer_cut(struct batch *batch, struct stored_carer *stored)
+{
+    struct home_carer *home = &stored->home;
+    const struct elsewhere_port *port = &batch->home->elsewhere;
+    int64_t since_ms = home->transfer_until_ms - TRANSFER_CODE_MS;
+    if (home->transfer_until_ms > batch->now_ms &&
+        (port->registered == NULL ||
+         !port->registered(port->ctx, home->moved_to_region, home->national_reference, since_ms))) {
+        /* The longer it takes, the rarer the looks. */
+        int64_t wait_ms = (batch->now_ms - since_ms) / 8, left_ms = home->transfer_until_ms - batch->now_ms;
+        wait_ms = wait_ms < CUT_LOOK_MS ? CUT_LOOK_MS : wait_ms > CUT_LOOK_MAX_MS ? CUT_LOOK_MAX_MS : wait_ms;
+        batch_due(batch, home->national_reference, batch->now_ms + (wait_ms < left_ms ? wait_ms : left_ms));
+        return true;
+    }
+    cut_down(home);
+    return batch_store_carer(batch, stored);
+}
+
 enum err carer_let_go(struct batch *batch, struct update *update)
 {
     struct stored_carer stored;
@@ -317,6 +361,9 @@ static enum err take_from_afar(struct batch *batch, struct update *update)
     if (err != ERR_NONE && err != ERR_NOT_FOUND)
         return err;
     enum known known = err == ERR_NOT_FOUND ? KNOWN_NOT : compare(update, &stored.home);
+    /* Taken over with this very code, and erased since: not again. */
+    if (known == KNOWN_NOT && (err = request_find_code(batch, update)) != ERR_NOT_FOUND)
+        return err == ERR_NONE ? refuse_code(update) : err;
     if (known == KNOWN_NEWER)
         return refuse_code(update);
     if ((err = update_find_reference(batch, update, update->agency_reference, &taken)) != ERR_NONE)
@@ -328,8 +375,12 @@ static enum err take_from_afar(struct batch *batch, struct update *update)
         update_settle(batch, update, OUTCOME_CONFIRMED, &stored);
         return ERR_NONE;
     }
+    if (update->as.transfer.let_go_ms == 0) /* nobody let go: it was thought to be here */
+        return refuse_code(update);
     if (known == KNOWN_OLDER && (err = clear_known(batch, update, &stored)) != ERR_NONE)
         return err;
+    if (!request_spend_code(batch, update))
+        return batch->failed;
     batch->carers += known == KNOWN_NOT;
     return register_here(batch, update, &stored);
 }

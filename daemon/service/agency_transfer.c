@@ -191,6 +191,18 @@ static enum err check_room(const struct service_context *ctx, const struct updat
                                                    : problem_set(problem, err, "", "the register could not be read");
 }
 
+/* Done already, by whatever code: the other hub, which may have forgotten the carer since, need not be asked. */
+static bool taken_already(const struct service_context *ctx, struct update *update)
+{
+    struct home_carer home;
+    if (home_get_carer(ctx->home, update->agency, update->agency_reference, &home) != ERR_NONE ||
+        home.national_reference != update->as.transfer.national_reference || home.carer.status == CARER_MOVED ||
+        strcmp(home.moved_from_region, update->as.transfer.from_region) != 0)
+        return false;
+    update->as.transfer.moves = home.moves;
+    return true;
+}
+
 /* Takes the update. */
 static void register_here(struct call *call, struct update *update)
 {
@@ -228,7 +240,8 @@ static void take_over(struct call *call, const ProtobufCMessage *message)
     }
     struct problem problem = update->result.problem;
     call->state = taking;
-    if (problem.code == ERR_NONE && update->as.transfer.from_region[0] == '\0') {
+    if (problem.code == ERR_NONE &&
+        (update->as.transfer.from_region[0] == '\0' || taken_already(call_context(call), update))) {
         register_here(call, update);
         return;
     }
@@ -245,6 +258,7 @@ static enum err read_let_go(const Vacancy__V1__LetGoResponse *in, struct update 
     const struct octets carer = {in->carer.data, in->carer.len}, row = {in->carer_row.data, in->carer_row.len};
     uint8_t hash[DIGEST_BYTES];
     update->as.transfer.moves = in->moves;
+    update->as.transfer.let_go_ms = in->at_ms;
     if (in->national_reference == update->as.transfer.national_reference && in->moves > 0 &&
         carer_row_owner(&row, update->as.transfer.from_agency, hash) == ERR_NONE &&
         carer_stated_decode(&carer, &row, &update->as.transfer.carer) == ERR_NONE)

@@ -173,6 +173,35 @@ def test_to_another_region(ground, messages):
     assert ground.take(ground.west, code, taken).code == Code.PERMISSION_DENIED
 
 
+def bare(ground, reference):
+    """Its old record tells of the move, and of nothing else that is private."""
+    old = ground.view(ground.leeds, reference)
+    assert old.status == ground.status["CARER_STATUS_MOVED"] and old.moved_to_region == WEST
+    return not (old.carer.home_postcode or old.carer.placed_children or old.carer.household_children
+                or old.carer.exemptions or old.carer.skills)
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_erased_where_it_went(ground, at_once):
+    """The old hub keeps nothing private of who is registered elsewhere, or was and is erased; no code brings it back."""
+    reference, taken, once = ground.carer(beds=2), ground.name("W"), request_id()
+    code = ground.release(reference)
+    first = ground.take(ground.west, code, taken, request_id=once)
+    assert first.code == Code.OK, first
+    if not at_once:
+        library.wait_until(lambda: bare(ground, reference), 3 * SOON_S, "the old hub to forget")
+        # An answer that was lost is still to be had.
+        again = ground.take(ground.west, code, taken, request_id=once)
+        assert again.code == Code.OK and again.response.carer == first.response.carer, again
+        assert ground.take(ground.west, code, taken).code == Code.OK
+    ground.west.call("AgencyService/EraseCarer", agency_reference=taken)
+    assert ground.take(ground.west, code, taken).code == Code.PERMISSION_DENIED
+    library.wait_until(lambda: bare(ground, reference), 3 * SOON_S, "the old hub to forget")
+    assert ground.take(ground.west, code, taken).code == Code.PERMISSION_DENIED
+    assert ground.owners(reference, taken) == 0
+    ground.leeds.call("AgencyService/EraseCarer", agency_reference=reference)
+
+
 def test_within_a_region(ground, messages):
     reference, taken = ground.carer(), ground.name("X")
     homes_here = ground.client(YORKSHIRE, homes.HOMES)

@@ -130,6 +130,7 @@ static struct update *take_told(struct world *to, const char *agency, const char
     assert_int_equal(carer_row_owner(&row, update->as.transfer.from_agency, hash), ERR_NONE);
     strcpy(update->as.transfer.from_region, code->region);
     update->as.transfer.moves = in->moves;
+    update->as.transfer.let_go_ms = in->at_ms;
     vacancy__v1__let_go_response__free_unpacked(in, NULL);
     return update;
 }
@@ -425,6 +426,85 @@ static void test_between_regions(void **state)
     end();
 }
 
+static bool always(void *ctx, const char *region, uint64_t national_reference, int64_t since_ms)
+{
+    (void)national_reference;
+    assert_int_equal(since_ms, *(const int64_t *)ctx);
+    return strcmp(region, NORTH) == 0;
+}
+
+static void time_goes_on(struct world *world, int64_t ms)
+{
+    world->wall_ms += ms;
+    world->boot_ms += ms;
+    (void)home_lapse(world->home, 16, NULL);
+}
+
+static void cut_to_the_move(const struct home_carer *old)
+{
+    static const uint8_t no_hash[DIGEST_BYTES];
+    assert_int_equal(old->carer.status, CARER_MOVED);
+    assert_string_equal(old->moved_to_region, NORTH);
+    assert_string_equal(old->moved_to_agency, TAKER);
+    assert_string_equal(old->carer.home_postcode, "");
+    assert_true(old->carer.placed_count == 0 && old->carer.household_count == 0 && old->carer.exemption_count == 0 &&
+                old->carer.skills == 0 && old->transfer_until_ms == 0);
+    assert_memory_equal(old->transfer_hash, no_hash, sizeof no_hash);
+}
+
+/* What is private goes once the carer is seen there, else with the code; and an erased one isn't taken again. */
+static void test_what_stays_behind(void **state)
+{
+    (void)state;
+    begin();
+    struct octets told;
+    offer_beds(&here, AGENCY, "H-1", 1);
+    offer_beds(&here, AGENCY, "H-2", 1);
+    struct transfer_code code = release(&here, AGENCY, "H-1"), other = release(&here, AGENCY, "H-2");
+    int64_t let_go_ms = here.wall_ms;
+    did(let_go(&here, &north, TAKER, &code, &told));
+    did(world_apply(&north, take_told(&north, TAKER, "N-1", &code, &told)));
+    /* Nobody has seen it there. */
+    time_goes_on(&here, 60000);
+    assert_string_not_equal(carer_of(&here, AGENCY, "H-1").carer.home_postcode, "");
+    /* The same again does not ask, and does not need it. */
+    struct update *again = take(&north, TAKER, "N-1", &code);
+    strcpy(again->as.transfer.from_region, code.region);
+    again->as.transfer.moves = 1;
+    assert_int_equal(did(world_apply(&north, again)).outcome, OUTCOME_CONFIRMED);
+    /* Seen. */
+    reopen(&here);
+    home_ask_elsewhere(here.home, &(struct elsewhere_port){always, &let_go_ms});
+    struct octets none;
+    time_goes_on(&here, 1000);
+    struct home_carer old = carer_of(&here, AGENCY, "H-1");
+    cut_to_the_move(&old);
+    refused_code(let_go(&here, &north, TAKER, &code, &none));
+    assert_register_true(&here);
+    reopen(&here);
+    assert_register_true(&here);
+    /* Erased there: the answer that was given is good for nothing, nor is a call that thought it there. */
+    did(world_apply(&north, world_update(&north, UPDATE_ERASE_CARER, TAKER, "N-1")));
+    reopen(&north);
+    refused_code(world_apply(&north, take_told(&north, TAKER, "N-1", &code, &told)));
+    again = take(&north, TAKER, "N-1", &code);
+    strcpy(again->as.transfer.from_region, code.region);
+    again->as.transfer.moves = 1;
+    refused_code(world_apply(&north, again));
+    assert_false(read_carer(&north, TAKER, "N-1", &old));
+    free((uint8_t *)told.data);
+    /* Never seen there: with the code's time. */
+    did(let_go(&here, &north, TAKER, &other, &told));
+    free((uint8_t *)told.data);
+    time_goes_on(&here, TRANSFER_CODE_MS - 1);
+    assert_string_not_equal(carer_of(&here, AGENCY, "H-2").carer.home_postcode, "");
+    time_goes_on(&here, 1);
+    old = carer_of(&here, AGENCY, "H-2");
+    cut_to_the_move(&old);
+    assert_register_true(&here);
+    end();
+}
+
 /* There, back, and there again: each record is replaced, and no old code brings a second owner. */
 static void test_there_and_back(void **state)
 {
@@ -538,6 +618,7 @@ int main(void)
         cmocka_unit_test(test_within_a_region),
         cmocka_unit_test(test_each_refusal),
         cmocka_unit_test(test_between_regions),
+        cmocka_unit_test(test_what_stays_behind),
         cmocka_unit_test(test_there_and_back),
         cmocka_unit_test(test_crash_at_each_store_call),
     };
