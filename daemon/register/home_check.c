@@ -61,10 +61,10 @@ static enum err read_carer(struct reading *reading, const struct octets *rest, c
     if (shared.offer.size > 0)
         add_record(reading, LOG_TABLE_OFFER, rest, &shared.offer);
     reading->claims += home.hold_count;
+    due_set(reading->home->due, home.national_reference, vacancy_due_ms(&reading->home->options.policy, &home));
     if (home.vacancy.vacancy_id == 0)
         return ERR_NONE;
     reading->vacancies++;
-    due_set(reading->home->due, home.national_reference, vacancy_due_ms(&reading->home->options.policy, &home));
     vacancy_map_set(reading->home->whose, home.vacancy.vacancy_id, home.national_reference);
     return ERR_NONE;
 }
