@@ -1,5 +1,5 @@
 /*
- * due.h - when time does something to each live vacancy, or hold, next; in memory.
+ * due.h - when time does something to each live vacancy, carer that moved away, or hold, next; in memory.
  *
  * Owns: a heap by (time, number) with one entry per number: of carers (wall clock) or of holds (lease clock). Rebuilt
  * at open from their records, so that a confirmation writes no table of due times (tables.h). Thread: the writer's.
