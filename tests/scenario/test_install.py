@@ -10,7 +10,7 @@ PROGRAMS = {"usr/sbin/vacancyd", "usr/bin/vacancy", "usr/bin/vacancy-ca"}
 MANUALS = {"usr/share/man/man8/vacancyd.8", "usr/share/man/man5/vacancyd.conf.5", "usr/share/man/man1/vacancy.1"}
 # The reference data is built into the daemon, so its licences travel with it.
 DOCUMENTS = {"usr/share/doc/vacancyd/" + name
-             for name in ("README.md", "CHANGELOG.md", "LICENSE", "certs/README.md", "reference-data/NOTICE",
+             for name in ("README.md", "CHANGELOG.md", "LICENSE", "docs/states.md", "certs/README.md", "reference-data/NOTICE",
                           "reference-data/languages/LICENSE", "reference-data/languages/NOTICE")}
 OTHERS = {"usr/lib/systemd/system/vacancyd.service", "etc/vacancyd/vacancyd.conf.example"}
 
