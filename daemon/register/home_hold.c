@@ -512,7 +512,9 @@ enum err hold_settle(struct batch *batch, struct update *update)
     if (err == ERR_NOT_FOUND && !request_spend(batch, update))
         return batch->failed;
     if (err == ERR_NOT_FOUND)
-        return problem_set(problem, err, "request_id", "it was not done, and never will be: the id is spent");
+        return problem_set(problem, err, "request_id",
+                           "it was not done in this region, and never will be: the id is spent here; if another "
+                           "region was asked, give `region`");
     if (err != ERR_NONE)
         return err;
     hold_hash(batch->home->options.reference_secret, "request", hold.hold.vacancy_id, update->request_id,

@@ -112,7 +112,8 @@ static void test_settled(void **state)
         struct update_result known = did(world_apply(world, settle(world, came)));
         assert_true(known.hold.token.sequence == made.hold.token.sequence);
         assert_int_equal(known.hold.state, HOLD_ACTIVE);
-        refused(world_apply(world, settle(world, late)), ERR_NOT_FOUND, "request_id", "never will be");
+        refused(world_apply(world, settle(world, late)), ERR_NOT_FOUND, "request_id",
+                "in this region, and never will be: the id is spent here; if another region was asked, give `region`");
         decided_again(world);
         refused(apply_copy(world, late), ERR_PRECONDITION, "request_id", "settled: it was not done");
     }
