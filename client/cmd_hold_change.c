@@ -21,6 +21,7 @@ static enum exit_code change(struct cli *cli, const char *method, ProtobufCMessa
     *reply = NULL;
     if (code == EXIT_DONE)
         code = team_hold_run(cli, target.path, &call, reply);
+    *hold_id = (char *)protobuf_c_empty_string; /* the request outlives the target */
     team_hold_target_free(&target);
     return code;
 }

@@ -99,7 +99,8 @@ void links_forward_heard(void *context, const uint8_t *data, size_t bytes)
         return; /* closed without an answer */
     if (bytes > 0)
         memcpy(copy, data, bytes);
-    call->forward->response = (struct octets){copy, bytes};
+    call->forward->response.data = copy;
+    call->forward->response.size = bytes;
 }
 
 static void keep_details(struct forward *forward, const struct h2_outcome *outcome)

@@ -58,7 +58,7 @@ static enum err decode(const struct octets *key, const struct octets *octets, st
 
 enum err asked_note(struct batch *batch, struct update *update)
 {
-    struct asked_hold *asked = &update->as.asked, known;
+    struct asked_hold *asked = &update->as.asked, known = {.code = 0};
     struct table_key key = key_of_asked(batch->home->options.region, asked->holder, asked->request_id);
     struct octets k = key_octets(&key), value;
     enum err err = batch_get(batch, STORE_ASKED, &key, &value, &update->result.problem);

@@ -131,7 +131,7 @@ bool shared_record_good(enum log_table table, const struct octets *key, const st
 {
     struct agency agency;
     struct offer offer;
-    struct hold hold;
+    struct hold hold = {.token = {0, 0}};
     char id[AGENCY_ID_BYTES];
     if (table == LOG_TABLE_AGENCY) {
         if (key->size == 0 || key->size >= sizeof id || memchr(key->data, 0, key->size) != NULL)
