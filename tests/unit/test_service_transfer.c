@@ -61,6 +61,7 @@ static void let_go(uint64_t national_reference, bool readable)
     inner.national_reference = national_reference;
     inner.carer = (ProtobufCBinaryData){carer.size - !readable, (uint8_t *)carer.data};
     inner.carer_row = (ProtobufCBinaryData){row.size, (uint8_t *)row.data};
+    inner.at_ms = 1764000000000;
     inner.moves = 1;
     response.response_case = VACANCY__V1__FORWARD_RESPONSE__RESPONSE_LET_GO;
     response.let_go = &inner;
