@@ -165,7 +165,11 @@ _Noreturn void sim_fail(struct sim *sim, const char *format, ...) __attribute__(
     X(HOLDS_LISTED_AWAY)                                                                                               \
     X(CHILDREN_PLACED)                                                                                                 \
     X(REPORTED_UNAVAILABLE)                                                                                            \
-    X(AGENCIES_TOLD)
+    X(AGENCIES_TOLD)                                                                                                   \
+    X(SYNC_RUN)                                                                                                        \
+    X(SYNC_CUT)                                                                                                        \
+    X(SYNC_SETTLED)                                                                                                    \
+    X(SYNC_REFUSED_FOR_HOLDS)
 
 enum sim_covered {
 #define SIM_COVERED_ENUM(name) COVERED_##name,

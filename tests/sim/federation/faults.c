@@ -6,6 +6,7 @@
 #include "tests/sim/federation/clients.h"
 #include "tests/sim/federation/hubs.h"
 #include "tests/sim/federation/network.h"
+#include "tests/sim/federation/syncs.h"
 #include "tests/sim/federation/teams.h"
 
 #include <inttypes.h>
@@ -121,6 +122,8 @@ static void write_somewhere(struct world *world)
     struct fed_hub *hub = some_hub(world);
     for (uint32_t count = 1 + below(&world->sim, 3); hub->up && count > 0; count--)
         clients_write(world->clients, hub);
+    if (hub->up && once_in(&world->sim, 4))
+        syncs_run(world->syncs, hub);
 }
 
 static void ask_somewhere(struct world *world)

@@ -6,6 +6,7 @@
 #include "tests/sim/federation/clients.h"
 #include "tests/sim/federation/faults.h"
 #include "tests/sim/federation/hubs.h"
+#include "tests/sim/federation/syncs.h"
 #include "tests/sim/federation/teams.h"
 #include "tests/sim/federation/told.h"
 
@@ -237,6 +238,8 @@ void heal(struct world *world)
     until_equal(world, HEALED_MAX_US);
     for (uint32_t region = 0; region < world->region_count; region++)
         clients_write(world->clients, survivor(world, region));
+    for (uint32_t region = 0; region < world->region_count; region++)
+        syncs_check(world, survivor(world, region));
     world_run_until(world, world->now_us + SECOND_US);
     until_equal(world, HEALED_MAX_US);
     check_all_erased(world);

@@ -11,6 +11,7 @@
 #include "tests/sim/federation/heal.h"
 #include "tests/sim/federation/hubs.h"
 #include "tests/sim/federation/network.h"
+#include "tests/sim/federation/syncs.h"
 #include "tests/sim/federation/teams.h"
 
 #include <inttypes.h>
@@ -178,6 +179,7 @@ static void begin(struct world *world)
     world->clients = clients_create();
     world->forwards = forwards_create();
     world->teams = teams_create();
+    world->syncs = syncs_create();
     for (uint32_t region = 0; region < world->region_count; region++)
         (void)fed_hub_create(world, region);
     world_new_roster(world);
@@ -196,6 +198,7 @@ static void end(struct world *world)
     faults_destroy(world->faults);
     clients_destroy(world->clients);
     teams_destroy(world->teams);
+    syncs_destroy(world->syncs);
     truth_destroy(world->truth);
     beds_destroy(world->beds);
     roster_unref(world->roster);
