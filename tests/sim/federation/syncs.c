@@ -41,8 +41,8 @@ struct sync {
     struct listed listed[CARERS];
     struct operation operations[RECORDS_MAX]; /* of this run */
     uint32_t count, answered;
-    uint32_t refused_of; /* bits: carers of which a record was refused because of holds */
-    struct sim_call *submit;
+    uint32_t refused_of;               /* bits: carers of which a record was refused because of holds */
+    struct sim_call *listing, *submit; /* under way */
     struct fed_hub *hub;
     uint32_t life;
     int64_t until_us; /* of the run */
@@ -275,6 +275,7 @@ static void send_difference(struct sync *sync)
 static void listing_ended(struct sim_call *call, const struct problem *problem)
 {
     struct sync *sync = call->user;
+    sync->listing = NULL;
     sync->under_way = false;
     sync->ended_well = problem->code == ERR_NONE;
     snprintf(sync->why, sizeof sync->why, "%s", problem->text);
@@ -288,13 +289,24 @@ static void listing_ended(struct sim_call *call, const struct problem *problem)
     fed_hub_turn_soon(sync->hub);
 }
 
+/* What took too long is given up: it would answer the next run. Of a process that is gone nothing is left. */
+static void give_up(struct sync *sync)
+{
+    bool alive = sync->hub != NULL && sync->hub->up && sync->life == sync->hub->life;
+    if (alive && sync->listing != NULL)
+        call_cancel(sync->listing);
+    if (alive && sync->submit != NULL)
+        call_cancel(sync->submit);
+    sync->listing = sync->submit = NULL;
+}
+
 static void run(struct sync *sync, struct fed_hub *hub, bool whole)
 {
     static const struct client client = {.answered = take_listed, .ended = listing_ended};
     static const Vacancy__V1__ListCarersRequest all = VACANCY__V1__LIST_CARERS_REQUEST__INIT;
+    give_up(sync);
     memset(sync->listed, 0, sizeof sync->listed);
     sync->count = sync->answered = sync->refused_of = 0;
-    sync->submit = NULL;
     sync->hub = hub;
     sync->life = hub->life;
     sync->until_us = hub->world->now_us + RUN_MAX_US;
@@ -302,7 +314,8 @@ static void run(struct sync *sync, struct fed_hub *hub, bool whole)
     sync->under_way = true;
     sync->lost = sync->ended_well = false;
     sync->why[0] = '\0';
-    call_feed(begin_call(sync, "/vacancy.v1.AgencyService/ListCarers", &client), &all.base);
+    sync->listing = begin_call(sync, "/vacancy.v1.AgencyService/ListCarers", &client);
+    call_feed(sync->listing, &all.base);
     fed_hub_turn_soon(hub);
 }
 
