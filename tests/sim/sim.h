@@ -166,6 +166,8 @@ _Noreturn void sim_fail(struct sim *sim, const char *format, ...) __attribute__(
     X(CHILDREN_PLACED)                                                                                                 \
     X(REPORTED_UNAVAILABLE)                                                                                            \
     X(AGENCIES_TOLD)                                                                                                   \
+    X(CARER_RELEASED)                                                                                                  \
+    X(CARER_TAKEN_OVER)                                                                                                \
     X(SYNC_RUN)                                                                                                        \
     X(SYNC_CUT)                                                                                                        \
     X(SYNC_SETTLED)                                                                                                    \

@@ -5,6 +5,7 @@
 
 #include "tests/sim/federation/clients.h"
 #include "tests/sim/federation/hubs.h"
+#include "tests/sim/federation/moves.h"
 #include "tests/sim/federation/network.h"
 #include "tests/sim/federation/syncs.h"
 #include "tests/sim/federation/teams.h"
@@ -124,6 +125,8 @@ static void write_somewhere(struct world *world)
         clients_write(world->clients, hub);
     if (hub->up && once_in(&world->sim, 4))
         syncs_run(world->syncs, hub);
+    if (hub->up && once_in(&world->sim, 2))
+        moves_run(world->moves, hub);
 }
 
 static void ask_somewhere(struct world *world)

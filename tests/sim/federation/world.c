@@ -10,6 +10,7 @@
 #include "tests/sim/federation/forwards.h"
 #include "tests/sim/federation/heal.h"
 #include "tests/sim/federation/hubs.h"
+#include "tests/sim/federation/moves.h"
 #include "tests/sim/federation/network.h"
 #include "tests/sim/federation/syncs.h"
 #include "tests/sim/federation/teams.h"
@@ -179,6 +180,7 @@ static void begin(struct world *world)
     world->clients = clients_create();
     world->forwards = forwards_create();
     world->teams = teams_create();
+    world->moves = moves_create();
     world->syncs = syncs_create();
     for (uint32_t region = 0; region < world->region_count; region++)
         (void)fed_hub_create(world, region);
@@ -198,6 +200,7 @@ static void end(struct world *world)
     faults_destroy(world->faults);
     clients_destroy(world->clients);
     teams_destroy(world->teams);
+    moves_destroy(world->moves);
     syncs_destroy(world->syncs);
     truth_destroy(world->truth);
     beds_destroy(world->beds);

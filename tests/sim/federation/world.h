@@ -25,6 +25,7 @@ struct clients;
 struct faults;
 struct beds;
 struct forwards;
+struct moves;
 struct syncs;
 struct teams;
 struct world;
@@ -64,6 +65,7 @@ struct world {
     struct beds *beds;
     struct forwards *forwards;
     struct teams *teams;
+    struct moves *moves;
     struct syncs *syncs;
     /* How often the region's private tables (request ids, who holds) went back, or came to be twice. */
     uint32_t memories_lost[WORLD_REGIONS_MAX];
