@@ -6,6 +6,7 @@
 #include "daemon/base/log.h"
 #include "vacancy/v1/hub_service.pb-c.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const uint8_t issuer_key[DIGEST_BYTES] = {1};
@@ -119,6 +120,30 @@ void fake_hub_close(struct fake_hub *hub)
     gazetteer_destroy(hub->gazetteer);
     hub->store->ops->close(hub->store);
     signer_destroy(hub->signer);
+}
+
+void fake_hub_set_roster(struct fake_hub *hub)
+{
+    static const uint8_t seed[32] = {1};
+    struct signer *root = signer_from_seed(seed);
+    char text[1024], hex[65], issuer_hex[65], signature_hex[129];
+    uint8_t key[PUBLIC_KEY_BYTES], signature[SIGNATURE_BYTES];
+    struct problem problem = {0};
+    const struct roster *roster;
+    signer_public_key(root, key);
+    hex_encode(key, sizeof key, hex);
+    hex_encode(issuer_key, sizeof issuer_key, issuer_hex);
+    int size = snprintf(text, sizeof text,
+                        "vacancy roster v1\nversion 3\nregion " FAKE_REGION " key %s issuer %s\nregion " FAKE_NORTH
+                        " key %s issuer %s\nteam E06000047 " FAKE_NORTH "\nteam E08000035 " FAKE_REGION "\n",
+                        hex, issuer_hex, hex, issuer_hex);
+    signer_sign(root, text, (size_t)size, signature);
+    hex_encode(signature, sizeof signature, signature_hex);
+    size += snprintf(text + size, sizeof text - (size_t)size, "signature %s\n", signature_hex);
+    signer_destroy(root);
+    must(roster_parse(text, (size_t)size, key, &roster, &problem), &problem, "roster_parse");
+    access_set_roster(hub->access, roster);
+    roster_unref(roster);
 }
 
 struct fake_call *fake_hub_ask(struct fake_hub *hub, const char *principal, const char *path,

@@ -12,6 +12,7 @@
 
 #define FAKE_START_MS 1780315200000LL /* 2026-06-01T12:00:00Z */
 #define FAKE_REGION   "E12000003"
+#define FAKE_NORTH    "E12000001" /* of fake_hub_set_roster */
 
 #define FAKE_DOMAIN "spiffe://fostering.example/region/"
 #define FAKE_LEEDS  FAKE_DOMAIN "E12000003/agency/leeds"
@@ -42,6 +43,9 @@ struct fake_hub {
 /* Everything open, and the agencies "leeds" and "homes" registered. Aborts on any failure. */
 void fake_hub_open(struct fake_hub *hub);
 void fake_hub_close(struct fake_hub *hub);
+/* From now on a roster says that there is a second region, FAKE_NORTH: E06000047's teams are its, E08000035's are ours.
+ */
+void fake_hub_set_roster(struct fake_hub *hub);
 /* A unary call, or a server stream to its end. Destroyed by the caller (fake_call_destroy). */
 struct fake_call *fake_hub_ask(struct fake_hub *hub, const char *principal, const char *path,
                                const ProtobufCMessage *request);

@@ -16,9 +16,8 @@
 
 #include <cmocka.h>
 
-#define NORTH "E12000001"
-#define ASK   "/test/Ask"
-#define ITEM  VACANCY__V1__FORWARD_RESPONSE__RESPONSE_HOLD
+#define ASK  "/test/Ask"
+#define ITEM VACANCY__V1__FORWARD_RESPONSE__RESPONSE_HOLD
 
 static struct fake_hub hub;
 static struct fake_host host;
@@ -132,7 +131,7 @@ static Vacancy__V1__ForwardFailure *failure_of(const struct fake_call *call)
                                                            status->details[i]->value.data);
     google__rpc__status__free_unpacked(status, NULL);
     assert_non_null(failure);
-    assert_string_equal(failure->region, NORTH);
+    assert_string_equal(failure->region, FAKE_NORTH);
     return failure;
 }
 
@@ -141,9 +140,9 @@ static Vacancy__V1__ForwardFailure *failure_of(const struct fake_call *call)
 static void an_answer_from_afar_is_the_answer(void **state)
 {
     (void)state;
-    struct fake_call *call = begin(NORTH, 60000);
+    struct fake_call *call = begin(FAKE_NORTH, 60000);
     assert_non_null(sent);
-    assert_string_equal(sent->region, NORTH);
+    assert_string_equal(sent->region, FAKE_NORTH);
     Vacancy__V1__ForwardRequest *request =
         vacancy__v1__forward_request__unpack(NULL, sent->request.size, sent->request.data);
     assert_string_equal(request->principal, FAKE_TEAM);
@@ -175,14 +174,14 @@ static void the_callers_time_bounds_it(void **state)
                 {1000, 1000 - FORWARD_MARGIN_MS},
                 {FORWARD_MARGIN_MS + 1, 1}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct fake_call *call = begin(NORTH, rows[i].callers_ms);
+        struct fake_call *call = begin(FAKE_NORTH, rows[i].callers_ms);
         assert_non_null(sent);
         assert_int_equal(sent->deadline_boot_ms, clock_boot_ms(&hub.clock) + rows[i].ours_ms);
         fake_call_cancel(call); /* and the answer is for nobody */
         come_back(FORWARD_LATE, NULL);
         fake_call_destroy(call);
     }
-    struct fake_call *call = begin(NORTH, FORWARD_MARGIN_MS);
+    struct fake_call *call = begin(FAKE_NORTH, FORWARD_MARGIN_MS);
     expect(call, ERR_DEADLINE, "nobody was asked");
     assert_null(sent);
     fake_call_destroy(call);
@@ -195,21 +194,21 @@ static void what_can_not_be_sent_is_said_at_once(void **state)
     expect(call, ERR_PRECONDITION, "region E12000009 is not in this hub's roster");
     fake_call_destroy(call);
     port_says = ERR_LIMIT;
-    call = begin(NORTH, 60000);
+    call = begin(FAKE_NORTH, 60000);
     expect(call, ERR_LIMIT, "nobody was asked");
     fake_call_destroy(call);
     port_says = ERR_UNAVAILABLE;
-    call = begin(NORTH, 60000);
+    call = begin(FAKE_NORTH, 60000);
     expect(call, ERR_UNAVAILABLE, "stopping");
     fake_call_destroy(call);
     port_says = ERR_NONE;
     host.replies_max = 0;
-    call = begin(NORTH, 60000);
+    call = begin(FAKE_NORTH, 60000);
     expect(call, ERR_LIMIT, "nobody was asked");
     fake_call_destroy(call);
     host.replies_max = 4096;
     hub.context.federation.forward.submit = NULL;
-    call = begin(NORTH, 60000);
+    call = begin(FAKE_NORTH, 60000);
     expect(call, ERR_PRECONDITION, "the hub of region E12000001 decides this");
     fake_call_destroy(call);
     hub.context.federation.forward.submit = submit;
@@ -222,7 +221,7 @@ static void a_hub_that_is_down_has_a_telephone(void **state)
     (void)state;
     for (int i = 0; i < 2; i++) {
         with_contact = i == 1;
-        struct fake_call *call = begin(NORTH, 60000);
+        struct fake_call *call = begin(FAKE_NORTH, 60000);
         sent->unreachable_since_ms = FAKE_START_MS;
         come_back(FORWARD_DOWN, NULL);
         expect(call, ERR_UNAVAILABLE, "can't be reached since 2026-06-01 12:00 UTC and has not heard of this");
@@ -250,7 +249,7 @@ static void an_unknown_outcome_says_how_to_learn_it(void **state)
     } rows[] = {
         {FORWARD_LATE, NULL, ERR_DEADLINE}, {FORWARD_LOST, &lost, ERR_DEADLINE}, {FORWARD_SAID, &said, ERR_STORE_IO}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct fake_call *call = begin(NORTH, 60000);
+        struct fake_call *call = begin(FAKE_NORTH, 60000);
         come_back(rows[i].end, rows[i].why);
         expect(call, rows[i].code,
                "send the same call with the same request id again, or ask GetHold for that request id");
@@ -273,7 +272,7 @@ static void an_answer_that_can_not_be_read_is_unknown(void **state)
     other.response_case = VACANCY__V1__FORWARD_RESPONSE__RESPONSE_GET;
     other.get = &inner;
     for (int i = 0; i < 3; i++) {
-        struct fake_call *call = begin(NORTH, 60000);
+        struct fake_call *call = begin(FAKE_NORTH, 60000);
         if (i == 0)
             keep(&sent->response, "\xff\xff\xff", 3);
         else
@@ -291,14 +290,14 @@ static void the_home_hubs_word_is_passed_on(void **state)
 {
     (void)state;
     static const struct problem said = {.code = ERR_PRECONDITION, .field = "beds", .text = "no bed is free"};
-    struct fake_call *call = begin(NORTH, 60000);
+    struct fake_call *call = begin(FAKE_NORTH, 60000);
     keep(&sent->details, "its own", 7);
     come_back(FORWARD_SAID, &said);
     expect(call, ERR_PRECONDITION, "no bed is free");
     assert_int_equal(call->details_bytes, 7);
     assert_memory_equal(call->details, "its own", 7);
     fake_call_destroy(call);
-    call = begin(NORTH, 60000);
+    call = begin(FAKE_NORTH, 60000);
     come_back(FORWARD_SAID, &said); /* without details: those that the problem makes */
     expect(call, ERR_PRECONDITION, "no bed is free");
     assert_string_equal(call->problem.field, "beds");
@@ -306,35 +305,11 @@ static void the_home_hubs_word_is_passed_on(void **state)
     fake_call_destroy(call);
 }
 
-static void set_roster(void)
-{
-    static const uint8_t seed[32] = {1};
-    struct signer *root = signer_from_seed(seed);
-    char text[1024], hex[65], signature_hex[129];
-    uint8_t key[PUBLIC_KEY_BYTES], signature[SIGNATURE_BYTES];
-    struct problem problem;
-    const struct roster *roster;
-    signer_public_key(root, key);
-    hex_encode(key, sizeof key, hex);
-    int size = snprintf(text, sizeof text,
-                        "vacancy roster v1\nversion 3\nregion " FAKE_REGION " key %s issuer %s\nregion " NORTH
-                        " key %s issuer %s\n",
-                        hex, hex, hex, hex);
-    signer_sign(root, text, (size_t)size, signature);
-    hex_encode(signature, sizeof signature, signature_hex);
-    size += snprintf(text + size, sizeof text - (size_t)size, "signature %s\n", signature_hex);
-    signer_destroy(root);
-    if (roster_parse(text, (size_t)size, key, &roster, &problem) != ERR_NONE)
-        fail_msg("roster: %s", problem.text);
-    access_set_roster(hub.access, roster);
-    roster_unref(roster);
-}
-
 static int set_up(void **state)
 {
     (void)state;
     fake_hub_open(&hub);
-    set_roster();
+    fake_hub_set_roster(&hub);
     hub.context.federation.forward.submit = submit;
     fake_host_init(&host, methods, 1, &hub.context, &hub.clock);
     return 0;

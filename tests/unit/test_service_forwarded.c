@@ -18,10 +18,9 @@
 
 #define FORWARD     "/vacancy.v1.FederationService/Forward"
 #define AGENCY      "/vacancy.v1.AgencyService/"
-#define NORTH       "E12000001"
-#define NORTH_HUB   FAKE_DOMAIN NORTH "/hub"
-#define NORTH_TEAM  FAKE_DOMAIN NORTH "/placement-team/E06000047/duty"
-#define NORTH_OTHER FAKE_DOMAIN NORTH "/placement-team/E06000047/days"
+#define NORTH_HUB   FAKE_DOMAIN FAKE_NORTH "/hub"
+#define NORTH_TEAM  FAKE_DOMAIN FAKE_NORTH "/placement-team/E06000047/duty"
+#define NORTH_OTHER FAKE_DOMAIN FAKE_NORTH "/placement-team/E06000047/days"
 #define REFERENCE   "840-204417"
 
 typedef Vacancy__V1__ForwardRequest envelope;
@@ -147,7 +146,7 @@ static void a_hold_from_afar_is_decided_here(void **state)
     fake_call_destroy(call);
     Vacancy__V1__AuditRecord *record = last_audit(VACANCY__V1__AUDIT_CHAIN__AUDIT_CHAIN_WRITES);
     assert_string_equal(record->principal, NORTH_TEAM); /* both answer for it */
-    assert_string_equal(record->forwarded_by, NORTH);
+    assert_string_equal(record->forwarded_by, FAKE_NORTH);
     assert_string_equal(record->method, "/vacancy.v1.PlacementService/HoldVacancy");
     assert_string_equal(record->request_reference, REFERENCE); /* for whom */
     vacancy__v1__audit_record__free_unpacked(record, NULL);
@@ -182,7 +181,7 @@ static void each_request_has_its_answer(void **state)
     assert_int_equal(fake_hub_shown(&hub), shown + 1);
     Vacancy__V1__AuditRecord *record = last_audit(VACANCY__V1__AUDIT_CHAIN__AUDIT_CHAIN_DISCLOSURES);
     assert_string_equal(record->principal, NORTH_TEAM);
-    assert_string_equal(record->forwarded_by, NORTH);
+    assert_string_equal(record->forwarded_by, FAKE_NORTH);
     vacancy__v1__audit_record__free_unpacked(record, NULL);
     forward.principal = (char *)NORTH_OTHER; /* A7 */
     refused(NORTH_HUB, &forward, ERR_FORBIDDEN, "");
@@ -234,9 +233,9 @@ static void a_hub_vouches_for_its_own_teams_only(void **state)
     Vacancy__V1__HoldVacancyRequest request = hold_request();
     envelope forward = of_hold(FAKE_TEAM, &request);
     refused(NORTH_HUB, &forward, ERR_FORBIDDEN, "can't vouch for a principal of region " FAKE_REGION);
-    forward = of_hold(FAKE_DOMAIN NORTH "/placement-team/E08000035/duty", &request);
+    forward = of_hold(FAKE_DOMAIN FAKE_NORTH "/placement-team/E08000035/duty", &request);
     refused(NORTH_HUB, &forward, ERR_FORBIDDEN, "roster");
-    forward = of_hold(FAKE_DOMAIN NORTH "/agency/tyne", &request);
+    forward = of_hold(FAKE_DOMAIN FAKE_NORTH "/agency/tyne", &request);
     refused(NORTH_HUB, &forward, ERR_FORBIDDEN, "a fostering agency");
     forward = of_hold("", &request);
     refused(NORTH_HUB, &forward, ERR_INVALID, "required");
@@ -310,38 +309,13 @@ static void one_hub_has_a_bounded_number_under_way(void **state)
 
 /* --- the hub ------------------------------------------------------------------------------------------------------ */
 
-static void set_roster(void)
-{
-    static const uint8_t seed[32] = {1}, issuer[DIGEST_BYTES] = {1};
-    struct signer *root = signer_from_seed(seed);
-    char text[1024], hex[65], issuer_hex[65], signature_hex[129];
-    uint8_t key[PUBLIC_KEY_BYTES], signature[SIGNATURE_BYTES];
-    struct problem problem;
-    const struct roster *roster;
-    signer_public_key(root, key);
-    hex_encode(key, sizeof key, hex);
-    hex_encode(issuer, sizeof issuer, issuer_hex);
-    int size = snprintf(text, sizeof text,
-                        "vacancy roster v1\nversion 3\nregion " FAKE_REGION " key %s issuer %s\nregion " NORTH
-                        " key %s issuer %s\nteam E06000047 " NORTH "\nteam E08000035 " FAKE_REGION "\n",
-                        hex, issuer_hex, hex, issuer_hex);
-    signer_sign(root, text, (size_t)size, signature);
-    hex_encode(signature, sizeof signature, signature_hex);
-    size += snprintf(text + size, sizeof text - (size_t)size, "signature %s\n", signature_hex);
-    signer_destroy(root);
-    if (roster_parse(text, (size_t)size, key, &roster, &problem) != ERR_NONE)
-        fail_msg("roster: %s", problem.text);
-    access_set_roster(hub.access, roster);
-    roster_unref(roster);
-}
-
 static int set_up(void **state)
 {
     (void)state;
     struct fake_carer carer;
     struct fake_vacancy vacancy;
     fake_hub_open(&hub);
-    set_roster();
+    fake_hub_set_roster(&hub);
     hub.context.federation.wakes = wakes = wakes_create();
     fake_carer_init(&carer, "H-1", hub.now_ms);
     fake_call_destroy(fake_hub_ask(&hub, FAKE_LEEDS, AGENCY "PutCarer", &carer.request.base));

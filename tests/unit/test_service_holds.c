@@ -18,7 +18,6 @@
 #define PLACEMENT "/vacancy.v1.PlacementService/"
 #define AGENCY    "/vacancy.v1.AgencyService/"
 #define OTHERS    FAKE_DOMAIN "E12000003/placement-team/E08000032/duty" /* Bradford's */
-#define NORTH     "E12000001"
 #define HOUR      3600000LL
 
 static struct fake_hub hub;
@@ -577,33 +576,7 @@ static void a_slow_reader_of_a_list_gets_all_of_it(void **state)
     fake_call_destroy(call);
 }
 
-/* --- another region ------------------------------------------------------------------------------------------------
- */
-
-static void set_roster(void)
-{
-    static const uint8_t seed[32] = {1}, issuer[DIGEST_BYTES] = {1};
-    struct signer *root = signer_from_seed(seed);
-    char text[1024], hex[65], issuer_hex[65], signature_hex[129];
-    uint8_t key[PUBLIC_KEY_BYTES], signature[SIGNATURE_BYTES];
-    struct problem problem;
-    const struct roster *roster;
-    signer_public_key(root, key);
-    hex_encode(key, sizeof key, hex);
-    hex_encode(issuer, sizeof issuer, issuer_hex);
-    int size = snprintf(text, sizeof text,
-                        "vacancy roster v1\nversion 3\nregion " FAKE_REGION " key %s issuer %s\nregion " NORTH
-                        " key %s issuer %s\nteam E06000047 " NORTH "\nteam E08000035 " FAKE_REGION "\n",
-                        hex, issuer_hex, hex, issuer_hex);
-    signer_sign(root, text, (size_t)size, signature);
-    hex_encode(signature, sizeof signature, signature_hex);
-    size += snprintf(text + size, sizeof text - (size_t)size, "signature %s\n", signature_hex);
-    signer_destroy(root);
-    if (roster_parse(text, (size_t)size, key, &roster, &problem) != ERR_NONE)
-        fail_msg("roster: %s", problem.text);
-    access_set_roster(hub.access, roster);
-    roster_unref(roster);
-}
+/* --- another region ---------------------------------------------------------------------------------------------- */
 
 /* A link of the test's: what was sent, and what becomes of it. */
 static struct forward *sent;
@@ -630,11 +603,11 @@ static uint32_t asked_away(char *id, enum forward_end end, enum err code)
     Vacancy__V1__HoldVacancyRequest request = hold_request();
     snprintf(away_id, sizeof away_id, "%s", id);
     request.request_id = away_id;
-    request.region = (char *)NORTH;
+    request.region = (char *)FAKE_NORTH;
     struct fake_call *call = ask(FAKE_TEAM, "HoldVacancy", &request.base);
     assert_false(call->finished);
     assert_non_null(sent);
-    assert_string_equal(sent->region, NORTH);
+    assert_string_equal(sent->region, FAKE_NORTH);
     assert_int_equal(noted.code, 4); /* durably, before it left: the outcome is not known */
     const struct problem why = {.code = code, .text = "said so"};
     forward_settle(sent, end, &why);
@@ -657,7 +630,7 @@ static void what_is_asked_of_another_region_is_noted(void **state)
     char id[REQUEST_ID_TEXT_BYTES];
     Vacancy__V1__ListHoldsRequest mine = VACANCY__V1__LIST_HOLDS_REQUEST__INIT;
     struct fake_call *call;
-    set_roster();
+    fake_hub_set_roster(&hub);
     hub.context.federation.forward = (struct forward_port){.submit = take_forward};
     assert_int_equal(asked_away(request_id(), FORWARD_SAID, ERR_NOT_FOUND), 5);
     assert_int_equal(asked_away(request_id(), FORWARD_DOWN, ERR_NONE), 14); /* it never left */
@@ -676,7 +649,7 @@ static void what_is_asked_of_another_region_is_noted(void **state)
     const Vacancy__V1__ListHoldsResponse *unknown = (const void *)call->responses[0].message;
     assert_true(unknown->hold->outcome_unknown);
     assert_string_equal(unknown->hold->request_id, id);
-    assert_string_equal(unknown->hold->region, NORTH);
+    assert_string_equal(unknown->hold->region, FAKE_NORTH);
     fake_call_destroy(call);
     assert_int_equal(asked_away(id, FORWARD_SAID, ERR_PRECONDITION), 9); /* that settles it */
     assert_int_equal(listed(FAKE_TEAM, &mine.base, &call), 0);
@@ -690,7 +663,7 @@ static void refusals_are_passed_over_in_slices(void **state)
     static const uint8_t issuer[DIGEST_BYTES] = {1};
     struct tls_peer peer = fake_peer(FAKE_TEAM, issuer);
     Vacancy__V1__ListHoldsRequest mine = VACANCY__V1__LIST_HOLDS_REQUEST__INIT;
-    set_roster();
+    fake_hub_set_roster(&hub);
     hub.context.federation.forward = (struct forward_port){.submit = take_forward};
     assert_int_equal(asked_away(request_id(), FORWARD_LOST, ERR_NONE), 4);
     for (int i = 0; i < 40; i++) /* more than two pages */
@@ -735,12 +708,12 @@ static void one_id_is_one_call_in_every_region(void **state)
 {
     (void)state;
     Vacancy__V1__HoldVacancyRequest request = hold_request(), other;
-    set_roster();
+    fake_hub_set_roster(&hub);
     hub.context.federation.forward = (struct forward_port){.submit = take_forward};
     snprintf(away_id, sizeof away_id, "%s", request.request_id);
-    request.region = (char *)NORTH;
+    request.region = (char *)FAKE_NORTH;
     struct fake_call *call = ask(FAKE_TEAM, "HoldVacancy", &request.base);
-    come_back_held(NORTH "-1-4711");
+    come_back_held(FAKE_NORTH "-1-4711");
     (void)fake_hub_answer(call);
     fake_call_destroy(call);
     other = request;
@@ -753,7 +726,7 @@ static void one_id_is_one_call_in_every_region(void **state)
     refused_as(FAKE_TEAM, "HoldVacancy", &other.base, ERR_PRECONDITION, "request_id");
     assert_null(sent);
     call = ask(FAKE_TEAM, "HoldVacancy", &request.base); /* the same again is asked again */
-    come_back_held(NORTH "-1-4711");
+    come_back_held(FAKE_NORTH "-1-4711");
     (void)fake_hub_answer(call);
     fake_call_destroy(call);
     /* One that never left may be used for what is chosen instead. */
@@ -780,13 +753,13 @@ static void what_can_not_be_shown_is_done_all_the_same(void **state)
     const struct store_ops *whole = hub.store->ops;
     struct store_ops full = *whole;
     full.segment_append = no_append;
-    set_roster();
+    fake_hub_set_roster(&hub);
     hub.context.federation.forward = (struct forward_port){.submit = take_forward};
     snprintf(away_id, sizeof away_id, "%s", request.request_id);
-    request.region = (char *)NORTH;
+    request.region = (char *)FAKE_NORTH;
     struct fake_call *call = ask(FAKE_TEAM, "HoldVacancy", &request.base);
     hub.store->ops = &full;
-    come_back_held(NORTH "-1-4711");
+    come_back_held(FAKE_NORTH "-1-4711");
     hub.store->ops = whole;
     assert_true(call->finished);
     assert_int_equal(call->response_count, 0);

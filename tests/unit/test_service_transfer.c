@@ -15,12 +15,11 @@
 
 #include <cmocka.h>
 
-#define NORTH  "E12000001"
 #define AGENCY "/vacancy.v1.AgencyService/"
 
 static struct fake_hub hub;
 static struct forward *sent;
-static struct transfer_code code = {.region = NORTH, .national_reference = 0x1234567890abc, .secret = 0x77};
+static struct transfer_code code = {.region = FAKE_NORTH, .national_reference = 0x1234567890abc, .secret = 0x77};
 
 /* --- the link ----------------------------------------------------------------------------------------------------- */
 
@@ -117,7 +116,7 @@ static void let_go_and_registered(void **state)
     (void)state;
     struct fake_call *call = take("N-1");
     assert_false(call->finished);
-    assert_string_equal(sent->region, NORTH);
+    assert_string_equal(sent->region, FAKE_NORTH);
     Vacancy__V1__ForwardRequest *request =
         vacancy__v1__forward_request__unpack(NULL, sent->request.size, sent->request.data);
     assert_string_equal(request->principal, FAKE_LEEDS);
@@ -131,7 +130,7 @@ static void let_go_and_registered(void **state)
     assert_true(id_parse(answer->carer->national_reference, &national_reference));
     assert_true(national_reference == code.national_reference);
     assert_string_equal(answer->carer->carer->agency_reference, "N-1");
-    assert_string_equal(answer->carer->moved_from_region, NORTH);
+    assert_string_equal(answer->carer->moved_from_region, FAKE_NORTH);
     fake_call_destroy(call);
 }
 
@@ -156,7 +155,7 @@ static void nobody_is_asked_for_what_can_not_be_registered(void **state)
     refused(take("H-1"), ERR_EXISTS, "given this reference to a carer already");
     memcpy(code.region, "E12000008", GSS_BYTES);
     refused(take("N-1"), ERR_PRECONDITION, "E12000008");
-    memcpy(code.region, NORTH, GSS_BYTES);
+    memcpy(code.region, FAKE_NORTH, GSS_BYTES);
     assert_null(sent);
 }
 
@@ -168,7 +167,7 @@ static void the_answer_is_lost(void **state)
     refused(call, ERR_DEADLINE, "with the same code: it goes on from there");
     call = take("N-1");
     come_back(FORWARD_DOWN);
-    refused(call, ERR_UNAVAILABLE, NORTH);
+    refused(call, ERR_UNAVAILABLE, FAKE_NORTH);
     /* And when it is there, the same call does it. */
     call = take("N-1");
     let_go(code.national_reference, true);
@@ -196,36 +195,12 @@ static void the_caller_has_gone(void **state)
     assert_true(has("N-1"));
 }
 
-static void set_roster(void)
-{
-    static const uint8_t seed[32] = {1};
-    struct signer *root = signer_from_seed(seed);
-    char text[1024], hex[65], signature_hex[129];
-    uint8_t key[PUBLIC_KEY_BYTES], signature[SIGNATURE_BYTES];
-    struct problem problem;
-    const struct roster *roster;
-    signer_public_key(root, key);
-    hex_encode(key, sizeof key, hex);
-    int size = snprintf(text, sizeof text,
-                        "vacancy roster v1\nversion 3\nregion " FAKE_REGION " key %s issuer %s\nregion " NORTH
-                        " key %s issuer %s\n",
-                        hex, hex, hex, hex);
-    signer_sign(root, text, (size_t)size, signature);
-    hex_encode(signature, sizeof signature, signature_hex);
-    size += snprintf(text + size, sizeof text - (size_t)size, "signature %s\n", signature_hex);
-    signer_destroy(root);
-    if (roster_parse(text, (size_t)size, key, &roster, &problem) != ERR_NONE)
-        fail_msg("roster: %s", problem.text);
-    access_set_roster(hub.access, roster);
-    roster_unref(roster);
-}
-
 static int set_up(void **state)
 {
     (void)state;
     fake_hub_open(&hub);
     put_carer();
-    set_roster();
+    fake_hub_set_roster(&hub);
     hub.context.federation.forward.submit = submit;
     return 0;
 }
