@@ -9,8 +9,8 @@ import pytest
 
 import homes
 import hub as library
-import hubs as many
 from hubs import WEST, YORKSHIRE
+from two_regions import mend, two_fixture
 
 pytestmark = pytest.mark.check
 
@@ -18,20 +18,8 @@ TEAM, FAR_TEAM = library.TEAM, "placement-team E08000003 duty"  # of Leeds, of M
 SOON_S = 10 * library.SLOWNESS
 
 
-@pytest.fixture(scope="module")
-def two(federation, tmp_path_factory):
-    """Yorkshire, where the homes are, and the west, where a team asks for them."""
-    pair = many.Hubs(federation, tmp_path_factory.mktemp("two"), regions=[WEST, YORKSHIRE])
-    pair.write_rosters(["team E08000003 E12000002", "team E08000035 E12000003"])
-    try:
-        pair.start()
-        pair.wait_deciding()
-        for each in pair:
-            homes.register_agencies(each)
-        pair.wait_linked()
-        yield pair
-    finally:
-        pair.stop()
+# Yorkshire, where the homes are, and the west, where a team asks for them.
+two = two_fixture(["team E08000003 E12000002", "team E08000035 E12000003"])
 
 
 class Evening:
@@ -87,8 +75,7 @@ class Evening:
 @pytest.fixture
 def evening(two, messages, tmp_path, request):
     request.node.hubs = list(two)
-    two.heal()
-    two.wait_linked()
+    mend(two)
     return Evening(two, messages, tmp_path)
 
 

@@ -11,9 +11,10 @@ import pytest
 
 import homes
 import hub as library
-import hubs as many
+import two_regions
 from homes import request_id
 from hubs import WEST, YORKSHIRE
+from two_regions import ground_fixture, two_fixture
 
 pytestmark = pytest.mark.check
 
@@ -26,34 +27,18 @@ SOON_S = 10 * library.SLOWNESS
 LEAST_S = 5
 
 
-@pytest.fixture(scope="module")
-def two(federation, tmp_path_factory):
-    """Yorkshire, where the homes are, and the west, from where a Manchester team asks."""
-    pair = many.Hubs(federation, tmp_path_factory.mktemp("two"), regions=[WEST, YORKSHIRE], options={
-        ("vacancies", "hold-default"): "1h", ("vacancies", "hold-max"): "2h",
-        ("vacancies", "hold-least"): f"{LEAST_S}s"})
-    pair.write_rosters(["team E08000003 E12000002", "team E08000032 E12000003", "team E08000035 E12000003"])
-    try:
-        pair.start()
-        pair.wait_deciding()
-        for each in pair:
-            homes.register_agencies(each)
-        yield pair
-    finally:
-        pair.stop()
+# Yorkshire, where the homes are, and the west, from where a Manchester team asks.
+two = two_fixture(["team E08000003 E12000002", "team E08000032 E12000003", "team E08000035 E12000003"],
+                  {("vacancies", "hold-default"): "1h", ("vacancies", "hold-max"): "2h",
+                   ("vacancies", "hold-least"): f"{LEAST_S}s"})
 
 
-class Ground:
-    """The clients of everybody, closed at the end."""
+class Ground(two_regions.Ground):
+    """Three teams and an agency, with homes at hand and what is asked about them."""
 
     def __init__(self, pair, messages):
-        self.pair, self.messages, self.clients, self.count = pair, messages, {}, 0
+        super().__init__(pair, messages)
         self.states = {value: name.removeprefix("HOLD_STATE_") for name, value in messages.enum("HoldState").items()}
-
-    def client(self, region, spec):
-        if (region, spec) not in self.clients:
-            self.clients[region, spec] = self.pair[region].client(spec)
-        return self.clients[region, spec]
 
     @property
     def leeds(self):
@@ -130,23 +115,7 @@ class Ground:
         return next(each for each in got.details if type(each).__name__ == "ForwardFailure")
 
 
-@pytest.fixture
-def ground(two, messages, request):
-    request.node.hubs = list(two)
-    two.heal()
-    for each in two:
-        if not each.alive():
-            each.start()
-    two.wait_deciding()
-    two.wait_linked()
-    here = Ground(two, messages)
-    try:
-        yield here
-    finally:
-        for each in here.clients.values():
-            each.close()
-
-
+ground = ground_fixture(Ground)
 BOTH = pytest.mark.parametrize("who", ["leeds", "manchester"])  # at home, and from afar
 
 

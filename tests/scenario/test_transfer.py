@@ -10,9 +10,10 @@ import pytest
 
 import homes
 import hub as library
-import hubs as many
+import two_regions
 from homes import request_id
 from hubs import WEST, YORKSHIRE
+from two_regions import ground_fixture, two_fixture
 
 pytestmark = pytest.mark.check
 
@@ -21,29 +22,15 @@ SOON_S = 10 * library.SLOWNESS
 TAKER = homes.HOMES
 
 
-@pytest.fixture(scope="module")
-def two(federation, tmp_path_factory):
-    pair = many.Hubs(federation, tmp_path_factory.mktemp("two"), regions=[WEST, YORKSHIRE])
-    pair.write_rosters(["team E08000003 E12000002", "team E08000035 E12000003"])
-    try:
-        pair.start()
-        pair.wait_deciding()
-        for each in pair:
-            homes.register_agencies(each)
-        yield pair
-    finally:
-        pair.stop()
+two = two_fixture(["team E08000003 E12000002", "team E08000035 E12000003"])
 
 
-class Ground:
+class Ground(two_regions.Ground):
+    """The agency that lets a carer go and the one of the west that takes it over."""
+
     def __init__(self, pair, messages):
-        self.pair, self.messages, self.clients, self.count = pair, messages, {}, 0
+        super().__init__(pair, messages)
         self.status = messages.enum("CarerStatus")
-
-    def client(self, region, spec):
-        if (region, spec) not in self.clients:
-            self.clients[region, spec] = self.pair[region].client(spec)
-        return self.clients[region, spec]
 
     @property
     def leeds(self):
@@ -104,21 +91,7 @@ class Ground:
         return got.response if got.code == Code.OK else None
 
 
-@pytest.fixture
-def ground(two, messages, request):
-    request.node.hubs = list(two)
-    two.heal()
-    for each in two:
-        if not each.alive():
-            each.start()
-    two.wait_deciding()
-    two.wait_linked()
-    here = Ground(two, messages)
-    try:
-        yield here
-    finally:
-        for each in here.clients.values():
-            each.close()
+ground = ground_fixture(Ground)
 
 
 def test_to_another_region(ground, messages):
