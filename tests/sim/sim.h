@@ -168,6 +168,7 @@ _Noreturn void sim_fail(struct sim *sim, const char *format, ...) __attribute__(
     X(AGENCIES_TOLD)                                                                                                   \
     X(CARER_RELEASED)                                                                                                  \
     X(CARER_TAKEN_OVER)                                                                                                \
+    X(OWNER_CHANGED)                                                                                                   \
     X(SYNC_RUN)                                                                                                        \
     X(SYNC_CUT)                                                                                                        \
     X(SYNC_SETTLED)                                                                                                    \

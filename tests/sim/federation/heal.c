@@ -6,7 +6,6 @@
 #include "tests/sim/federation/clients.h"
 #include "tests/sim/federation/faults.h"
 #include "tests/sim/federation/hubs.h"
-#include "tests/sim/federation/moves.h"
 #include "tests/sim/federation/syncs.h"
 #include "tests/sim/federation/teams.h"
 #include "tests/sim/federation/told.h"
@@ -246,7 +245,6 @@ void heal(struct world *world)
     check_all_erased(world);
     until_equal(world, HEALED_MAX_US); /* a hold may have run out meanwhile */
     check_digests(world);
-    moves_check(world);
     check_answers(world);
     for (uint32_t region = 0; region < world->region_count; region++) {
         truth_check_promises(world, survivor(world, region));

@@ -1,8 +1,8 @@
 /*
  * moves.h - in each region an agency whose carers move: it releases them, and takes others over with their codes.
  *
- * Owns: the codes that were handed on. Whose a carer is, is held against the regions' logs (truth.h) alone. Not here:
- * vacancies and holds of carers that move. Thread: the simulator's one.
+ * Owns: the codes that were handed on. Not here: whose a carer is (owners.h), vacancies and holds of carers that move.
+ * Thread: the simulator's one.
  */
 #ifndef VACANCY_TESTS_SIM_MOVES_H
 #define VACANCY_TESTS_SIM_MOVES_H
@@ -17,7 +17,5 @@ void moves_destroy(struct moves *moves);
 
 /* The hub's agency pushes, releases or takes over a carer: also with a code that was used, or released anew since. */
 void moves_run(struct moves *moves, struct fed_hub *hub);
-/* When all is well: no carer is APPROVED in the logs of two regions. */
-void moves_check(struct world *world);
 
 #endif

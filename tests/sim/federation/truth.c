@@ -7,6 +7,7 @@
 #include "daemon/record/lthash.h"
 #include "tests/sim/federation/beds.h"
 #include "tests/sim/federation/hubs.h"
+#include "tests/sim/federation/owners.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -186,6 +187,7 @@ static void take_row(struct fed_hub *hub, const struct log_row *row)
         entry->table == LOG_TABLE_EPOCH || hub->head == NO_ENTRY ? history->count : history->entries[hub->head].opened;
     look_for_fork(world, hub->region, entry);
     hub->head = history->count++;
+    owners_learn(world, hub->region, hub->head);
 }
 
 void truth_learn(struct world *world, struct fed_hub *hub)

@@ -12,6 +12,7 @@
 #include "tests/sim/federation/hubs.h"
 #include "tests/sim/federation/moves.h"
 #include "tests/sim/federation/network.h"
+#include "tests/sim/federation/owners.h"
 #include "tests/sim/federation/syncs.h"
 #include "tests/sim/federation/teams.h"
 
@@ -181,6 +182,7 @@ static void begin(struct world *world)
     world->forwards = forwards_create();
     world->teams = teams_create();
     world->moves = moves_create();
+    world->owners = owners_create();
     world->syncs = syncs_create();
     for (uint32_t region = 0; region < world->region_count; region++)
         (void)fed_hub_create(world, region);
@@ -201,6 +203,7 @@ static void end(struct world *world)
     clients_destroy(world->clients);
     teams_destroy(world->teams);
     moves_destroy(world->moves);
+    owners_destroy(world->owners);
     syncs_destroy(world->syncs);
     truth_destroy(world->truth);
     beds_destroy(world->beds);

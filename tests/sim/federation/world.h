@@ -26,6 +26,7 @@ struct faults;
 struct beds;
 struct forwards;
 struct moves;
+struct owners;
 struct syncs;
 struct teams;
 struct world;
@@ -66,6 +67,7 @@ struct world {
     struct forwards *forwards;
     struct teams *teams;
     struct moves *moves;
+    struct owners *owners;
     struct syncs *syncs;
     /* How often the region's private tables (request ids, who holds) went back, or came to be twice. */
     uint32_t memories_lost[WORLD_REGIONS_MAX];
