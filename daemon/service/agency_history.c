@@ -162,14 +162,11 @@ static void get_history(struct call *call, const ProtobufCMessage *message)
     struct problem problem = {0};
     if (!call_identify(call, ROLE_BIT(ROLE_AGENCY), &who))
         return;
-    struct history *history = calloc(1, sizeof *history);
-    if (history == NULL) {
-        call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+    struct history *history = call_begin_state(call, sizeof *history);
+    if (history == NULL)
         return;
-    }
     event_page_init(&history->page, &who, in->after_cursor);
     history->page.wanted = wanted;
-    call->state = history;
     if (history_from(in, history, &problem) != ERR_NONE)
         call_finish(call, &problem);
     else

@@ -159,11 +159,9 @@ static struct listing *list_begin(struct call *call, const char *after_reference
         call_finish(call, &problem);
         return NULL;
     }
-    struct listing *listing = malloc(sizeof *listing);
-    if (listing == NULL) {
-        call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+    struct listing *listing = call_begin_state(call, sizeof *listing);
+    if (listing == NULL)
         return NULL;
-    }
     listing->who = who;
     memcpy(listing->after, after, sizeof after);
     listing->include_ended = true;
@@ -172,7 +170,6 @@ static struct listing *list_begin(struct call *call, const char *after_reference
     listing->last_page = false;
     listing->count = listing->next = 0;
     arena_init(&listing->arena, VIEW_ARENA_BYTES);
-    call->state = listing;
     return listing;
 }
 

@@ -159,13 +159,10 @@ static struct update *make(struct call *call, const struct principal *who, const
 
 static struct submit *submit_begin(struct call *call)
 {
-    struct submit *submit = calloc(1, sizeof *submit);
-    if (submit == NULL) {
-        call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+    struct submit *submit = call_begin_state(call, sizeof *submit);
+    if (submit == NULL)
         return NULL;
-    }
     arena_init(&submit->arena, RESPONSE_ARENA_BYTES);
-    call->state = submit;
     return submit;
 }
 
@@ -187,7 +184,7 @@ static void submit_message(struct call *call, const ProtobufCMessage *message)
     *slot = (struct slot){.tag = in->tag};
     slot->update = make(call, &who, in, &slot->field);
     if (slot->update == NULL) {
-        call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+        call_short_of_memory(call);
         return;
     }
     slot->answered = slot->update->result.problem.code != ERR_NONE;

@@ -235,7 +235,7 @@ static void take_over(struct call *call, const ProtobufCMessage *message)
     struct taking *taking = arena_zalloc(call->arena, sizeof *taking);
     struct update *update = taking != NULL ? update_read(call, &take_over_type, &who, message) : NULL;
     if (update == NULL) {
-        call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+        call_short_of_memory(call);
         return;
     }
     struct problem problem = update->result.problem;

@@ -398,14 +398,11 @@ static enum err hear(struct call *call, const Vacancy__V1__FollowRequest *in, st
 
 static bool begin(struct call *call, const struct principal *who)
 {
-    struct follow *follow = calloc(1, sizeof *follow);
-    if (follow == NULL) {
-        call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+    struct follow *follow = call_begin_state(call, sizeof *follow);
+    if (follow == NULL)
         return false;
-    }
     follow->who = *who;
     arena_init(&follow->arena, SLICE_ARENA_BYTES);
-    call->state = follow;
     return true;
 }
 

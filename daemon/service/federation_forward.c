@@ -131,7 +131,7 @@ static void decide(struct call *call, const ProtobufCMessage *request)
     const struct forwarded *forwarded = call->state;
     struct update *update = update_make(call, forwarded->kind->type, &forwarded->who, request);
     if (update == NULL) {
-        call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+        call_short_of_memory(call);
         return;
     }
     struct problem problem = update->result.problem;
@@ -160,7 +160,7 @@ static bool take(struct call *call, const envelope *in)
     struct forwarded *forwarded = arena_zalloc(call->arena, sizeof *forwarded);
     struct problem problem = {0};
     if (forwarded == NULL) {
-        call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+        call_short_of_memory(call);
         return false;
     }
     call->state = forwarded;

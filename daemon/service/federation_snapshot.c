@@ -307,7 +307,7 @@ static struct fetch *begin_fetch(struct call *call, const struct principal *who,
 {
     struct fetch *fetch = calloc(1, sizeof *fetch);
     if (fetch == NULL) {
-        call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+        call_short_of_memory(call);
         return NULL;
     }
     fetch->ctx = call_context(call);

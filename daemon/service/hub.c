@@ -198,14 +198,11 @@ static void list_agencies(struct call *call, const ProtobufCMessage *message)
         call_fail(call, ERR_INVALID, "after_id", "longer than an agency's id; at most 40 characters are accepted");
         return;
     }
-    struct agencies *agencies = calloc(1, sizeof *agencies);
-    if (agencies == NULL) {
-        call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+    struct agencies *agencies = call_begin_state(call, sizeof *agencies);
+    if (agencies == NULL)
         return;
-    }
     strcpy(agencies->after_id, in->after_id);
     arena_init(&agencies->arena, VIEW_ARENA_BYTES);
-    call->state = agencies;
     agencies_turn(call);
 }
 

@@ -112,12 +112,9 @@ static void read_audit(struct call *call, const ProtobufCMessage *message)
     }
     if (!call_disclose(call, &who, &(struct shown){0}))
         return;
-    struct reading *reading = calloc(1, sizeof *reading);
-    if (reading == NULL) {
-        call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+    struct reading *reading = call_begin_state(call, sizeof *reading);
+    if (reading == NULL)
         return;
-    }
-    call->state = reading;
     arena_init(&reading->arena, PAGE_ARENA_BYTES);
     enum err err = disclosures_last_head(call_context(call)->disclosures, &reading->head);
     if (err != ERR_NONE) {

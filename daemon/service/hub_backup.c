@@ -63,7 +63,7 @@ static void backup_made(struct call *call, const struct mail *mail)
         free(sending);
         free(piece);
         backup_destroy(backup);
-        call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+        call_short_of_memory(call);
         return;
     }
     *sending = (struct sending){.backup = backup, .sum = digest_stream_create(), .piece = piece};

@@ -212,7 +212,7 @@ static void promote(struct call *call, const ProtobufCMessage *message)
     const struct peers *peers = read_peers(call_context(call), call->arena);
     struct update *update = peers != NULL ? update_create(UPDATE_PROMOTE) : NULL;
     if (update == NULL) {
-        call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+        call_short_of_memory(call);
         return;
     }
     memcpy(update->principal, who.name, sizeof update->principal);

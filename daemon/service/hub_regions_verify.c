@@ -113,7 +113,7 @@ static void verify_message(struct call *call, const ProtobufCMessage *message)
     struct verify *verify = calloc(1, sizeof *verify);
     if (verify == NULL) {
         verifier_release(verifier);
-        call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+        call_short_of_memory(call);
         return;
     }
     call->state = verify;

@@ -95,12 +95,9 @@ static void find_vacancies(struct call *call, const ProtobufCMessage *message)
     struct principal team;
     if (!call_identify(call, ROLE_BIT(ROLE_TEAM), &team))
         return;
-    struct search *search = calloc(1, sizeof *search);
-    if (search == NULL) {
-        call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+    struct search *search = call_begin_state(call, sizeof *search);
+    if (search == NULL)
         return;
-    }
-    call->state = search;
     turns_begin(call, &search->turns);
     if (question_take(call, &team, NULL, (const Vacancy__V1__FindVacanciesRequest *)message, &search->question))
         search_turn(call);

@@ -38,11 +38,6 @@ static bool is_hold(const struct asking *asking)
     return asking->type->update->kind == UPDATE_HOLD;
 }
 
-static void short_of_memory(struct call *call)
-{
-    call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
-}
-
 /* A copy in the arena, with its region filled in, so that the hub there looks nothing up. NULL: it does not fit. */
 static ProtobufCMessage *copy_of(const ProtobufCMessage *message, struct asking *asking, struct arena *arena)
 {
@@ -296,7 +291,7 @@ static void go_away(struct call *call, const struct update *update, const Protob
     }
     asking->request = copy_of(message, asking, call->arena);
     if (asking->request == NULL || !find_contact(call_context(call), update, asking, call->arena)) {
-        short_of_memory(call);
+        call_short_of_memory(call);
         return;
     }
     if (update != NULL && is_hold(asking))
@@ -317,7 +312,7 @@ void asking_elsewhere(struct call *call, const struct asking_type *type, const s
                       const char *region, const ProtobufCMessage *message)
 {
     if (begin(call, type, team, region) == NULL)
-        short_of_memory(call);
+        call_short_of_memory(call);
     else
         go_away(call, NULL, message);
 }
@@ -356,7 +351,7 @@ void asking_message(struct call *call, const struct asking_type *type, const Pro
         return;
     struct update *update = update_read(call, type->update, &team, message);
     if (update == NULL) {
-        short_of_memory(call);
+        call_short_of_memory(call);
         return;
     }
     if (update->result.problem.code != ERR_NONE) {
@@ -372,7 +367,7 @@ void asking_message(struct call *call, const struct asking_type *type, const Pro
         call_finish(call, &problem);
     } else if (begin(call, type, &team, region) == NULL) {
         update_destroy(update);
-        short_of_memory(call);
+        call_short_of_memory(call);
     } else if (strcmp(region, call_context(call)->region) == 0) {
         begin_here(call, update);
     } else {

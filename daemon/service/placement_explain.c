@@ -87,12 +87,9 @@ static void explain_vacancy(struct call *call, const ProtobufCMessage *message)
         call_fail(call, ERR_INVALID, "question", "required: the question, as it is put to FindVacancies");
         return;
     }
-    struct explaining *explaining = calloc(1, sizeof *explaining);
-    if (explaining == NULL) {
-        call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+    struct explaining *explaining = call_begin_state(call, sizeof *explaining);
+    if (explaining == NULL)
         return;
-    }
-    call->state = explaining;
     turns_begin(call, &explaining->turns);
     /* How much of an answer a search would give makes no difference here. */
     Vacancy__V1__FindVacanciesRequest asked = *in->question;

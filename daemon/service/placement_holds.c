@@ -212,16 +212,13 @@ static void list_holds(struct call *call, const ProtobufCMessage *message)
     struct principal who;
     if (!call_identify(call, ROLE_BIT(ROLE_TEAM), &who))
         return;
-    struct listing *listing = calloc(1, sizeof *listing);
-    if (listing == NULL) {
-        call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+    struct listing *listing = call_begin_state(call, sizeof *listing);
+    if (listing == NULL)
         return;
-    }
     listing->who = who;
     listing->now_ms = clock_wall_ms(call->clock);
     listing->include_ended = ((const Vacancy__V1__ListHoldsRequest *)message)->include_ended;
     arena_init(&listing->arena, VIEW_ARENA_BYTES);
-    call->state = listing;
     list_turn(call);
 }
 

@@ -42,7 +42,7 @@ bool question_take(struct call *call, const struct principal *team, const struct
         return false;
     }
     if (!take_texts(call, &out->frame) || !question_take_ages(call, call->arena, out)) {
-        call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+        call_short_of_memory(call);
         return false;
     }
     return true;

@@ -388,7 +388,7 @@ static void round_begin(struct call *call)
     match_watch_begin(match, s->watch, &s->question.criteria, arms ? &s->address : NULL);
     s->armed |= arms;
     if (!question_take_ages(call, &s->arena, &s->question)) {
-        call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+        call_short_of_memory(call);
         return;
     }
     search_turn(call);
@@ -436,17 +436,14 @@ static bool begin(struct call *call, struct question *question, const Vacancy__V
 {
     struct criteria *criteria = &question->criteria;
     uint32_t lists = code_in(criteria->overrides, OVERRIDE_UNCONFIRMED) ? 2 : 1;
-    struct standing *s = calloc(1, sizeof *s + (size_t)lists * criteria->limit * sizeof s->shown[0]);
-    if (s == NULL) {
-        call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+    struct standing *s = call_begin_state(call, sizeof *s + (size_t)lists * criteria->limit * sizeof s->shown[0]);
+    if (s == NULL)
         return false;
-    }
     criteria->unexplained = true;
     criteria->split_into = 0;
     s->question = *question;
     s->any_day = asked->starts_on[0] == '\0';
     arena_init(&s->arena, ROUND_ARENA_BYTES);
-    call->state = s;
     return true;
 }
 

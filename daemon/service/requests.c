@@ -4,6 +4,7 @@
 #include "daemon/service/requests.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 bool call_identify(struct call *call, unsigned roles, struct principal *out)
 {
@@ -25,6 +26,19 @@ void call_fail(struct call *call, enum err code, const char *field, const char *
     va_end(args);
     problem_set(&problem, code, field, "%s", text);
     call_finish(call, &problem);
+}
+
+void call_short_of_memory(struct call *call)
+{
+    call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+}
+
+void *call_begin_state(struct call *call, size_t bytes)
+{
+    call->state = calloc(1, bytes);
+    if (call->state == NULL)
+        call_short_of_memory(call);
+    return call->state;
 }
 
 void call_answer(struct call *call, const ProtobufCMessage *message)

@@ -17,6 +17,11 @@ bool call_identify(struct call *call, unsigned roles, struct principal *out) __a
 /* Ends the call. The handler's state may be gone when it returns. */
 void call_fail(struct call *call, enum err code, const char *field, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same with ERR_LIMIT: memory for it could not be had. */
+void call_short_of_memory(struct call *call);
+/* What a handler keeps while the call lasts, as call->state: all zero, to be freed in closed(). NULL: the call was
+ * ended. */
+void *call_begin_state(struct call *call, size_t bytes) __attribute__((warn_unused_result));
 /* Sends one message and ends the call; NULL (the arena's limit was reached) ends it with ERR_LIMIT. */
 void call_answer(struct call *call, const ProtobufCMessage *message);
 

@@ -104,7 +104,7 @@ void write_message(struct call *call, const struct update_type *type, const Prot
         return;
     struct update *update = update_make(call, type, &who, request);
     if (update == NULL) {
-        call_fail(call, ERR_LIMIT, "", "this hub is short of memory; try again");
+        call_short_of_memory(call);
         return;
     }
     if (update->result.problem.code != ERR_NONE) {
