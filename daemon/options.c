@@ -73,6 +73,9 @@ static const struct config_option table[] = {
            .help = "The shortest hold and extension that a team may ask for; at most hold-default."),
     OPTION("vacancies", "holds-per-team", INTEGER, holds_per_team, "20", .min = 1, .max = 10000,
            .help = "Holds of one team in this region at a time. More are answered RESOURCE_EXHAUSTED."),
+    OPTION("vacancies", "reports-per-team", INTEGER, reports_per_team, "20", .min = 1, .max = REPORTS_EACH_MAX,
+           .help = "Vacancies of this region that one team may report as not available within 24 hours. More are "
+                   "answered RESOURCE_EXHAUSTED."),
     OPTION("vacancies", "lapse-emergency", DURATION, policy.lapse_emergency_ms, "48h", .min = 1000, .max = 366 * DAY,
            .help = "How long after its confirmation ran out a vacancy of emergency care lapses; until then teams are "
                    "told to telephone first."),
@@ -243,6 +246,7 @@ static enum err check(const char *config_path, struct options *options, struct p
         return problem_set(problem, ERR_INVALID, "vacancies.hold-least",
                            "[vacancies] hold-least must be at most hold-default");
     options->policy.holds_each = (uint32_t)options->holds_per_team;
+    options->policy.reports_each = (uint32_t)options->reports_per_team;
     int level = log_level_parse(options->log_level);
     if (level < 0)
         return problem_set(problem, ERR_INVALID, "log.level",

@@ -33,7 +33,7 @@ struct options {
     int64_t stale_after_ms, payload_kept_ms;
     /* [vacancies] */
     struct home_policy policy;
-    int64_t holds_per_team; /* policy.holds_each, as it is read */
+    int64_t holds_per_team, reports_per_team; /* policy.holds_each, reports_each, as they are read */
     /* [store] */
     int64_t map_bytes, limit_bytes, reserve_bytes, replica_map_bytes, replica_limit_bytes;
     /* [limits] */

@@ -81,7 +81,9 @@ enum update_kind {
     UPDATE_PLACE,
     UPDATE_ACCEPT_HOLD, /* the agency's, as the next */
     UPDATE_DECLINE_HOLD,
-    /* A team telephoned: the vacancy's confirmation has run out, its agency has an event. */
+    /* A team telephoned: the vacancy's confirmation has run out, its agency has an event. By one team one vacancy is
+     * reported once in REPORT_EVERY_MS of the lease clock (a second time changes nothing, OUTCOME_CONFIRMED), and
+     * policy.reports_each vacancies: ERR_LIMIT. */
     UPDATE_REPORT_UNAVAILABLE,
     /* What became of a UPDATE_HOLD of this holder and request id (`request_id` is that one's: it has none of its own):
      * result.hold, or ERR_NOT_FOUND, and the id is spent: that call, should it still come, is refused. */
@@ -267,6 +269,7 @@ struct commit_observer {
 struct home_policy {
     int64_t hold_default_ms, hold_max_ms, hold_least_ms; /* HOLD_DEFAULT_MS, HOLD_MAX_MS, HOLD_LEAST_MS */
     uint32_t holds_each;                                 /* live ones of one team in this region; HOLDS_EACH */
+    uint32_t reports_each; /* vacancies that one team may report in REPORT_EVERY_MS; REPORTS_EACH */
     /* How long after its confirmation ran out a vacancy lapses: of emergency care, of others. */
     int64_t lapse_emergency_ms, lapse_ms; /* LAPSE_EMERGENCY_MS, LAPSE_MS */
 };
@@ -274,6 +277,8 @@ struct home_policy {
 #define HOLD_MAX_MS        (24LL * 3600 * 1000)
 #define HOLD_LEAST_MS      (60LL * 1000)
 #define HOLDS_EACH         20
+#define REPORTS_EACH       20
+#define REPORTS_EACH_MAX   1000 /* what a team has reported is one record */
 #define LAPSE_EMERGENCY_MS (48LL * 3600 * 1000)
 #define LAPSE_MS           (21LL * 24 * 3600 * 1000)
 #define HOLD_KEPT_MS       (90LL * 24 * 3600 * 1000) /* at home, after its end */

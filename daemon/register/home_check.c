@@ -335,6 +335,11 @@ static enum err read_event(struct reading *reading, const struct octets *rest, c
     return ERR_NONE;
 }
 
+static enum err read_reports(struct reading *reading, const struct octets *rest, const struct octets *value)
+{
+    return reports_row_check(rest, value) ? ERR_NONE : damaged(reading, STORE_REPORTS, "a record can't be read");
+}
+
 static enum err read_through(struct reading *reading)
 {
     static enum err (*const rows[STORE_HOME_TABLES])(struct reading *, const struct octets *, const struct octets *) = {
@@ -342,7 +347,7 @@ static enum err read_through(struct reading *reading)
         [STORE_AGENCIES] = read_agency, [STORE_PRINCIPALS] = read_plain, [STORE_LOG] = read_log_entry,
         [STORE_AUDIT] = read_audit_row, [STORE_REQUESTS] = read_plain,   [STORE_CHECKPOINTS] = read_checkpoint,
         [STORE_ORPHANS] = read_orphan,  [STORE_HOLDS] = read_hold,       [STORE_HOLD_LISTS] = read_line,
-        [STORE_EVENTS] = read_event,    [STORE_ASKED] = read_plain,
+        [STORE_EVENTS] = read_event,    [STORE_ASKED] = read_plain,      [STORE_REPORTS] = read_reports,
     };
     for (int table = 0; table < STORE_HOME_TABLES; table++) {
         enum err err = read_table(reading, (enum store_table)table, rows[table]);

@@ -19,7 +19,6 @@
 
 #define EPOCH_SHIFT  40
 #define ENDS_MAX     128 /* epochs; a cursor of an earlier one is refused */
-#define LOOK_BACK    4096
 #define AGE_MAX      256
 #define AGE_EVERY_MS (3600LL * 1000)
 
@@ -238,32 +237,6 @@ enum err event_row_check(const struct octets *rest, const struct octets *value, 
     AgencyEvent *event = vacancy__v1__agency_event__unpack(&scratch.allocator, row->event.len, row->event.data);
     *number = get_be64(rest->data + rest->size - 8);
     return event == NULL || event->cursor != *number ? ERR_STORE_DAMAGED : ERR_NONE;
-}
-
-enum err event_recent(struct batch *batch, const char *agency, const struct wanted_event *wanted, int64_t since_ms,
-                      bool *out, struct problem *problem)
-{
-    struct home *home = batch->home;
-    struct scratch scratch;
-    char vacancy_id[ID_TEXT_BYTES];
-    uint64_t end = batch->position.events, first = end > LOOK_BACK ? end - LOOK_BACK : 0;
-    struct table_key at = key_of_event(home->options.region, agency, first), agencys = at;
-    agencys.size -= 8;
-    *out = false;
-    id_format(wanted->vacancy_id, vacancy_id);
-    while (!*out) {
-        struct octets from = key_octets(&at), key, value;
-        enum err err = tables_seek(home->store, batch->txn, STORE_EVENTS, &from, false, &key, &value, problem);
-        if (err == ERR_NOT_FOUND || (err == ERR_NONE && !key_begins(&key, &agencys)))
-            return ERR_NONE;
-        const AgencyEvent *event = err == ERR_NONE ? event_decode(&value, &scratch) : NULL;
-        if (event == NULL)
-            return err == ERR_NONE || err == ERR_STORE_DAMAGED ? ERR_STORE_DAMAGED : (batch->failed = err);
-        *out = event->at_ms > since_ms && (int)event->kind == (int)wanted->kind &&
-               strcmp(event->vacancy_id, vacancy_id) == 0 && strcmp(event->by, wanted->by) == 0;
-        key_step_past(&at, &key);
-    }
-    return ERR_NONE;
 }
 
 /* Whether nothing that came after the cursor is gone, and there is such an event. */

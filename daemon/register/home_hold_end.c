@@ -289,46 +289,68 @@ static enum err forget_slice(struct batch *batch, struct table_key *at, bool *en
     return ERR_NONE;
 }
 
-/* A round goes through HOLDS, then through ASKED; when the next one is due is by the boot clock. */
-static void slice_done(struct home *home, const struct table_key *at, bool asked, bool end)
+static const enum store_table forgotten[] = {STORE_HOLDS, STORE_ASKED, STORE_REPORTS};
+#define FORGOTTEN_LAST (sizeof forgotten / sizeof *forgotten - 1)
+
+/* How far a round is, which goes through those tables. */
+struct round_place {
+    size_t table;
+    struct table_key at;
+};
+
+/* When the next one is due is by the boot clock. */
+static void slice_done(struct home *home, const struct round_place *place, bool end)
 {
-    home->forget_holds.at = *at;
-    home->forget_holds.asked = asked && !end;
+    home->forget_holds.at = place->at;
+    home->forget_holds.table = end ? 0 : place->table;
     home->forget_holds.under_way = !end;
     if (end)
         home->forget_holds.again_boot_ms = clock_boot_ms(home->options.clock) + FORGET_HOLDS_EVERY_MS;
 }
 
-/* What is left of HOLDS, and from its end on ASKED. */
-static enum err forget_both(struct batch *batch, struct table_key *at, bool *asked, bool *end, size_t *changed)
+static enum err forget_of_table(struct batch *batch, struct round_place *place, bool *end, size_t *changed)
 {
-    enum err err = *asked ? ERR_NONE : forget_slice(batch, at, end, changed);
-    if (err != ERR_NONE || (!*asked && !*end))
-        return err;
-    if (!*asked)
-        *at = key_of_region(batch->home->options.region);
-    *asked = true;
-    *end = false;
-    return asked_forget_slice(batch, FORGET_HOLDS_PER_SLICE, at, end, changed) ? ERR_NONE : batch->failed;
+    bool good;
+    if (forgotten[place->table] == STORE_HOLDS)
+        return forget_slice(batch, &place->at, end, changed);
+    if (forgotten[place->table] == STORE_ASKED)
+        good = asked_forget_slice(batch, FORGET_HOLDS_PER_SLICE, &place->at, end, changed);
+    else
+        good = reports_forget_slice(batch, FORGET_HOLDS_PER_SLICE, &place->at, end, changed);
+    return good ? ERR_NONE : batch->failed;
+}
+
+/* A slice of one table, and from its end on one of the next. */
+static enum err forget_next(struct batch *batch, struct round_place *place, bool *end, size_t *changed)
+{
+    enum err err;
+    while ((err = forget_of_table(batch, place, end, changed)) == ERR_NONE && *end && place->table < FORGOTTEN_LAST) {
+        place->table++;
+        place->at = key_of_region(batch->home->options.region);
+        *end = false;
+    }
+    return err;
 }
 
 bool hold_forget_slice(struct home *home)
 {
     static const struct audit_entry forgot = {.principal = HUB_PRINCIPAL, .method = "forget"};
     struct batch batch;
-    bool end = false, asked = home->forget_holds.under_way && home->forget_holds.asked;
+    bool end = false;
     size_t changed = 0;
     if (home->read_only || !standing_decides(home) ||
         (!home->forget_holds.under_way && clock_boot_ms(home->options.clock) < home->forget_holds.again_boot_ms))
         return false;
-    struct table_key at = home->forget_holds.under_way ? home->forget_holds.at : key_of_region(home->options.region);
+    struct round_place place = {0, key_of_region(home->options.region)};
+    if (home->forget_holds.under_way)
+        place = (struct round_place){home->forget_holds.table, home->forget_holds.at};
     enum err err = batch_begin(home, true, &batch);
     if (err != ERR_NONE) {
         home_note_failure(home, err);
         return false;
     }
     uint64_t sequence_before = batch.position.sequence;
-    err = forget_both(&batch, &at, &asked, &end, &changed);
+    err = forget_next(&batch, &place, &end, &changed);
     if (err == ERR_NONE && changed > 0 &&
         !batch_audit(&batch, &forgot, ERR_NONE, batch.position.sequence > sequence_before))
         err = batch.failed;
@@ -341,6 +363,6 @@ bool hold_forget_slice(struct home *home)
         log_warn("register", "holds that ended long ago can't be forgotten now: %s", err_name(err));
         end = true; /* tried again in the next round */
     }
-    slice_done(home, &at, asked, end);
+    slice_done(home, &place, end);
     return home->forget_holds.under_way;
 }

@@ -24,6 +24,7 @@ void policy_fill(struct home_policy *policy)
         .hold_max_ms = given.hold_max_ms ? given.hold_max_ms : HOLD_MAX_MS,
         .hold_least_ms = given.hold_least_ms ? given.hold_least_ms : HOLD_LEAST_MS,
         .holds_each = given.holds_each ? given.holds_each : HOLDS_EACH,
+        .reports_each = given.reports_each ? given.reports_each : REPORTS_EACH,
         .lapse_emergency_ms = given.lapse_emergency_ms ? given.lapse_emergency_ms : LAPSE_EMERGENCY_MS,
         .lapse_ms = given.lapse_ms ? given.lapse_ms : LAPSE_MS,
     };

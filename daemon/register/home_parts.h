@@ -125,10 +125,11 @@ struct home {
         int64_t again_boot_ms; /* the next one */
     } ageing;                  /* of events (home_events.c) */
     struct {
-        bool under_way, asked; /* asked: it has come to ASKED */
+        bool under_way;
+        size_t table; /* HOLDS, ASKED, REPORTS */
         struct table_key at;
         int64_t again_boot_ms;
-    } forget_holds; /* that ended, or were asked for elsewhere, long ago (home_hold_end.c) */
+    } forget_holds; /* that ended, or were asked for elsewhere, long ago, and yesterday's reports (home_hold_end.c) */
 
     pthread_mutex_t lock; /* the rest is read by other threads */
     struct home_position position;
@@ -424,14 +425,6 @@ struct home_event {
 /* Adds it to what the carer's agency (home->carer.agency) is told, in this transaction. Of CARER_ERASED nothing of the
  * carer is kept. No record's state hangs on it. */
 bool batch_event(struct batch *batch, const struct home_event *event);
-struct wanted_event {
-    enum event_kind kind;
-    uint64_t vacancy_id;
-    const char *by;
-};
-/* Whether the agency has such an event after `since_ms`, among the newest 4096 of all agencies. */
-enum err event_recent(struct batch *batch, const char *agency, const struct wanted_event *wanted, int64_t since_ms,
-                      bool *out, struct problem *problem);
 /* Whether an event's row tells of a carer that is no more. */
 enum err event_names_nobody(struct home *home, struct store_txn *txn, const struct octets *value, bool *out);
 /* Drops events that are older than EVENTS_KEPT_MS, now and then. True: there is more to look at. */
@@ -487,6 +480,11 @@ bool hold_forget_slice(struct home *home);
 enum err asked_note(struct batch *batch, struct update *update);
 /* Forgets what was asked HOLD_KEPT_MS ago, among `most` rows from *at on, which it moves past them. */
 bool asked_forget_slice(struct batch *batch, int most, struct table_key *at, bool *end, size_t *changed);
+
+/* home_report.c: the same of what teams reported, REPORT_EVERY_MS ago. */
+bool reports_forget_slice(struct batch *batch, int most, struct table_key *at, bool *end, size_t *changed);
+/* A row, for home_check.c. */
+bool reports_row_check(const struct octets *rest, const struct octets *value);
 
 /* Whether a key begins with the region's; `rest` is what follows. */
 bool key_in_region(const struct octets *key, const char *region, struct octets *rest);

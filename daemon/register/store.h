@@ -36,6 +36,7 @@ enum store_table {
     STORE_HOLD_LISTS,
     STORE_EVENTS,
     STORE_ASKED,
+    STORE_REPORTS,
     STORE_HOME_TABLES,
     /* The replica environment's own. */
     STORE_REGIONS = STORE_HOME_TABLES,

@@ -31,6 +31,7 @@ const char *tables_name(enum store_table table)
         [STORE_HOLD_LISTS] = "hold-lists",
         [STORE_EVENTS] = "events",
         [STORE_ASKED] = "asked",
+        [STORE_REPORTS] = "reports",
         [STORE_REGIONS] = "regions",
         [STORE_RECORDS] = "records",
         [STORE_REPLICA_LOG] = "replica-log",
@@ -175,6 +176,13 @@ struct table_key key_of_asked(const char *region, const char *holder, const uint
     append_owner(&key, "asked", holder);
     if (request_id != NULL)
         append_complement(&key, request_id, REQUEST_ID_BYTES);
+    return key;
+}
+
+struct table_key key_of_reports(const char *region, const char *holder)
+{
+    struct table_key key = key_of_region(region);
+    append_owner(&key, "reports", holder);
     return key;
 }
 

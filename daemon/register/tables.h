@@ -29,6 +29,7 @@
  *     EVENTS       agency, 0, event number (8)         HomeEvent (home.proto)                   batch
  *     ASKED        SHA-256 of "asked", 0, holder / 16, AskedHold (home.proto)                   home_apply
  *                  request id's complement
+ *     REPORTS      SHA-256 of "reports", 0, holder/16  a team's reports of a day (home_report.c) home_apply
  *
  * All are read by home_open (home_check.c); CARERS, AGENCIES and PRINCIPALS by observers, CARERS, AGENCIES, LOG and
  * CHECKPOINTS by log_reader. Of CHECKPOINTS the last of each block of 256 sequences is kept, and the newest.
@@ -92,6 +93,7 @@ struct table_key key_of_hold_list(const char *region, enum hold_list list, const
 bool key_hold_list_token(const struct octets *key, struct hold_token *out);
 /* Newest first, too. request_id NULL: the holder's prefix. */
 struct table_key key_of_asked(const char *region, const char *holder, const uint8_t *request_id);
+struct table_key key_of_reports(const char *region, const char *holder);
 /* The replica's. */
 struct table_key key_of_generation(const char *region, uint32_t generation);
 struct table_key key_of_entry(const char *region, uint32_t generation, uint64_t sequence);

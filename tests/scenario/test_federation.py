@@ -262,6 +262,7 @@ def test_a_hub_starts_with_no_roster_but_a_good_one(federation, tmp_path):
     ({("vacancies", "hold-default"): "59s"}, "hold-least"),
     ({("vacancies", "hold-least"): "900ms"}, "hold-least"),
     ({("vacancies", "holds-per-team"): "0"}, "holds-per-team"),
+    ({("vacancies", "reports-per-team"): "1001"}, "reports-per-team"),
     ({("federation", "roster"): None, ("federation", "roster-key"): None}, "nobody could call"),
 ])
 def test_options_that_do_not_fit(federation, tmp_path, options, words):

@@ -429,6 +429,149 @@ static void test_reports_of_what_is_not_offered(void **state)
     assert_int_equal(carer().vacancy.reported_unavailable_at_ms, 0);
 }
 
+#define HOMES 5
+
+static struct update_result report_of(const char *team, uint64_t id)
+{
+    struct update *update = team_update(UPDATE_REPORT_UNAVAILABLE, team);
+    update->as.hold.vacancy_id = id;
+    return world_apply(&world, update);
+}
+
+static void offer_homes(uint64_t ids[HOMES])
+{
+    for (int i = 0; i < HOMES; i++) {
+        char reference[16];
+        snprintf(reference, sizeof reference, "LF-1%d", i);
+        offer_home(reference);
+        ids[i] = vacancy_id;
+    }
+}
+
+static void assert_too_many(const char *team, uint64_t id, int64_t next_ms)
+{
+    char next[TIME_TEXT_BYTES];
+    uint64_t told = home_events_end(world.home);
+    struct update_result refused = report_of(team, id);
+    time_format(next_ms, next);
+    assert_int_equal(refused.problem.code, ERR_LIMIT);
+    assert_non_null(strstr(refused.problem.text, "may report 3"));
+    if (strstr(refused.problem.text, next) == NULL)
+        fail_msg("%s: not %s", refused.problem.text, next);
+    assert_int_equal(home_events_end(world.home), told);
+}
+
+static int begin_with_three_reports(void **state)
+{
+    (void)begin(state);
+    world_close(&world);
+    world.policy.reports_each = 3;
+    world_open(&world);
+    return 0;
+}
+
+/* So many within a day of the lease clock, whatever the wall clock does, also over a restart. */
+static void test_reports_of_one_team(void **state)
+{
+    (void)state;
+    uint64_t ids[HOMES];
+    offer_homes(ids);
+    int64_t first_ms = world.wall_ms;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(report_of(YORK, ids[i]).outcome, OUTCOME_UPDATED);
+        world_pass(&world, HOUR);
+    }
+    assert_too_many(YORK, ids[3], first_ms + DAY);
+    assert_int_equal(report_of(YORK, ids[1]).outcome, OUTCOME_CONFIRMED); /* it knows, and counts nothing */
+    assert_int_equal(report_of(LEEDS, ids[3]).outcome, OUTCOME_UPDATED);  /* another team's day */
+    world.wall_ms += 30 * DAY;
+    assert_too_many(YORK, ids[4], first_ms + 31 * DAY);
+    world.wall_ms -= 30 * DAY;
+    world_close(&world);
+    world_open(&world);
+    world_pass(&world, 21 * HOUR - 1);
+    assert_too_many(YORK, ids[4], first_ms + DAY);
+    world_pass(&world, 1);
+    assert_int_equal(report_of(YORK, ids[4]).outcome, OUTCOME_UPDATED);
+    assert_too_many(YORK, ids[3], first_ms + HOUR + DAY);
+    assert_register_true(&world);
+}
+
+/* The limit was made smaller: as many must have passed as are too many. */
+static void test_a_smaller_limit_of_reports(void **state)
+{
+    (void)state;
+    uint64_t ids[HOMES];
+    offer_homes(ids);
+    world_close(&world);
+    world.policy.reports_each = 0; /* the default */
+    world_open(&world);
+    int64_t first_ms = world.wall_ms;
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(report_of(YORK, ids[i]).outcome, OUTCOME_UPDATED);
+        world_pass(&world, HOUR);
+    }
+    world_close(&world);
+    world.policy.reports_each = 3;
+    world_open(&world);
+    assert_too_many(YORK, ids[4], first_ms + HOUR + DAY);
+}
+
+/* Once a day, however much else has happened to the agency since. */
+static void test_a_report_among_many_events(void **state)
+{
+    (void)state;
+    assert_int_equal(report_of(YORK, vacancy_id).outcome, OUTCOME_UPDATED);
+    for (int told = 0; told < 5000;) {
+        struct update *batch[APPLY_BATCH_MAX];
+        for (int i = 0; i < APPLY_BATCH_MAX; i++) {
+            world_pass(&world, 1);
+            batch[i] = world_put_carer(&world, AGENCY, "LF-2");
+        }
+        home_apply(world.home, batch, APPLY_BATCH_MAX);
+        for (int i = 0; i < APPLY_BATCH_MAX; i++) {
+            told += batch[i]->result.outcome == OUTCOME_UPDATED;
+            update_destroy(batch[i]);
+        }
+    }
+    assert_int_equal(confirm().confirmed, 1);
+    assert_int_equal(report_of(YORK, vacancy_id).outcome, OUTCOME_CONFIRMED);
+    assert_int_equal(carer().vacancy.reported_unavailable_at_ms, 0);
+}
+
+static size_t report_rows(void)
+{
+    struct store_txn *txn;
+    struct table_key from = key_of_region(WORLD_REGION);
+    struct octets key, value;
+    size_t rows = 0;
+    assert_int_equal(world.store->ops->begin(world.store, false, &txn), ERR_NONE);
+    for (struct octets at = key_octets(&from);
+         world.store->ops->seek(txn, STORE_REPORTS, &at, false, &key, &value) == ERR_NONE; rows++) {
+        key_step_past(&from, &key);
+        at = key_octets(&from);
+    }
+    world.store->ops->abort(txn);
+    return rows;
+}
+
+/* Kept no longer than they count, but for an hour. */
+static void test_old_reports_are_forgotten(void **state)
+{
+    (void)state;
+    assert_int_equal(report(YORK).problem.code, ERR_NONE);
+    world_pass(&world, DAY / 2);
+    assert_int_equal(report(LEEDS).problem.code, ERR_NONE);
+    turn();
+    assert_int_equal(report_rows(), 2);
+    world_pass(&world, DAY / 2);
+    turn();
+    assert_int_equal(report_rows(), 1);
+    world_pass(&world, DAY / 2);
+    turn();
+    assert_int_equal(report_rows(), 0);
+}
+
 int main(void)
 {
 #define WITH_HOLD(test) cmocka_unit_test_setup_teardown(test, begin, done)
@@ -447,6 +590,10 @@ int main(void)
         WITH_HOLD(test_a_push_answers_a_report),
         WITH_HOLD(test_a_report_that_nobody_answers),
         WITH_HOLD(test_reports_of_what_is_not_offered),
+        cmocka_unit_test_setup_teardown(test_reports_of_one_team, begin_with_three_reports, done),
+        cmocka_unit_test_setup_teardown(test_a_smaller_limit_of_reports, begin_with_three_reports, done),
+        WITH_HOLD(test_a_report_among_many_events),
+        WITH_HOLD(test_old_reports_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

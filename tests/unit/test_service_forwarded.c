@@ -226,6 +226,50 @@ static void each_request_has_its_answer(void **state)
     refused(NORTH_HUB, &forward, ERR_INVALID, "required");
 }
 
+static void offer(const char *reference)
+{
+    struct fake_carer carer;
+    struct fake_vacancy vacancy;
+    fake_carer_init(&carer, reference, hub.now_ms);
+    fake_call_destroy(fake_hub_ask(&hub, FAKE_LEEDS, AGENCY "PutCarer", &carer.request.base));
+    fake_vacancy_init(&vacancy, reference, hub.now_ms);
+    struct fake_call *call = fake_hub_ask(&hub, FAKE_LEEDS, AGENCY "PutVacancy", &vacancy.request.base);
+    const Vacancy__V1__PutVacancyResponse *put = fake_hub_answer(call);
+    snprintf(vacancy_id, sizeof vacancy_id, "%s", put->vacancy_id);
+    fake_call_destroy(call);
+}
+
+/* A team's reports are its own, whichever hub vouches for it: the next is refused, with when it may be, and what stands
+ * beside it is nobody's loss. */
+static void a_team_from_afar_reports_so_many_a_day(void **state)
+{
+    (void)state;
+    Vacancy__V1__ReportUnavailableRequest report = VACANCY__V1__REPORT_UNAVAILABLE_REQUEST__INIT;
+    envelope forward = VACANCY__V1__FORWARD_REQUEST__INIT;
+    report.request_reference = (char *)REFERENCE;
+    report.vacancy_id = vacancy_id;
+    report.region = (char *)FAKE_REGION;
+    forward.principal = (char *)NORTH_TEAM;
+    forward.request_case = VACANCY__V1__FORWARD_REQUEST__REQUEST_REPORT;
+    forward.report = &report;
+    for (int i = 0; i < REPORTS_EACH; i++) {
+        char reference[16];
+        report.request_id = request_id();
+        struct fake_call *call = ask(NORTH_HUB, &forward);
+        assert_non_null(answer_of(call, VACANCY__V1__FORWARD_RESPONSE__RESPONSE_REPORT)->report->receipt);
+        fake_call_destroy(call);
+        snprintf(reference, sizeof reference, "H-2%d", i);
+        offer(reference);
+    }
+    report.request_id = request_id();
+    refused(NORTH_HUB, &forward, ERR_LIMIT, "may report 20; the next one can be reported at 2026-06-02T12:00:00.000Z");
+    forward.principal = (char *)NORTH_OTHER;
+    report.request_id = request_id();
+    struct fake_call *call = ask(NORTH_HUB, &forward);
+    assert_non_null(answer_of(call, VACANCY__V1__FORWARD_RESPONSE__RESPONSE_REPORT)->report->receipt);
+    fake_call_destroy(call);
+}
+
 /* Who may: only another hub of the roster, and only for its own. */
 static void a_hub_vouches_for_its_own_teams_only(void **state)
 {
@@ -312,18 +356,10 @@ static void one_hub_has_a_bounded_number_under_way(void **state)
 static int set_up(void **state)
 {
     (void)state;
-    struct fake_carer carer;
-    struct fake_vacancy vacancy;
     fake_hub_open(&hub);
     fake_hub_set_roster(&hub);
     hub.context.federation.wakes = wakes = wakes_create();
-    fake_carer_init(&carer, "H-1", hub.now_ms);
-    fake_call_destroy(fake_hub_ask(&hub, FAKE_LEEDS, AGENCY "PutCarer", &carer.request.base));
-    fake_vacancy_init(&vacancy, "H-1", hub.now_ms);
-    struct fake_call *call = fake_hub_ask(&hub, FAKE_LEEDS, AGENCY "PutVacancy", &vacancy.request.base);
-    const Vacancy__V1__PutVacancyResponse *put = fake_hub_answer(call);
-    snprintf(vacancy_id, sizeof vacancy_id, "%s", put->vacancy_id);
-    fake_call_destroy(call);
+    offer("H-1");
     return 0;
 }
 
@@ -342,6 +378,7 @@ int main(void)
         TEST(a_hold_from_afar_is_decided_here),         TEST(each_request_has_its_answer),
         TEST(a_hub_vouches_for_its_own_teams_only),     TEST(what_another_region_decides_is_refused_by_its_name),
         TEST(an_envelope_without_a_request_is_refused), TEST(one_hub_has_a_bounded_number_under_way),
+        TEST(a_team_from_afar_reports_so_many_a_day),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
