@@ -1,16 +1,14 @@
 /*
  * agency_hold.c - AgencyService: AcceptHold, DeclineHold, ListHolds.
- *
- * A listing is read in pages, each one read transaction, on the trail before its first message is sent, and sent as
- * fast as the client takes it: no snapshot. On the call's worker.
+ * On the call's worker.
  */
 #include "daemon/service/check.h"
 #include "daemon/service/convert.h"
 #include "daemon/service/handlers.h"
+#include "daemon/service/listing.h"
 #include "daemon/service/updates.h"
 #include "daemon/service/views.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define PAGE_HOLDS       32
@@ -110,86 +108,49 @@ const struct call_handler decline_hold_handler = {
 
 /* --- ListHolds ---------------------------------------------------------------------------------------------------- */
 
-struct listing {
-    struct principal who;
-    bool include_ended, last_page;
+struct holds {
+    struct listing listing; /* first: listing.h */
+    bool include_ended;
     struct hold_token before;
-    size_t count, next;
-    struct arena arena; /* one message */
     struct hold page[PAGE_HOLDS];
 };
 
-/* False: the call was ended. */
-static bool load_page(struct call *call, struct listing *listing)
+static bool load_holds(struct call *call, struct listing *listing)
 {
+    struct holds *holds = (struct holds *)listing;
     struct hold_token next;
     uint64_t subjects[2 * PAGE_HOLDS];
-    enum err err = home_list_holds(call_context(call)->home, NULL, listing->who.id, listing->include_ended,
-                                   &listing->before, listing->page, PAGE_HOLDS, &listing->count, &next);
-    if (err != ERR_NONE) {
-        call_fail(call, err, "", "the register could not be read");
-        return false;
-    }
-    listing->next = 0;
-    listing->before = next;
-    listing->last_page = next.epoch == 0;
+    enum err err = home_list_holds(call_context(call)->home, NULL, listing->who.id, holds->include_ended,
+                                   &holds->before, holds->page, PAGE_HOLDS, &listing->count, &next);
+    if (err != ERR_NONE)
+        return listing_unreadable(call, err);
+    holds->before = next;
+    listing->last = next.epoch == 0;
     for (size_t i = 0; i < listing->count; i++) {
-        subjects[2 * i] = listing->page[i].vacancy_id;
-        subjects[2 * i + 1] = listing->page[i].national_reference;
+        subjects[2 * i] = holds->page[i].vacancy_id;
+        subjects[2 * i + 1] = holds->page[i].national_reference;
     }
-    return listing->count == 0 ||
-           call_disclose(call, &listing->who,
-                         &(struct shown){.subjects = subjects, .subject_count = 2 * listing->count});
+    return listing_shown(call, listing, subjects, 2 * listing->count);
 }
 
-/* One turn: at most a page, as far as the client takes it. */
-static void list_turn(struct call *call)
+static bool send_hold(struct call *call, struct listing *listing, size_t i, bool *more)
 {
-    struct listing *listing = call->state;
-    if (listing->next == listing->count && !load_page(call, listing))
-        return;
-    while (listing->next < listing->count) {
-        Vacancy__V1__AgencyServiceListHoldsResponse out = VACANCY__V1__AGENCY_SERVICE_LIST_HOLDS_RESPONSE__INIT;
-        out.hold = agency_hold_view(call_context(call), &listing->page[listing->next], &listing->arena);
-        if (out.hold == NULL) {
-            call_fail(call, ERR_LIMIT, "", "a hold's record is larger than this hub gives");
-            return;
-        }
-        bool more = call_send(call, &out.base);
-        listing->next++;
-        arena_reset(&listing->arena);
-        if (!more && !(listing->last_page && listing->next == listing->count))
-            return; /* until writable */
-    }
-    if (listing->last_page)
-        call_finish(call, NULL);
-    else
-        call_yield(call);
-}
-
-static void list_closed(struct call *call)
-{
-    struct listing *listing = call->state;
-    if (listing == NULL)
-        return;
-    call->state = NULL;
-    arena_finish(&listing->arena);
-    free(listing);
+    const struct holds *holds = (const struct holds *)listing;
+    Vacancy__V1__AgencyServiceListHoldsResponse out = VACANCY__V1__AGENCY_SERVICE_LIST_HOLDS_RESPONSE__INIT;
+    out.hold = agency_hold_view(call_context(call), &holds->page[i], &listing->arena);
+    return listing_send(call, out.hold != NULL, "a hold", &out.base, more);
 }
 
 static void list_holds(struct call *call, const ProtobufCMessage *message)
 {
-    struct principal who;
-    if (!call_identify(call, ROLE_BIT(ROLE_AGENCY), &who))
+    static const struct listing_source source = {load_holds, send_hold};
+    struct holds *holds = listing_begin(call, ROLE_BIT(ROLE_AGENCY), sizeof *holds, VIEW_ARENA_BYTES);
+    if (holds == NULL)
         return;
-    struct listing *listing = call_begin_state(call, sizeof *listing);
-    if (listing == NULL)
-        return;
-    listing->who = who;
-    listing->include_ended = ((const Vacancy__V1__AgencyServiceListHoldsRequest *)message)->include_ended;
-    arena_init(&listing->arena, VIEW_ARENA_BYTES);
-    list_turn(call);
+    holds->listing.source = &source;
+    holds->include_ended = ((const Vacancy__V1__AgencyServiceListHoldsRequest *)message)->include_ended;
+    listing_turn(call);
 }
 
 const struct call_handler agency_list_holds_handler = {
-    .message = list_holds, .writable = list_turn, .closed = list_closed};
+    .message = list_holds, .writable = listing_turn, .closed = listing_closed};

@@ -1,17 +1,14 @@
 /*
  * agency_read.c - AgencyService: GetCarer, ListCarers, ListVacancies.
  *
- * A listing is read in pages, each one read transaction, recorded as shown before its first message is sent, and sent
- * as fast as the client takes it. It is no snapshot: a carer pushed meanwhile is listed if its reference is still to
- * come. On the call's worker.
+ * A listing is no snapshot: a carer pushed meanwhile is listed if its reference is still to come. On the call's worker.
  */
 #include "daemon/service/check.h"
 #include "daemon/service/convert.h"
 #include "daemon/service/handlers.h"
-#include "daemon/service/requests.h"
+#include "daemon/service/listing.h"
 #include "daemon/service/views.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define PAGE_CARERS      10
@@ -52,193 +49,136 @@ const struct call_handler get_carer_handler = {.message = get_carer};
 
 /* --- listings -------------------------------------------------------------------------------------------------- */
 
-struct listing {
-    struct principal who;
+struct carers {
+    struct listing listing; /* first: listing.h */
+    bool (*wanted)(const struct carers *carers, const struct home_carer *home);
     char after[AGENCY_REFERENCE_BYTES];
-    bool (*wanted)(const struct listing *listing, const struct home_carer *home);
-    bool (*send)(struct call *call, struct listing *listing, const struct home_carer *home, bool *more);
     bool include_ended;
     bool with_lost; /* after those with a reference, those that are lost in a restore */
     bool in_lost, has_hash;
     uint8_t after_hash[DIGEST_BYTES]; /* of the last lost one */
     int64_t lapsing_before_ms;        /* INT64_MAX: all */
-    bool last_page;
-    size_t count, next;
-    struct arena arena; /* one message */
     struct home_carer page[PAGE_CARERS];
 };
 
 /* Lost ones have no reference to be listed by. */
-static enum err read_page(struct home *home, struct listing *listing, size_t *got)
+static enum err read_page(struct home *home, struct carers *carers, size_t *got)
 {
     const struct home_carer *last;
     enum err err;
-    if (listing->in_lost)
-        err = home_list_lost(home, listing->who.id, listing->has_hash ? listing->after_hash : NULL, listing->page,
+    if (carers->in_lost)
+        err = home_list_lost(home, carers->listing.who.id, carers->has_hash ? carers->after_hash : NULL, carers->page,
                              PAGE_CARERS, got);
     else
-        err = home_list_carers(home, listing->who.id, listing->after, listing->page, PAGE_CARERS, got);
+        err = home_list_carers(home, carers->listing.who.id, carers->after, carers->page, PAGE_CARERS, got);
     if (err != ERR_NONE)
         return err;
-    last = *got > 0 ? &listing->page[*got - 1] : NULL;
-    if (last != NULL && listing->in_lost) {
-        memcpy(listing->after_hash, last->reference_hash, DIGEST_BYTES);
-        listing->has_hash = true;
+    last = *got > 0 ? &carers->page[*got - 1] : NULL;
+    if (last != NULL && carers->in_lost) {
+        memcpy(carers->after_hash, last->reference_hash, DIGEST_BYTES);
+        carers->has_hash = true;
     } else if (last != NULL) {
-        memcpy(listing->after, last->carer.agency_reference, sizeof listing->after);
+        memcpy(carers->after, last->carer.agency_reference, sizeof carers->after);
     }
     bool end = *got < PAGE_CARERS;
-    listing->last_page = end && (listing->in_lost || !listing->with_lost);
-    listing->in_lost |= end;
+    carers->listing.last = end && (carers->in_lost || !carers->with_lost);
+    carers->in_lost |= end;
     return ERR_NONE;
 }
 
-/* Reads the next page, keeps what is wanted, and records it. False: the call was ended. */
-static bool load_page(struct call *call, struct listing *listing)
+/* Keeps of the next page what is wanted. */
+static bool load_carers(struct call *call, struct listing *listing)
 {
+    struct carers *carers = (struct carers *)listing;
     size_t got = 0;
     uint64_t subjects[PAGE_CARERS];
-    enum err err = read_page(call_context(call)->home, listing, &got);
-    if (err != ERR_NONE) {
-        call_fail(call, err, "", "the register could not be read");
-        return false;
-    }
-    listing->next = listing->count = 0;
+    enum err err = read_page(call_context(call)->home, carers, &got);
+    if (err != ERR_NONE)
+        return listing_unreadable(call, err);
     for (size_t i = 0; i < got; i++) {
-        if (!listing->wanted(listing, &listing->page[i]))
+        if (!carers->wanted(carers, &carers->page[i]))
             continue;
         if (listing->count != i)
-            listing->page[listing->count] = listing->page[i];
-        subjects[listing->count++] = listing->page[i].national_reference;
+            carers->page[listing->count] = carers->page[i];
+        subjects[listing->count++] = carers->page[i].national_reference;
     }
-    return listing->count == 0 ||
-           call_disclose(call, &listing->who, &(struct shown){.subjects = subjects, .subject_count = listing->count});
+    return listing_shown(call, listing, subjects, listing->count);
 }
 
-/* One turn: at most a page, as far as the client takes it. */
-static void list_turn(struct call *call)
+/* For an agency that may, from after_reference on; else ends the call and returns NULL. */
+static struct carers *carers_begin(struct call *call, const struct listing_source *source, const char *after_reference)
 {
-    struct listing *listing = call->state;
-    if (listing->next == listing->count && !load_page(call, listing))
-        return;
-    while (listing->next < listing->count) {
-        bool more;
-        if (!listing->send(call, listing, &listing->page[listing->next], &more))
-            return;
-        listing->next++;
-        arena_reset(&listing->arena);
-        if (!more && !(listing->last_page && listing->next == listing->count))
-            return; /* until writable */
-    }
-    if (listing->last_page)
-        call_finish(call, NULL);
-    else
-        call_yield(call);
-}
-
-static void list_closed(struct call *call)
-{
-    struct listing *listing = call->state;
-    if (listing == NULL)
-        return;
-    call->state = NULL;
-    arena_finish(&listing->arena);
-    free(listing);
-}
-
-/* A listing for an agency that may, from after_reference on; else ends the call and returns NULL. */
-static struct listing *list_begin(struct call *call, const char *after_reference)
-{
-    struct principal who;
     struct problem problem = {0};
-    char after[AGENCY_REFERENCE_BYTES] = "";
-    if (!call_identify(call, ROLE_BIT(ROLE_AGENCY), &who))
+    struct carers *carers = listing_begin(call, ROLE_BIT(ROLE_AGENCY), sizeof *carers, VIEW_ARENA_BYTES);
+    if (carers == NULL)
         return NULL;
     if (after_reference[0] != '\0' &&
-        check_reference(&problem, NULL, "after_reference", after_reference, after) != ERR_NONE) {
+        check_reference(&problem, NULL, "after_reference", after_reference, carers->after) != ERR_NONE) {
         call_finish(call, &problem);
         return NULL;
     }
-    struct listing *listing = call_begin_state(call, sizeof *listing);
-    if (listing == NULL)
-        return NULL;
-    listing->who = who;
-    memcpy(listing->after, after, sizeof after);
-    listing->include_ended = true;
-    listing->with_lost = listing->in_lost = listing->has_hash = false;
-    listing->lapsing_before_ms = INT64_MAX;
-    listing->last_page = false;
-    listing->count = listing->next = 0;
-    arena_init(&listing->arena, VIEW_ARENA_BYTES);
-    return listing;
+    carers->listing.source = source;
+    carers->include_ended = true;
+    carers->lapsing_before_ms = INT64_MAX;
+    return carers;
 }
 
-/* The view was made, or the call ended. */
-static bool list_send(struct call *call, bool made, const ProtobufCMessage *message, bool *more)
+static bool carer_wanted(const struct carers *carers, const struct home_carer *home)
 {
-    if (!made) {
-        call_fail(call, ERR_LIMIT, "", "a carer's record is larger than this hub gives");
-        return false;
-    }
-    *more = call_send(call, message);
-    return true;
+    return carers->include_ended || home->carer.status != CARER_ENDED;
 }
 
-static bool carer_wanted(const struct listing *listing, const struct home_carer *home)
-{
-    return listing->include_ended || home->carer.status != CARER_ENDED;
-}
-
-static bool carer_send(struct call *call, struct listing *listing, const struct home_carer *home, bool *more)
+static bool carer_send(struct call *call, struct listing *listing, size_t i, bool *more)
 {
     Vacancy__V1__ListCarersResponse out = VACANCY__V1__LIST_CARERS_RESPONSE__INIT;
-    out.carer = carer_view(home, &listing->arena);
-    return list_send(call, out.carer != NULL, &out.base, more);
+    out.carer = carer_view(&((const struct carers *)listing)->page[i], &listing->arena);
+    return listing_send(call, out.carer != NULL, "a carer", &out.base, more);
 }
 
 static void list_carers(struct call *call, const ProtobufCMessage *message)
 {
+    static const struct listing_source source = {load_carers, carer_send};
     const Vacancy__V1__ListCarersRequest *in = (const Vacancy__V1__ListCarersRequest *)message;
-    struct listing *listing = list_begin(call, in->after_reference);
-    if (listing == NULL)
+    struct carers *carers = carers_begin(call, &source, in->after_reference);
+    if (carers == NULL)
         return;
-    listing->wanted = carer_wanted;
-    listing->send = carer_send;
-    listing->include_ended = in->include_ended;
-    listing->with_lost = true;
-    list_turn(call);
+    carers->wanted = carer_wanted;
+    carers->include_ended = in->include_ended;
+    carers->with_lost = true;
+    listing_turn(call);
 }
 
-const struct call_handler list_carers_handler = {.message = list_carers, .writable = list_turn, .closed = list_closed};
+const struct call_handler list_carers_handler = {
+    .message = list_carers, .writable = listing_turn, .closed = listing_closed};
 
-static bool vacancy_wanted(const struct listing *listing, const struct home_carer *home)
+static bool vacancy_wanted(const struct carers *carers, const struct home_carer *home)
 {
-    return home->vacancy.vacancy_id != 0 && home->vacancy.valid_until_ms < listing->lapsing_before_ms;
+    return home->vacancy.vacancy_id != 0 && home->vacancy.valid_until_ms < carers->lapsing_before_ms;
 }
 
-static bool vacancy_send(struct call *call, struct listing *listing, const struct home_carer *home, bool *more)
+static bool vacancy_send(struct call *call, struct listing *listing, size_t i, bool *more)
 {
     Vacancy__V1__ListVacanciesResponse out = VACANCY__V1__LIST_VACANCIES_RESPONSE__INIT;
-    out.vacancy = vacancy_view(home, &listing->arena);
-    return list_send(call, out.vacancy != NULL, &out.base, more);
+    out.vacancy = vacancy_view(&((const struct carers *)listing)->page[i], &listing->arena);
+    return listing_send(call, out.vacancy != NULL, "a carer", &out.base, more);
 }
 
 static void list_vacancies(struct call *call, const ProtobufCMessage *message)
 {
+    static const struct listing_source source = {load_carers, vacancy_send};
     const Vacancy__V1__ListVacanciesRequest *in = (const Vacancy__V1__ListVacanciesRequest *)message;
-    struct listing *listing = list_begin(call, in->after_reference);
-    if (listing == NULL)
+    struct carers *carers = carers_begin(call, &source, in->after_reference);
+    if (carers == NULL)
         return;
     if (in->lapsing_before_ms < 0) {
         call_fail(call, ERR_INVALID, "lapsing_before_ms", "negative; Unix time in milliseconds, or 0 for all");
         return;
     }
-    listing->wanted = vacancy_wanted;
-    listing->send = vacancy_send;
+    carers->wanted = vacancy_wanted;
     if (in->lapsing_before_ms != 0)
-        listing->lapsing_before_ms = in->lapsing_before_ms;
-    list_turn(call);
+        carers->lapsing_before_ms = in->lapsing_before_ms;
+    listing_turn(call);
 }
 
 const struct call_handler list_vacancies_handler = {
-    .message = list_vacancies, .writable = list_turn, .closed = list_closed};
+    .message = list_vacancies, .writable = listing_turn, .closed = listing_closed};

@@ -7,9 +7,8 @@
  */
 #include "daemon/service/convert.h"
 #include "daemon/service/handlers.h"
-#include "daemon/service/requests.h"
+#include "daemon/service/listing.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define PAGE_HOLDS       16
@@ -17,8 +16,8 @@
 #define CODE_OK          0
 #define CODE_UNKNOWN     4 /* DEADLINE_EXCEEDED: the outcome is unknown */
 
-struct listing {
-    struct principal who;
+struct holds {
+    struct listing listing; /* first: of listing.h its beginning and end; its page is two here */
     bool include_ended;
     int64_t now_ms;
     struct {
@@ -33,81 +32,67 @@ struct listing {
         uint8_t before[REQUEST_ID_BYTES];
         struct asked_hold page[PAGE_HOLDS];
     } away;
-    struct arena arena; /* one message */
 };
 
 /* --- pages: false when the call was ended ------------------------------------------------------------------------ */
 
-static bool unreadable(struct call *call, enum err err)
-{
-    call_fail(call, err, "", "the register could not be read");
-    return false;
-}
-
-static bool disclose(struct call *call, const struct listing *listing, const uint64_t *subjects, size_t count)
-{
-    return count == 0 ||
-           call_disclose(call, &listing->who, &(struct shown){.subjects = subjects, .subject_count = count});
-}
-
-static bool load_here(struct call *call, struct listing *listing)
+static bool load_here(struct call *call, struct holds *holds)
 {
     uint64_t subjects[2 * PAGE_HOLDS];
     struct hold_token next;
-    enum err err = home_list_holds(call_context(call)->home, listing->who.name, NULL, listing->include_ended,
-                                   &listing->here.before, listing->here.page, PAGE_HOLDS, &listing->here.count, &next);
+    enum err err = home_list_holds(call_context(call)->home, holds->listing.who.name, NULL, holds->include_ended,
+                                   &holds->here.before, holds->here.page, PAGE_HOLDS, &holds->here.count, &next);
     if (err != ERR_NONE)
-        return unreadable(call, err);
-    listing->here.next = 0;
-    listing->here.before = next;
-    listing->here.end = next.epoch == 0;
-    for (size_t i = 0; i < listing->here.count; i++) {
-        subjects[2 * i] = listing->here.page[i].vacancy_id;
-        subjects[2 * i + 1] = listing->here.page[i].national_reference;
+        return listing_unreadable(call, err);
+    holds->here.next = 0;
+    holds->here.before = next;
+    holds->here.end = next.epoch == 0;
+    for (size_t i = 0; i < holds->here.count; i++) {
+        subjects[2 * i] = holds->here.page[i].vacancy_id;
+        subjects[2 * i + 1] = holds->here.page[i].national_reference;
     }
-    return disclose(call, listing, subjects, 2 * listing->here.count);
+    return listing_shown(call, &holds->listing, subjects, 2 * holds->here.count);
 }
 
 /* What was refused never was a hold. */
-static bool load_away(struct call *call, struct listing *listing)
+static bool load_away(struct call *call, struct holds *holds)
 {
     uint64_t subjects[PAGE_HOLDS];
     size_t got;
-    enum err err =
-        home_list_asked(call_context(call)->home, listing->who.name, listing->away.begun ? listing->away.before : NULL,
-                        listing->away.page, PAGE_HOLDS, &got);
+    enum err err = home_list_asked(call_context(call)->home, holds->listing.who.name,
+                                   holds->away.begun ? holds->away.before : NULL, holds->away.page, PAGE_HOLDS, &got);
     if (err != ERR_NONE)
-        return unreadable(call, err);
-    listing->away.begun = true;
-    listing->away.end = got < PAGE_HOLDS;
-    listing->away.next = listing->away.count = 0;
+        return listing_unreadable(call, err);
+    holds->away.begun = true;
+    holds->away.end = got < PAGE_HOLDS;
+    holds->away.next = holds->away.count = 0;
     if (got > 0)
-        memcpy(listing->away.before, listing->away.page[got - 1].request_id, REQUEST_ID_BYTES);
+        memcpy(holds->away.before, holds->away.page[got - 1].request_id, REQUEST_ID_BYTES);
     for (size_t i = 0; i < got; i++) {
-        const struct asked_hold *asked = &listing->away.page[i];
+        const struct asked_hold *asked = &holds->away.page[i];
         if (asked->code != CODE_OK && asked->code != CODE_UNKNOWN)
             continue;
-        subjects[listing->away.count] = asked->vacancy_id;
-        listing->away.page[listing->away.count++] = *asked;
+        subjects[holds->away.count] = asked->vacancy_id;
+        holds->away.page[holds->away.count++] = *asked;
     }
-    return disclose(call, listing, subjects, listing->away.count);
+    return listing_shown(call, &holds->listing, subjects, holds->away.count);
 }
 
-static bool at_hand(const struct listing *listing)
+static bool at_hand(const struct holds *holds)
 {
-    return (listing->here.next < listing->here.count || listing->here.end) &&
-           (listing->away.next < listing->away.count || listing->away.end);
+    return (holds->here.next < holds->here.count || holds->here.end) &&
+           (holds->away.next < holds->away.count || holds->away.end);
 }
 
 /* A page of each list that has nothing at hand: it may be one of refusals only. *ready: the next of each list is at
  * hand, or the list is at its end. False: the call was ended. */
-static bool load(struct call *call, struct listing *listing, bool *ready)
+static bool load(struct call *call, struct holds *holds, bool *ready)
 {
-    if (listing->here.next == listing->here.count && !listing->here.end && !load_here(call, listing))
+    if (holds->here.next == holds->here.count && !holds->here.end && !load_here(call, holds))
         return false;
-    if (listing->away.next == listing->away.count && !listing->away.end && !load_away(call, listing))
+    if (holds->away.next == holds->away.count && !holds->away.end && !load_away(call, holds))
         return false;
-    *ready = at_hand(listing);
+    *ready = at_hand(holds);
     return true;
 }
 
@@ -128,98 +113,78 @@ static bool shared_of(const struct service_context *ctx, const struct asked_hold
 
 /* Of what the log says nothing: an answer that is still to come counts while its request id may be sent again, a hold
  * until its end. */
-static bool away_wanted(const struct listing *listing, const struct asked_hold *asked, const struct hold *shared)
+static bool away_wanted(const struct holds *holds, const struct asked_hold *asked, const struct hold *shared)
 {
-    if (listing->include_ended)
+    if (holds->include_ended)
         return true;
     if (shared != NULL)
         return hold_live(shared);
-    return asked->token.epoch == 0 ? asked->asked_at_ms > listing->now_ms - REQUEST_ID_KEPT_MS
-                                   : asked->until_ms > listing->now_ms;
+    return asked->token.epoch == 0 ? asked->asked_at_ms > holds->now_ms - REQUEST_ID_KEPT_MS
+                                   : asked->until_ms > holds->now_ms;
 }
 
 /* Sends the newest of what is at hand. *more: the client takes further ones. False: the call was ended. */
-static bool send_next(struct call *call, struct listing *listing, bool *more)
+static bool send_next(struct call *call, struct holds *holds, bool *more)
 {
     const struct service_context *ctx = call_context(call);
-    const struct hold *here = &listing->here.page[listing->here.next];
-    const struct asked_hold *away = &listing->away.page[listing->away.next];
-    bool is_here = listing->here.next < listing->here.count, is_away = listing->away.next < listing->away.count;
+    const struct hold *here = &holds->here.page[holds->here.next];
+    const struct asked_hold *away = &holds->away.page[holds->away.next];
+    bool is_here = holds->here.next < holds->here.count, is_away = holds->away.next < holds->away.count;
     struct hold shared;
     Vacancy__V1__ListHoldsResponse out = VACANCY__V1__LIST_HOLDS_RESPONSE__INIT;
     *more = true;
     if (is_here && (!is_away || here->made_at_ms >= away->asked_at_ms)) {
-        listing->here.next++;
-        out.hold = team_hold_view(ctx, here, NULL, &listing->arena);
+        holds->here.next++;
+        out.hold = team_hold_view(ctx, here, NULL, &holds->listing.arena);
     } else {
-        listing->away.next++;
-        const struct hold *known = shared_of(ctx, away, &listing->arena, &shared) ? &shared : NULL;
-        if (!away_wanted(listing, away, known))
+        holds->away.next++;
+        const struct hold *known = shared_of(ctx, away, &holds->listing.arena, &shared) ? &shared : NULL;
+        if (!away_wanted(holds, away, known))
             return true;
-        out.hold = asked_hold_view(ctx, away, known, &listing->arena);
+        out.hold = asked_hold_view(ctx, away, known, &holds->listing.arena);
     }
-    if (out.hold == NULL) {
-        call_fail(call, ERR_LIMIT, "", "a hold's record is larger than this hub gives");
-        return false;
-    }
-    *more = call_send(call, &out.base);
-    return true;
+    return listing_send(call, out.hold != NULL, "a hold", &out.base, more);
 }
 
 /* --- turns -------------------------------------------------------------------------------------------------------- */
 
-static bool at_end(const struct listing *listing)
+static bool at_end(const struct holds *holds)
 {
-    return listing->here.end && listing->here.next == listing->here.count && listing->away.end &&
-           listing->away.next == listing->away.count;
+    return holds->here.end && holds->here.next == holds->here.count && holds->away.end &&
+           holds->away.next == holds->away.count;
 }
 
 /* At most two pages' worth, as far as the client takes it; less where a page had nothing to show. */
 static void list_turn(struct call *call)
 {
-    struct listing *listing = call->state;
+    struct holds *holds = call->state;
     for (size_t sent = 0; sent < 2 * PAGE_HOLDS; sent++) {
         bool more, ready;
-        if (!load(call, listing, &ready))
+        if (!load(call, holds, &ready))
             return;
         if (!ready)
             break;
-        if (at_end(listing)) {
+        if (at_end(holds)) {
             call_finish(call, NULL);
             return;
         }
-        if (!send_next(call, listing, &more))
+        if (!send_next(call, holds, &more))
             return;
-        arena_reset(&listing->arena);
-        if (!more && !at_end(listing))
+        arena_reset(&holds->listing.arena);
+        if (!more && !at_end(holds))
             return; /* until writable */
     }
     call_yield(call);
 }
 
-static void list_closed(struct call *call)
-{
-    struct listing *listing = call->state;
-    if (listing == NULL)
-        return;
-    call->state = NULL;
-    arena_finish(&listing->arena);
-    free(listing);
-}
-
 static void list_holds(struct call *call, const ProtobufCMessage *message)
 {
-    struct principal who;
-    if (!call_identify(call, ROLE_BIT(ROLE_TEAM), &who))
+    struct holds *holds = listing_begin(call, ROLE_BIT(ROLE_TEAM), sizeof *holds, VIEW_ARENA_BYTES);
+    if (holds == NULL)
         return;
-    struct listing *listing = call_begin_state(call, sizeof *listing);
-    if (listing == NULL)
-        return;
-    listing->who = who;
-    listing->now_ms = clock_wall_ms(call->clock);
-    listing->include_ended = ((const Vacancy__V1__ListHoldsRequest *)message)->include_ended;
-    arena_init(&listing->arena, VIEW_ARENA_BYTES);
+    holds->now_ms = clock_wall_ms(call->clock);
+    holds->include_ended = ((const Vacancy__V1__ListHoldsRequest *)message)->include_ended;
     list_turn(call);
 }
 
-const struct call_handler list_holds_handler = {.message = list_holds, .writable = list_turn, .closed = list_closed};
+const struct call_handler list_holds_handler = {.message = list_holds, .writable = list_turn, .closed = listing_closed};
