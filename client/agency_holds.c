@@ -6,6 +6,8 @@
 #include "client/codes.h"
 #include "client/json.h"
 
+#include <string.h>
+
 struct holds {
     struct cli *cli;
     struct table *table; /* NULL: JSON, printed as it comes */
@@ -35,6 +37,42 @@ void agency_holds_row(struct table *table, const Vacancy__V1__HoldView *hold)
     table_cell(table, "%s", ago_text(hold->ended_at_ms ? hold->ended_at_ms : hold->until_ms, cli_now_ms(), ends));
     table_cell(table, "%s", hold->request_reference);
     table_cell(table, "%s", hold->authority);
+}
+
+struct table *placements_table(void)
+{
+    struct table *table = table_create();
+    table_column(table, "hold", TABLE_LEFT);
+    table_column(table, "reference", TABLE_LEFT);
+    table_column(table, "from", TABLE_LEFT);
+    table_column(table, "team", TABLE_LEFT);
+    table_may_shrink(table, 12);
+    table_column(table, "placed", TABLE_LEFT);
+    table_keep_last(table);
+    return table;
+}
+
+/* "E08000035/duty" of "spiffe://.../region/E12000003/placement-team/E08000035/duty" */
+static const char *team_of(const Vacancy__V1__PlacedNotListed *placement)
+{
+    const char *team = strstr(placement->holder, "team/");
+    return team != NULL ? team + strlen("team/") : placement->holder;
+}
+
+void placements_row(struct table *table, const char *reference, const Vacancy__V1__PlacedNotListed *placement)
+{
+    for (size_t i = 0; i < placement->n_children; i++) {
+        const Vacancy__V1__PlacedChild *child = placement->children[i];
+        char band[64], sex[64];
+        table_cell(table, "%s", i == 0 ? placement->hold_id : "");
+        table_cell(table, "%s", i == 0 ? reference : "");
+        table_cell(table, "%s", i == 0 ? placement->starts_on : "");
+        table_cell(table, "%s", i == 0 ? team_of(placement) : "");
+        table_cell(table, "%s:%s:%u:%s",
+                   code_words(&vacancy__v1__age_band__descriptor, (int)child->age_band, band, sizeof band),
+                   code_words(&vacancy__v1__sex__descriptor, (int)child->sex, sex, sizeof sex), child->sibling_group,
+                   child->responsible_authority);
+    }
 }
 
 static bool on_hold(void *context, const ProtobufCMessage *message)

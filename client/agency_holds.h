@@ -1,6 +1,7 @@
 /*
  * agency_holds.h - the holds on an agency's vacancies, for `vacancy holds` with an agency's certificate and for the
- * worklist. Thread: the client's one thread; no state.
+ * worklist; and placements whose children the agency has not listed yet, for that and for `vacancy show`.
+ * Thread: the client's one thread; no state.
  */
 #ifndef VACANCY_CLIENT_AGENCY_HOLDS_H
 #define VACANCY_CLIENT_AGENCY_HOLDS_H
@@ -17,5 +18,11 @@ enum exit_code agency_holds_run(struct cli *cli) __attribute__((warn_unused_resu
 /* The table's columns, and one hold as a row of it. */
 struct table *agency_holds_table(void);
 void agency_holds_row(struct table *table, const Vacancy__V1__HoldView *hold);
+
+/* Likewise placements of a carer: a row for each child, as the file's column "placed" is to have it. */
+struct table *placements_table(void);
+void placements_row(struct table *table, const char *reference, const Vacancy__V1__PlacedNotListed *placement);
+/* What to do with them, as a sentence without its end. */
+#define PLACEMENTS_NEXT "list the children in your next push (column \"placed\"), beside the others who live there"
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * cmd_show.c - vacancy show: one carer, as its agency pushed it. The client's one thread.
  */
+#include "client/agency_holds.h"
 #include "client/codes.h"
 #include "client/command.h"
 #include "client/json.h"
@@ -14,6 +15,7 @@
 
 #define LABEL_COLUMNS 28
 #define INDENT        2
+#define NOT_LISTED    13 /* CarerView.placed_not_listed */
 
 static void print_fields(struct cli *cli, const ProtobufCMessage *message, unsigned indent);
 
@@ -121,7 +123,9 @@ static void print_fields(struct cli *cli, const ProtobufCMessage *message, unsig
         for (char *c = label; *c; c++)
             *c = *c == '_' ? ' ' : *c;
         cut_unit(label);
-        if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+        if (field->id == NOT_LISTED && message->descriptor == &vacancy__v1__carer_view__descriptor) {
+            continue; /* print_placements */
+        } else if (field->label == PROTOBUF_C_LABEL_REPEATED) {
             print_list(cli, field, message, label, indent);
         } else if (!is_unset(field, at) && field->type == PROTOBUF_C_TYPE_MESSAGE) {
             fprintf(cli->out, "%*s%s\n", (int)indent, "", label);
@@ -133,6 +137,23 @@ static void print_fields(struct cli *cli, const ProtobufCMessage *message, unsig
             grown_free(&text);
         }
     }
+}
+
+/* Whom teams have placed there since the last push that could know it. */
+static void print_placements(struct cli *cli, const Vacancy__V1__CarerView *view)
+{
+    size_t count = view->n_placed_not_listed;
+    struct table *table = placements_table();
+    for (size_t i = 0; i < count; i++)
+        placements_row(table, view->carer != NULL ? view->carer->agency_reference : "", view->placed_not_listed[i]);
+    char *heading =
+        must_print("%zu placement%s that your pushes do not list yet: " PLACEMENTS_NEXT, count, count == 1 ? "" : "s");
+    if (count > 0) {
+        print_wrapped(cli->out, 0, "", 0, heading, cli->width);
+        table_print(table, cli->out, INDENT, cli->width);
+    }
+    free(heading);
+    table_destroy(table);
 }
 
 static enum exit_code run(struct cli *cli)
@@ -152,10 +173,12 @@ static enum exit_code run(struct cli *cli)
         cli_say(cli, "the hub answered without a carer");
         return EXIT_REFUSED;
     }
-    if (options_flag(&cli->options, "json"))
+    if (options_flag(&cli->options, "json")) {
         json_print(cli->out, json_of_message(&view->base));
-    else
+    } else {
         print_fields(cli, &view->base, 0);
+        print_placements(cli, view);
+    }
     return EXIT_DONE;
 }
 
@@ -169,7 +192,9 @@ const struct command command_show = {
     .arguments = "REF",
     .summary = "Show one of your carers, with the vacancy, as the register has it.",
     .example = "  vacancy show L-00017\n",
-    .notes = "REF is your own reference of the carer.",
+    .notes =
+        "REF is your own reference of the carer. Children whom a team has placed there and no push of yours lists yet "
+        "stand below the rest, as the column \"placed\" is to have them.",
     .options = options,
     .arguments_min = 1,
     .arguments_max = 1,

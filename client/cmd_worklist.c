@@ -33,12 +33,25 @@ struct worklist {
     size_t count;
     struct reference_set by_id; /* index plus 1 */
     json_t *lost;               /* national references */
-    json_t *holds;              /* those that await an answer; as JSON, and rows of the table */
+    json_t *placements;         /* whose children no push lists yet; as JSON, and rows of the table */
+    struct table *placement_table;
+    json_t *holds; /* those that await an answer; as JSON, and rows of the table */
     struct table *hold_table;
     struct rejected_kept rejected;
 };
 
 /* --- what there is ------------------------------------------------------------------------------------------------ */
+
+static void add_placements(struct worklist *list, const Vacancy__V1__CarerView *view)
+{
+    for (size_t i = 0; i < view->n_placed_not_listed && json_array_size(list->placements) < VACANCIES_MAX; i++) {
+        json_t *entry = json_of_message(&view->placed_not_listed[i]->base);
+        json_object_set_new(entry, "agency_reference", json_of_text(view->carer->agency_reference));
+        json_array_append_new(list->placements, entry);
+        if (json_array_size(list->placements) <= SHOWN_MAX)
+            placements_row(list->placement_table, view->carer->agency_reference, view->placed_not_listed[i]);
+    }
+}
 
 static bool on_carer(void *context, const ProtobufCMessage *message)
 {
@@ -46,6 +59,8 @@ static bool on_carer(void *context, const ProtobufCMessage *message)
     const Vacancy__V1__CarerView *view = ((const Vacancy__V1__ListCarersResponse *)message)->carer;
     if (view != NULL && view->lost_in_restore)
         json_array_append_new(list->lost, json_of_text(view->national_reference));
+    if (view != NULL && view->carer != NULL)
+        add_placements(list, view);
     if (view == NULL || view->carer == NULL || view->vacancy == NULL)
         return true;
     if (list->count == VACANCIES_MAX)
@@ -178,6 +193,18 @@ static void print_holds(struct worklist *list, bool *any)
     table_print(list->hold_table, list->cli->out, 2, list->cli->width);
 }
 
+static void print_placements(struct worklist *list, bool *any)
+{
+    size_t count = json_array_size(list->placements);
+    if (count == 0)
+        return;
+    heading(list, any, count, "placement is not in your pushes yet", "placements are not in your pushes yet",
+            PLACEMENTS_NEXT);
+    table_print(list->placement_table, list->cli->out, 2, list->cli->width);
+    if (count > SHOWN_MAX)
+        fprintf(list->cli->out, "  and %zu more; --json has all\n", count - SHOWN_MAX);
+}
+
 static void print_lost(struct worklist *list, bool *any)
 {
     size_t count = json_array_size(list->lost);
@@ -217,6 +244,7 @@ static void print(struct worklist *list)
 {
     bool any = false;
     print_holds(list, &any);
+    print_placements(list, &any);
     print_vacancies(list, &any, REPORTED);
     print_vacancies(list, &any, STALE);
     print_vacancies(list, &any, GOING_STALE);
@@ -262,6 +290,7 @@ static void print_json(struct worklist *list)
     static const char *const names[] = {"reported_unavailable", "stale", "going_stale"};
     json_t *all = json_object();
     json_object_set(all, "holds", list->holds);
+    json_object_set(all, "placed_not_listed", list->placements);
     for (int reason = REPORTED; reason < FINE; reason++) {
         json_t *some = json_array();
         for (size_t i = 0; i < list->count; i++)
@@ -284,6 +313,8 @@ static void finish(struct worklist *list)
     reference_set_free(&list->by_id);
     json_decref(list->lost);
     json_decref(list->holds);
+    json_decref(list->placements);
+    table_destroy(list->placement_table);
     table_destroy(list->hold_table);
     rejected_kept_free(&list->rejected);
 }
@@ -297,6 +328,8 @@ static enum exit_code run(struct cli *cli)
                             .now_ms = cli_now_ms(),
                             .lost = json_array(),
                             .holds = json_array(),
+                            .placements = json_array(),
+                            .placement_table = placements_table(),
                             .hold_table = agency_holds_table()};
     struct problem problem = {0};
     if (read_all(&list, &problem) != ERR_NONE) {
@@ -320,7 +353,8 @@ static const struct option_spec options[] = {
 const struct command command_worklist = {
     .name = "worklist",
     .arguments = "",
-    .summary = "What waits for you: holds to answer, vacancies reported or going stale, rejected lines.",
+    .summary = "What waits for you: holds to answer, placed children to list, vacancies reported or going stale, "
+               "rejected lines.",
     .example = "  vacancy worklist\n",
     .notes =
         "Each with the command that deals with it. A vacancy goes stale soon when three quarters of its confirmation "

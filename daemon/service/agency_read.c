@@ -41,7 +41,7 @@ static void get_carer(struct call *call, const ProtobufCMessage *message)
     if (!call_disclose(call, &who, &(struct shown){.subjects = &home.national_reference, .subject_count = 1}))
         return;
     Vacancy__V1__GetCarerResponse out = VACANCY__V1__GET_CARER_RESPONSE__INIT;
-    out.carer = carer_view(&home, call->arena);
+    out.carer = carer_view(call_context(call), &home, call->arena);
     call_answer(call, out.carer != NULL ? &out.base : NULL);
 }
 
@@ -131,7 +131,7 @@ static bool carer_wanted(const struct carers *carers, const struct home_carer *h
 static bool carer_send(struct call *call, struct listing *listing, size_t i, bool *more)
 {
     Vacancy__V1__ListCarersResponse out = VACANCY__V1__LIST_CARERS_RESPONSE__INIT;
-    out.carer = carer_view(&((const struct carers *)listing)->page[i], &listing->arena);
+    out.carer = carer_view(call_context(call), &((const struct carers *)listing)->page[i], &listing->arena);
     return listing_send(call, out.carer != NULL, "a carer", &out.base, more);
 }
 

@@ -158,7 +158,7 @@ static ProtobufCMessage *reply_take_over(const struct service_context *ctx, cons
     if (home_get_carer(ctx->home, update->agency, update->agency_reference, home) != ERR_NONE ||
         home->national_reference != update->result.national_reference)
         return &out->base;
-    return (out->carer = carer_view(home, arena)) != NULL ? &out->base : NULL;
+    return (out->carer = carer_view(ctx, home, arena)) != NULL ? &out->base : NULL;
 }
 
 static const struct update_type take_over_type = {

@@ -55,7 +55,9 @@ enum err request_reference_from(const struct service_context *ctx, const struct 
 
 /* --- out: NULL when the arena's limit is reached --------------------------------------------------------------- */
 
-Vacancy__V1__CarerView *carer_view(const struct home_carer *home, struct arena *arena);
+/* For its own agency: with who placed the children that it has not listed yet, as the register says now. */
+Vacancy__V1__CarerView *carer_view(const struct service_context *ctx, const struct home_carer *home,
+                                   struct arena *arena);
 /* There must be a live vacancy. */
 Vacancy__V1__VacancyView *vacancy_view(const struct home_carer *home, struct arena *arena);
 Vacancy__V1__Agency *agency_view(const struct agency *agency, struct arena *arena);
@@ -65,6 +67,8 @@ Vacancy__V1__AgencyContact *contact_view(const struct agency *agency, struct are
 bool contact_of(const struct service_context *ctx, const char *region, const char *agency,
                 Vacancy__V1__AgencyContact **out, struct arena *arena);
 
+/* "E12000003-1-4711" */
+char *hold_id_view(const char *region, const struct hold_token *token, struct arena *arena);
 /* A hold of this hub's region as its team sees it: of the home its ids and whom to call, of the agency's answer what it
  * is and why. request_id: with which it was asked, where that is known, or NULL. */
 Vacancy__V1__HoldView *team_hold_view(const struct service_context *ctx, const struct hold *hold,

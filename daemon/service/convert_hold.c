@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static char *hold_id_view(const char *region, const struct hold_token *token, struct arena *arena)
+char *hold_id_view(const char *region, const struct hold_token *token, struct arena *arena)
 {
     char *text = arena_alloc(arena, HOLD_ID_BYTES);
     if (text != NULL)

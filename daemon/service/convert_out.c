@@ -1,6 +1,7 @@
 /*
  * convert_out.c - records as their agency, or the operator, reads them back.
- * No state, any thread. Invariant: texts point into the record given, so a view must not outlive it.
+ * No state, any thread; reads the holds of placements from the register. Invariant: texts point into the record given,
+ * so a view must not outlive it.
  */
 #include "daemon/service/convert.h"
 #include "daemon/service/views.h"
@@ -48,17 +49,27 @@ static Vacancy__V1__Terms *terms_view(const struct terms *terms, struct arena *a
     return out->care_types != NULL ? out : NULL;
 }
 
+static Vacancy__V1__PlacedChild **placed_view(const struct placed_child *placed, uint32_t count, size_t *out_count,
+                                              struct arena *arena)
+{
+    Vacancy__V1__PlacedChild **out;
+    NEW_LIST(out, count, NULL);
+    for (uint32_t i = 0; i < count; i++) {
+        NEW(Vacancy__V1__PlacedChild, child, vacancy__v1__placed_child__init);
+        child->age_band = (Vacancy__V1__AgeBand)placed[i].age_band;
+        child->sex = (Vacancy__V1__Sex)placed[i].sex;
+        child->sibling_group = placed[i].sibling_group;
+        child->responsible_authority = (char *)placed[i].responsible_authority;
+        out[(*out_count)++] = child;
+    }
+    return out;
+}
+
 static bool children_view(const struct carer *carer, Vacancy__V1__Carer *out, struct arena *arena)
 {
-    NEW_LIST(out->placed_children, carer->placed_count, false);
-    for (uint32_t i = 0; i < carer->placed_count; i++) {
-        NEW_OR(Vacancy__V1__PlacedChild, child, vacancy__v1__placed_child__init, false);
-        child->age_band = (Vacancy__V1__AgeBand)carer->placed[i].age_band;
-        child->sex = (Vacancy__V1__Sex)carer->placed[i].sex;
-        child->sibling_group = carer->placed[i].sibling_group;
-        child->responsible_authority = (char *)carer->placed[i].responsible_authority;
-        out->placed_children[out->n_placed_children++] = child;
-    }
+    out->placed_children = placed_view(carer->placed, carer->placed_count, &out->n_placed_children, arena);
+    if (out->placed_children == NULL)
+        return false;
     NEW_LIST(out->household_children, carer->household_count, false);
     for (uint32_t i = 0; i < carer->household_count; i++) {
         NEW_OR(Vacancy__V1__HouseholdChild, child, vacancy__v1__household_child__init, false);
@@ -112,7 +123,41 @@ static Vacancy__V1__Carer *pushed_carer(const struct carer *carer, struct arena 
     return out;
 }
 
-Vacancy__V1__CarerView *carer_view(const struct home_carer *home, struct arena *arena)
+/* Of a hold that can't be read the register has said so in the log; the children are told all the same. */
+static Vacancy__V1__PlacedNotListed *not_listed_view(const struct service_context *ctx, const struct live_hold *listing,
+                                                     struct arena *arena)
+{
+    const struct hold_token token = {listing->epoch, listing->sequence};
+    NEW(Vacancy__V1__PlacedNotListed, out, vacancy__v1__placed_not_listed__init);
+    struct hold *hold = arena_alloc(arena, sizeof *hold);
+    if (hold == NULL || (out->hold_id = hold_id_view(ctx->region, &token, arena)) == NULL ||
+        (out->children = placed_view(listing->children, listing->child_count, &out->n_children, arena)) == NULL)
+        return NULL;
+    if (home_get_hold(ctx->home, &token, hold) != ERR_NONE)
+        return out;
+    out->holder = hold->holder;
+    out->request_reference = hold->request_reference;
+    out->placed_at_ms = hold->ended_at_ms;
+    return (out->starts_on = view_date(arena, hold->starts_on)) != NULL ? out : NULL;
+}
+
+static bool add_not_listed(const struct service_context *ctx, const struct home_carer *home,
+                           Vacancy__V1__CarerView *out, struct arena *arena)
+{
+    NEW_LIST(out->placed_not_listed, home->hold_count, false);
+    for (uint32_t i = 0; i < home->hold_count; i++) {
+        size_t at = out->n_placed_not_listed;
+        if (home->holds[i].child_count == 0)
+            continue;
+        if ((out->placed_not_listed[at] = not_listed_view(ctx, &home->holds[i], arena)) == NULL)
+            return false;
+        out->n_placed_not_listed++;
+    }
+    return true;
+}
+
+Vacancy__V1__CarerView *carer_view(const struct service_context *ctx, const struct home_carer *home,
+                                   struct arena *arena)
 {
     NEW(Vacancy__V1__CarerView, out, vacancy__v1__carer_view__init);
     out->agency = (char *)home->carer.agency;
@@ -128,7 +173,7 @@ Vacancy__V1__CarerView *carer_view(const struct home_carer *home, struct arena *
         return NULL;
     if (home->lost)
         return out;
-    if ((out->carer = pushed_carer(&home->carer, arena)) == NULL)
+    if ((out->carer = pushed_carer(&home->carer, arena)) == NULL || !add_not_listed(ctx, home, out, arena))
         return NULL;
     if (home->vacancy.vacancy_id != 0 && (out->vacancy = vacancy_view(home, arena)) == NULL)
         return NULL;

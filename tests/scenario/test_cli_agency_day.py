@@ -23,7 +23,7 @@ LEEDS = "agency leeds"
 HOLD, VACANCY = "E12000003-1-4711", "7KQ2-M9FW-3TXB"
 NOW_MS = 1_795_316_811_000
 METHODS = tuple(f"AgencyService/{each}" for each in (
-    "AcceptHold", "DeclineHold", "ListHolds", "ListCarers", "GetHistory", "ReleaseCarer", "TakeOverCarer", "WatchAgency"))
+    "AcceptHold", "DeclineHold", "ListHolds", "GetCarer", "ListCarers", "GetHistory", "ReleaseCarer", "TakeOverCarer", "WatchAgency"))
 BOUND_S = 20
 
 
@@ -128,9 +128,36 @@ def test_a_carer_is_handed_on(fake, vacancy):
     assert fake.heard[-1][1].request_id == again[1]
 
 
-def carer(fake, reference, hours_ago, hours_left, vacancy_id=VACANCY, state="VACANT"):
+def placement(fake, **changes):
+    bands, sexes = fake.known.enum("AgeBand"), fake.known.enum("Sex")
+    child = {"age_band": bands["AGE_BAND_6_8"], "sibling_group": 2, "responsible_authority": "E08000035"}
+    return {"hold_id": HOLD, "holder": "spiffe://fostering.example/region/E12000003/placement-team/E08000035/duty",
+            "request_reference": "383-204417", "starts_on": "2026-06-02", "placed_at_ms": NOW_MS,
+            "children": [{**child, "sex": sexes["SEX_F"]}, {**child, "sex": sexes["SEX_M"]}], **changes}
+
+
+PLACEMENT = [f" {HOLD} L-7 2026-06-02 E08000035/duty 6-8:F:2:E08000035", " 6-8:M:2:E08000035"]
+
+
+def test_show_says_whom_a_team_has_placed_and_no_push_lists(fake, vacancy):
+    view = {"national_reference": "7KQ2-M9FW-3TXB", "carer": {"agency_reference": "L-7", "places": 3}}
+    fake.answers["AgencyService/GetCarer"] = fake.known.GetCarerResponse(carer=view)
+    before = vacancy("show", "L-7").stdout
+    assert "placement" not in before
+    fake.answers["AgencyService/GetCarer"] = fake.known.GetCarerResponse(
+        carer={**view, "placed_not_listed": [placement(fake)]})
+    done = vacancy("show", "L-7")
+    assert done.returncode == 0 and done.stdout.startswith(before)
+    told = done.stdout[len(before):]
+    assert "1 placement that your pushes do not list yet: list the children in your next push" in " ".join(told.split())
+    assert [re.sub(r" +", " ", each) for each in told.splitlines()[-2:]] == PLACEMENT
+    shown = json.loads(vacancy("show", "L-7", "--json").stdout)["placed_not_listed"][0]
+    assert (shown["hold_id"], shown["children"][0]["age_band"]) == (HOLD, "6_8")
+
+
+def carer(fake, reference, hours_ago, hours_left, vacancy_id=VACANCY, state="VACANT", **changes):
     now, hour = time.time() * 1000, 3_600_000
-    return fake.known.ListCarersResponse(carer={
+    return fake.known.ListCarersResponse(carer={**changes,
         "national_reference": "7KQ2-M9FW-3TXB", "carer": {"agency_reference": reference}, "vacancy": {
             "vacancy_id": vacancy_id, "vacancy": {"agency_reference": reference, "beds": 1},
             "state": fake.known.enum("VacancyState")[f"VACANCY_STATE_{state}"],
@@ -142,6 +169,7 @@ def test_the_worklist_has_each_thing_once_with_its_command(fake, vacancy, tmp_pa
     fake.answers["AgencyService/ListCarers"] = [
         carer(fake, "L-1", 100, 60, "A"), carer(fake, "L-2", 130, 38, "B"), carer(fake, "L-3", 200, -32, "C"),
         carer(fake, "L-4", 400, -200, "D", "LAPSED"), carer(fake, "L-5", 5, 163, "E"), carer(fake, "L-6", 1, 167, "F"),
+        carer(fake, "L-7", 1, 167, "G", "PLACED", placed_not_listed=[placement(fake)]),
         fake.known.ListCarersResponse(carer={"national_reference": "REZ1-PYNZ-2ZXQ", "lost_in_restore": True})]
     reported = {"kind": "REPORTED_UNAVAILABLE", "by": "spiffe://x/region/E12000003/placement-team/E08000035/duty"}
     fake.answers["AgencyService/GetHistory"] = [fake.known.GetHistoryResponse(event=event(fake, **reported, **each)) for each in (
@@ -159,19 +187,19 @@ def test_the_worklist_has_each_thing_once_with_its_command(fake, vacancy, tmp_pa
     assert (done.returncode, done.stderr) == (0, "")
     parts = [re.sub(r" +", " ", each).splitlines() for each in done.stdout.split("\n\n")]
     assert [each[0].split(":")[0] for each in parts] == [
-        "1 hold awaits an answer", "1 vacancy was reported not available by a team that telephoned",
+        "1 hold awaits an answer", "1 placement is not in your pushes yet", "1 vacancy was reported not available by a team that telephoned",
         "2 vacancies are stale, in the list to phone first, or lapsed", "1 vacancy goes stale soon",
         "1 carer is known only in part after a restore of the hub", "3 complaints about your last file"]
-    assert [each[-1] for each in parts[:5]] == [
-        f" {HOLD} L-1 2 active in 2 h 383-204417 E08000035", " L-5 E vacant 2 h ago", " L-4 D lapsed 8 days ago",
+    assert [each[-1] for each in parts[:6]] == [
+        f" {HOLD} L-1 2 active in 2 h 383-204417 E08000035", PLACEMENT[1], " L-5 E vacant 2 h ago", " L-4 D lapsed 8 days ago",
         " L-2 B vacant in 37 h", " national reference REZ1-PYNZ-2ZXQ"]
-    assert parts[5][-4:] == [" /x/carers.csv, sent 22 Nov 2026 03:06", " line 12: postcode", " line 14", " not in the file: L-9"]
+    assert parts[6][-4:] == [" /x/carers.csv, sent 22 Nov 2026 03:06", " line 12: postcode", " line 14", " not in the file: L-9"]
     for command in ("accept HOLD", "decline HOLD --reason CODE", "confirm REF", "withdraw REF", "sync FILE.csv"):
         assert f"`vacancy {command}" in done.stdout.replace("\n", " ")
     listed = json.loads(vacancy("worklist", "--json").stdout)
     assert {name: [one["agency_reference"] for one in listed[name]] for name in (
-        "holds", "reported_unavailable", "stale", "going_stale")} == {
-            "holds": ["L-1"], "reported_unavailable": ["L-5"], "stale": ["L-3", "L-4"], "going_stale": ["L-2"]}
+        "holds", "placed_not_listed", "reported_unavailable", "stale", "going_stale")} == {
+            "holds": ["L-1"], "placed_not_listed": ["L-7"], "reported_unavailable": ["L-5"], "stale": ["L-3", "L-4"], "going_stale": ["L-2"]}
     assert listed["lost_in_restore"] == ["REZ1-PYNZ-2ZXQ"] and listed["rejected"]["lines"][2] == {
         "line": None, "agency_reference": "L-9"}
 

@@ -401,6 +401,69 @@ static void a_child_is_placed(void **state)
     assert_vacancy(STATE(VACANT), 1);
 }
 
+static const Vacancy__V1__CarerView *carer_now(struct fake_call **call, const char *method)
+{
+    Vacancy__V1__GetCarerRequest one = VACANCY__V1__GET_CARER_REQUEST__INIT;
+    Vacancy__V1__ListCarersRequest all = VACANCY__V1__LIST_CARERS_REQUEST__INIT;
+    one.agency_reference = (char *)"H-1";
+    bool list = strcmp(method, "ListCarers") == 0;
+    *call = ask(FAKE_LEEDS, method, list ? &all.base : &one.base);
+    assert_int_equal((*call)->problem.code, ERR_NONE);
+    const void *out = (*call)->responses[0].message;
+    return list ? ((const Vacancy__V1__ListCarersResponse *)out)->carer
+                : ((const Vacancy__V1__GetCarerResponse *)out)->carer;
+}
+
+static size_t assert_not_listed(const char *method, int64_t placed_ms, size_t children)
+{
+    struct fake_call *call;
+    const Vacancy__V1__CarerView *view = carer_now(&call, method);
+    size_t count = view->n_placed_not_listed;
+    if (count > 0) {
+        const Vacancy__V1__PlacedNotListed *placement = view->placed_not_listed[0];
+        assert_string_equal(placement->hold_id, hold_id);
+        assert_string_equal(placement->holder, FAKE_TEAM);
+        assert_string_equal(placement->request_reference, "383-204417");
+        assert_string_equal(placement->starts_on, "2026-06-02");
+        assert_int_equal(placement->placed_at_ms, placed_ms);
+        assert_int_equal(placement->n_children, children);
+        assert_int_equal(placement->children[0]->age_band, VACANCY__V1__AGE_BAND__AGE_BAND_6_8);
+        assert_int_equal(placement->children[0]->sex, VACANCY__V1__SEX__SEX_F);
+        assert_string_equal(placement->children[0]->responsible_authority, "E08000035");
+    }
+    fake_call_destroy(call);
+    return count;
+}
+
+/* Its agency is told whom a team has placed until it lists them itself, one by one; a hold alone places nobody. */
+static void the_agency_sees_whom_it_has_not_listed(void **state)
+{
+    (void)state;
+    struct fake_carer push;
+    Vacancy__V1__HoldVacancyRequest request = hold_request();
+    request.beds = 2;
+    fake_call_destroy(hold_it(FAKE_TEAM, &request));
+    assert_int_equal(assert_not_listed("GetCarer", 0, 0), 0);
+    place_init();
+    place.request.n_children = 2;
+    static const size_t left[] = {2, 2, 1}; /* at first another one lives there, then nobody, then one of the two */
+    int64_t placed_ms = hub.now_ms;
+    struct fake_call *call = ask(FAKE_TEAM, "PlaceChild", &place.request.base);
+    assert_int_equal(call->problem.code, ERR_NONE);
+    fake_call_destroy(call);
+    for (size_t listed = 0; listed <= 2; listed++) {
+        assert_int_equal(assert_not_listed("GetCarer", placed_ms, left[listed]), 1);
+        assert_int_equal(assert_not_listed("ListCarers", placed_ms, left[listed]), 1);
+        hub.now_ms += 1000;
+        fake_carer_init(&push, "H-1", hub.now_ms);
+        push.carer.n_placed_children = listed;
+        push.carer.placed_children = push.placed_at;
+        fake_call_destroy(ask(FAKE_LEEDS, "PutCarer", &push.request.base));
+    }
+    assert_int_equal(assert_not_listed("GetCarer", placed_ms, 0), 0);
+    assert_int_equal(assert_not_listed("ListCarers", placed_ms, 0), 0);
+}
+
 static void a_distance_that_is_not_known(void **state)
 {
     (void)state;
@@ -814,6 +877,7 @@ int main(void)
         ONE(only_its_own_team_releases_it),
         ONE(the_agency_answers),
         ONE(a_child_is_placed),
+        ONE(the_agency_sees_whom_it_has_not_listed),
         ONE(a_distance_that_is_not_known),
         ONE(each_field_of_a_placement_is_checked),
         ONE(a_hold_is_read_by_its_team_alone_and_on_the_trail),
