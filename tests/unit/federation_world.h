@@ -72,13 +72,13 @@ static struct world {
     uint32_t replicated_count, rosters_passed;
 } world;
 
-static const char *region_code(uint32_t region)
+static inline const char *region_code(uint32_t region)
 {
     static const char codes[REGIONS][GSS_BYTES] = {"E12000001", "E12000002", "E12000003", "E12000004"};
     return codes[region];
 }
 
-static uint32_t region_of_code(const char *code)
+static inline uint32_t region_of_code(const char *code)
 {
     for (uint32_t i = 0; i < REGIONS; i++)
         if (strcmp(code, region_code(i)) == 0)
@@ -89,7 +89,7 @@ static uint32_t region_of_code(const char *code)
 
 /* --- a made-up log --------------------------------------------------------------------------------------------- */
 
-static void header_of(uint32_t region, uint64_t sequence, enum branch branch, uint8_t out[LOG_HEADER_BYTES])
+static inline void header_of(uint32_t region, uint64_t sequence, enum branch branch, uint8_t out[LOG_HEADER_BYTES])
 {
     struct log_header header = {.epoch = 1, .sequence = sequence, .time_ms = 1000, .payload_bytes = 10};
     strcpy(header.region, region_code(region));
@@ -107,7 +107,7 @@ struct at {
     bool forged;
 };
 
-static struct signed_checkpoint checkpoint_at(uint32_t region, struct at at)
+static inline struct signed_checkpoint checkpoint_at(uint32_t region, struct at at)
 {
     uint8_t header[LOG_HEADER_BYTES];
     struct checkpoint checkpoint = {.epoch = at.epoch ? at.epoch : 1,
@@ -154,7 +154,7 @@ void home_set_roster_version(struct home *home, uint64_t version)
     home->roster_version = version;
 }
 
-static enum err read_newest(void *ctx, const char *region, struct signed_checkpoint *out)
+static inline enum err read_newest(void *ctx, const char *region, struct signed_checkpoint *out)
 {
     struct replica *replica = ctx;
     const struct replica_status *status = &replica->regions[region_of_code(region)];
@@ -162,8 +162,8 @@ static enum err read_newest(void *ctx, const char *region, struct signed_checkpo
     return status->present ? ERR_NONE : ERR_NOT_FOUND;
 }
 
-static enum err header_octets(uint32_t region, uint64_t sequence, enum branch branch, struct arena *arena,
-                              struct octets *out)
+static inline enum err header_octets(uint32_t region, uint64_t sequence, enum branch branch, struct arena *arena,
+                                     struct octets *out)
 {
     uint8_t *header = arena_alloc(arena, LOG_HEADER_BYTES);
     assert_non_null(header);
@@ -172,8 +172,8 @@ static enum err header_octets(uint32_t region, uint64_t sequence, enum branch br
     return ERR_NONE;
 }
 
-static enum err read_headers(void *ctx, const char *region, uint64_t first, uint64_t last, struct arena *arena,
-                             struct octets *out)
+static inline enum err read_headers(void *ctx, const char *region, uint64_t first, uint64_t last, struct arena *arena,
+                                    struct octets *out)
 {
     struct replica *replica = ctx;
     uint32_t number = region_of_code(region);
@@ -181,8 +181,8 @@ static enum err read_headers(void *ctx, const char *region, uint64_t first, uint
     return header_octets(number, first, replica->branch[number], arena, out);
 }
 
-static enum err read_home_headers(void *ctx, const char *region, uint64_t first, uint64_t last, struct arena *arena,
-                                  struct octets *out)
+static inline enum err read_home_headers(void *ctx, const char *region, uint64_t first, uint64_t last,
+                                         struct arena *arena, struct octets *out)
 {
     struct home *home = ctx;
     assert_int_equal(first, last);
@@ -248,7 +248,7 @@ void update_destroy(struct update *update)
 
 /* --- ports ----------------------------------------------------------------------------------------------------- */
 
-static void record_event(enum said said, uint32_t peer, bool on, const ProtobufCMessage *message)
+static inline void record_event(enum said said, uint32_t peer, bool on, const ProtobufCMessage *message)
 {
     assert_true(world.event_count < EVENTS_MAX);
     struct event *event = &world.events[world.event_count++];
@@ -263,45 +263,45 @@ static void record_event(enum said said, uint32_t peer, bool on, const ProtobufC
     free(octets);
 }
 
-static void port_dial(void *ctx, uint32_t peer)
+static inline void port_dial(void *ctx, uint32_t peer)
 {
     (void)ctx;
     record_event(SAID_DIAL, peer, false, NULL);
 }
-static void port_hang_up(void *ctx, uint32_t peer)
+static inline void port_hang_up(void *ctx, uint32_t peer)
 {
     (void)ctx;
     record_event(SAID_HANG_UP, peer, false, NULL);
 }
-static bool port_send(void *ctx, uint32_t peer, const Vacancy__V1__FollowRequest *message)
+static inline bool port_send(void *ctx, uint32_t peer, const Vacancy__V1__FollowRequest *message)
 {
     (void)ctx;
     record_event(SAID_SEND, peer, false, &message->base);
     return true;
 }
-static void port_fetch(void *ctx, uint32_t peer, const Vacancy__V1__FetchSnapshotRequest *request)
+static inline void port_fetch(void *ctx, uint32_t peer, const Vacancy__V1__FetchSnapshotRequest *request)
 {
     (void)ctx;
     record_event(SAID_FETCH, peer, false, &request->base);
 }
-static void port_stop_fetch(void *ctx, uint32_t peer)
+static inline void port_stop_fetch(void *ctx, uint32_t peer)
 {
     (void)ctx;
     record_event(SAID_STOP_FETCH, peer, false, NULL);
 }
-static void port_set_reading(void *ctx, uint32_t peer, bool on)
+static inline void port_set_reading(void *ctx, uint32_t peer, bool on)
 {
     (void)ctx;
     record_event(SAID_READING, peer, on, NULL);
 }
-static void port_peers_changed(void *ctx, const struct roster *roster)
+static inline void port_peers_changed(void *ctx, const struct roster *roster)
 {
     (void)ctx;
     (void)roster;
     record_event(SAID_PEERS_CHANGED, 0, false, NULL);
 }
 
-static enum err port_work(void *ctx, struct replica_work *work)
+static inline enum err port_work(void *ctx, struct replica_work *work)
 {
     (void)ctx;
     if (world.works_full)
@@ -310,7 +310,7 @@ static enum err port_work(void *ctx, struct replica_work *work)
     world.works[world.work_count++] = work;
     return ERR_NONE;
 }
-static enum err port_update(void *ctx, struct update *update)
+static inline enum err port_update(void *ctx, struct update *update)
 {
     (void)ctx;
     if (world.updates_full)
@@ -319,14 +319,14 @@ static enum err port_update(void *ctx, struct update *update)
     world.updates[world.update_count++] = update;
     return ERR_NONE;
 }
-static void port_replicated(void *ctx, uint64_t epoch, uint64_t sequence)
+static inline void port_replicated(void *ctx, uint64_t epoch, uint64_t sequence)
 {
     (void)ctx;
     world.replicated_epoch = epoch;
     world.replicated_sequence = sequence;
     world.replicated_count++;
 }
-static void port_roster(void *ctx, const struct roster *roster)
+static inline void port_roster(void *ctx, const struct roster *roster)
 {
     (void)ctx;
     (void)roster;
@@ -335,14 +335,14 @@ static void port_roster(void *ctx, const struct roster *roster)
 
 /* --- set-up ---------------------------------------------------------------------------------------------------- */
 
-static int64_t fake_now(void *ctx)
+static inline int64_t fake_now(void *ctx)
 {
     (void)ctx;
     return world.now_ms;
 }
 
 /* A roster of the first `count` regions and, with thaw not NULL, that line. */
-static const struct roster *make_roster(uint64_t version, uint32_t count, const char *thaw)
+static inline const struct roster *make_roster(uint64_t version, uint32_t count, const char *thaw)
 {
     char text[4096], hex[2 * PUBLIC_KEY_BYTES + 1], signature_hex[2 * SIGNATURE_BYTES + 1];
     uint8_t key[PUBLIC_KEY_BYTES], signature[SIGNATURE_BYTES], root[PUBLIC_KEY_BYTES];
@@ -367,7 +367,7 @@ static const struct roster *make_roster(uint64_t version, uint32_t count, const 
     return roster;
 }
 
-static void create_federation(void)
+static inline void create_federation(void)
 {
     const struct roster *roster = make_roster(1, REGIONS, NULL);
     struct federation_options options = {
@@ -386,7 +386,7 @@ static void create_federation(void)
 }
 
 /* This hub has `sequence` of region, proven. */
-static void have(uint32_t region, struct at at)
+static inline void have(uint32_t region, struct at at)
 {
     struct replica_status *status = &world.replica.regions[region];
     status->present = true;
@@ -394,14 +394,14 @@ static void have(uint32_t region, struct at at)
     world.replica.branch[region] = at.branch;
 }
 
-static void home_has(struct at at)
+static inline void home_has(struct at at)
 {
     world.home.have = true;
     world.home.branch = at.branch;
     world.home.checkpoint = checkpoint_at(OURS, at);
 }
 
-static int set_up_bare(void **state)
+static inline int set_up_bare(void **state)
 {
     (void)state;
     static const uint8_t seed = 11;
@@ -422,14 +422,14 @@ static int set_up_bare(void **state)
     return 0;
 }
 
-static int set_up(void **state)
+static inline int set_up(void **state)
 {
     set_up_bare(state);
     create_federation();
     return 0;
 }
 
-static void forget_events(void)
+static inline void forget_events(void)
 {
     for (uint32_t i = 0; i < world.event_count; i++)
         if (world.events[i].message != NULL)
@@ -437,7 +437,7 @@ static void forget_events(void)
     world.event_count = 0;
 }
 
-static int tear_down(void **state)
+static inline int tear_down(void **state)
 {
     (void)state;
     federation_destroy(world.federation);
@@ -455,13 +455,13 @@ static int tear_down(void **state)
 
 /* --- what happens ---------------------------------------------------------------------------------------------- */
 
-static void tick(void)
+static inline void tick(void)
 {
     federation_tick(world.federation);
 }
 
 /* Lets time pass, with a tick whenever the logic wants one. */
-static void pass(int64_t ms)
+static inline void pass(int64_t ms)
 {
     int64_t end_ms = world.now_ms + ms;
     for (;;) {
@@ -475,14 +475,14 @@ static void pass(int64_t ms)
     tick();
 }
 
-static void checkpoint_message(const struct signed_checkpoint *from, Vacancy__V1__SignedCheckpoint *out)
+static inline void checkpoint_message(const struct signed_checkpoint *from, Vacancy__V1__SignedCheckpoint *out)
 {
     vacancy__v1__signed_checkpoint__init(out);
     out->text = (char *)from->text;
     out->signature = (ProtobufCBinaryData){SIGNATURE_BYTES, (uint8_t *)from->signature};
 }
 
-static void say_positions(uint32_t peer, bool complete, const struct signed_checkpoint *list, size_t count)
+static inline void say_positions(uint32_t peer, bool complete, const struct signed_checkpoint *list, size_t count)
 {
     Vacancy__V1__SignedCheckpoint messages[16];
     Vacancy__V1__SignedCheckpoint *pointers[16];
@@ -500,13 +500,13 @@ static void say_positions(uint32_t peer, bool complete, const struct signed_chec
     federation_heard(world.federation, peer, &message);
 }
 
-static void say_has(uint32_t peer, bool complete, uint32_t region, struct at at)
+static inline void say_has(uint32_t peer, bool complete, uint32_t region, struct at at)
 {
     struct signed_checkpoint checkpoint = checkpoint_at(region, at);
     say_positions(peer, complete, &checkpoint, 1);
 }
 
-static void link_to(uint32_t peer)
+static inline void link_to(uint32_t peer)
 {
     for (int64_t waited = 0; world.federation->peers[peer].state != PEER_DIALLING; waited += 50) {
         assert_true(waited < 2 * FEDERATION_BACKOFF_MAX_MS);
@@ -518,20 +518,20 @@ static void link_to(uint32_t peer)
 }
 
 /* Linked, and it has this and nothing else. */
-static void link_having(uint32_t peer, uint32_t region, struct at at)
+static inline void link_having(uint32_t peer, uint32_t region, struct at at)
 {
     link_to(peer);
     say_has(peer, true, region, at);
     tick();
 }
 
-static void alive(uint32_t peer)
+static inline void alive(uint32_t peer)
 {
     say_positions(peer, false, NULL, 0);
 }
 
 /* As pass(), with signs of life of the peers of the mask (1 << peer). */
-static void pass_alive(int64_t ms, uint32_t peers)
+static inline void pass_alive(int64_t ms, uint32_t peers)
 {
     for (int64_t end_ms = world.now_ms + ms; world.now_ms < end_ms;) {
         pass(world.now_ms + 250 < end_ms ? 250 : end_ms - world.now_ms);
@@ -551,8 +551,8 @@ struct batch_room {
     Vacancy__V1__SignedCheckpoint message;
 };
 
-static Vacancy__V1__Batch *make_batch(struct batch_room *room, uint32_t region, uint64_t first, uint64_t last,
-                                      const struct at *at)
+static inline Vacancy__V1__Batch *make_batch(struct batch_room *room, uint32_t region, uint64_t first, uint64_t last,
+                                             const struct at *at)
 {
     static uint8_t salt[LOG_SALT_BYTES], payload[10];
     vacancy__v1__batch__init(&room->batch);
@@ -576,7 +576,7 @@ static Vacancy__V1__Batch *make_batch(struct batch_room *room, uint32_t region, 
     return &room->batch;
 }
 
-static void say_batch(uint32_t peer, uint32_t region, uint64_t first, uint64_t last, const struct at *at)
+static inline void say_batch(uint32_t peer, uint32_t region, uint64_t first, uint64_t last, const struct at *at)
 {
     static struct batch_room room;
     Vacancy__V1__FollowResponse message = VACANCY__V1__FOLLOW_RESPONSE__INIT;
@@ -586,12 +586,12 @@ static void say_batch(uint32_t peer, uint32_t region, uint64_t first, uint64_t l
 }
 
 /* A batch that ends with its checkpoint. */
-static void say_whole_batch(uint32_t peer, uint32_t region, uint64_t first, uint64_t last)
+static inline void say_whole_batch(uint32_t peer, uint32_t region, uint64_t first, uint64_t last)
 {
     say_batch(peer, region, first, last, &(struct at){.sequence = last});
 }
 
-static void say_refusal(uint32_t peer, uint32_t region, enum log_refusal why, const struct at *at)
+static inline void say_refusal(uint32_t peer, uint32_t region, enum log_refusal why, const struct at *at)
 {
     struct signed_checkpoint checkpoint;
     Vacancy__V1__SignedCheckpoint in;
@@ -609,8 +609,73 @@ static void say_refusal(uint32_t peer, uint32_t region, enum log_refusal why, co
     federation_heard(world.federation, peer, &message);
 }
 
+/* --- snapshots -------------------------------------------------------------------------------------------------- */
+
+static inline void say_snapshot(uint32_t peer, Vacancy__V1__FetchSnapshotResponse *message)
+{
+    federation_snapshot_heard(world.federation, peer, message);
+    tick();
+}
+
+static inline void say_begin(uint32_t peer, uint32_t region, struct at at)
+{
+    struct signed_checkpoint checkpoint = checkpoint_at(region, at);
+    Vacancy__V1__SignedCheckpoint in;
+    Vacancy__V1__SnapshotBegin begin = VACANCY__V1__SNAPSHOT_BEGIN__INIT;
+    Vacancy__V1__FetchSnapshotResponse message = VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__INIT;
+    checkpoint_message(&checkpoint, &in);
+    begin.checkpoint = &in;
+    message.item_case = VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__ITEM_BEGIN;
+    message.begin = &begin;
+    say_snapshot(peer, &message);
+}
+
+static inline void say_headers(uint32_t peer, size_t bytes)
+{
+    static uint8_t octets[10 * LOG_HEADER_BYTES];
+    Vacancy__V1__SnapshotHeaders headers = VACANCY__V1__SNAPSHOT_HEADERS__INIT;
+    Vacancy__V1__FetchSnapshotResponse message = VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__INIT;
+    headers.first_sequence = 1;
+    headers.headers = (ProtobufCBinaryData){bytes, octets};
+    message.item_case = VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__ITEM_HEADERS;
+    message.headers = &headers;
+    say_snapshot(peer, &message);
+}
+
+static inline void say_records(uint32_t peer, uint32_t table, size_t key_bytes)
+{
+    static uint8_t octets[200];
+    Vacancy__V1__SnapshotRecord record = VACANCY__V1__SNAPSHOT_RECORD__INIT, *list = &record;
+    Vacancy__V1__SnapshotRecords records = VACANCY__V1__SNAPSHOT_RECORDS__INIT;
+    Vacancy__V1__FetchSnapshotResponse message = VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__INIT;
+    record.table = table;
+    record.key = (ProtobufCBinaryData){key_bytes, octets};
+    record.value = (ProtobufCBinaryData){20, octets};
+    records.records = &list;
+    records.n_records = 1;
+    records.read_at_sequence = 30002;
+    message.item_case = VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__ITEM_RECORDS;
+    message.records = &records;
+    say_snapshot(peer, &message);
+}
+
+static inline void say_log(uint32_t peer, uint32_t region, uint64_t first, uint64_t last)
+{
+    static struct batch_room room;
+    Vacancy__V1__FetchSnapshotResponse message = VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__INIT;
+    const struct at at = {.sequence = last};
+    message.item_case = VACANCY__V1__FETCH_SNAPSHOT_RESPONSE__ITEM_BATCH;
+    for (; first <= last; first += 64) {
+        bool whole = first + 63 >= last;
+        message.batch = make_batch(&room, region, first, whole ? last : first + 63, whole ? &at : NULL);
+        say_snapshot(peer, &message);
+    }
+}
+
+/* --- what comes back --------------------------------------------------------------------------------------------- */
+
 /* The oldest work comes back; an applied one is what the replica has then. */
-static void work_returns(enum replica_verdict verdict)
+static inline void work_returns(enum replica_verdict verdict)
 {
     assert_true(world.work_count > 0);
     struct replica_work *work = world.works[0];
@@ -628,7 +693,7 @@ static void work_returns(enum replica_verdict verdict)
     tick();
 }
 
-static void update_returns(enum update_kind kind, enum err code)
+static inline void update_returns(enum update_kind kind, enum err code)
 {
     assert_true(world.update_count > 0);
     struct update *update = world.updates[0];
@@ -642,7 +707,7 @@ static void update_returns(enum update_kind kind, enum err code)
 
 /* --- what was said --------------------------------------------------------------------------------------------- */
 
-static uint32_t count_said(enum said said, uint32_t peer)
+static inline uint32_t count_said(enum said said, uint32_t peer)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < world.event_count; i++)
@@ -650,7 +715,7 @@ static uint32_t count_said(enum said said, uint32_t peer)
     return count;
 }
 
-static const Vacancy__V1__FollowRequest *sent(uint32_t peer, int item, uint32_t from)
+static inline const Vacancy__V1__FollowRequest *sent(uint32_t peer, int item, uint32_t from)
 {
     for (uint32_t i = from; i < world.event_count; i++) {
         const Vacancy__V1__FollowRequest *request = (const void *)world.events[i].message;
@@ -661,7 +726,7 @@ static const Vacancy__V1__FollowRequest *sent(uint32_t peer, int item, uint32_t 
 }
 
 /* The last take that was sent of the region; *peer: to whom. NULL: none. */
-static const Vacancy__V1__Cursor *last_take(uint32_t region, uint32_t *peer)
+static inline const Vacancy__V1__Cursor *last_take(uint32_t region, uint32_t *peer)
 {
     const Vacancy__V1__Cursor *found = NULL;
     for (uint32_t i = 0; i < world.event_count; i++) {
@@ -675,7 +740,7 @@ static const Vacancy__V1__Cursor *last_take(uint32_t region, uint32_t *peer)
     return found;
 }
 
-static const Vacancy__V1__FetchSnapshotRequest *last_fetch(uint32_t *peer)
+static inline const Vacancy__V1__FetchSnapshotRequest *last_fetch(uint32_t *peer)
 {
     const Vacancy__V1__FetchSnapshotRequest *found = NULL;
     for (uint32_t i = 0; i < world.event_count; i++)
@@ -687,7 +752,7 @@ static const Vacancy__V1__FetchSnapshotRequest *last_fetch(uint32_t *peer)
 }
 
 /* "" when none. */
-static const char *source_of(uint32_t region)
+static inline const char *source_of(uint32_t region)
 {
     static struct federation_peer peers[ROSTER_REGIONS_MAX];
     size_t count = federation_status(world.federation, peers, ROSTER_REGIONS_MAX);
