@@ -30,6 +30,7 @@
 #define OBSERVED_AHEAD_MAX_MS (5LL * 60 * 1000)
 #define REQUEST_ID_KEPT_MS    (7LL * 24 * 3600 * 1000)
 #define APPLY_BATCH_MAX       256
+#define EXPIRE_BATCH_MAX      256 /* holds that home_apply ends before it decides; home_lapse the rest */
 
 enum update_kind {
     UPDATE_PUT_CARER = 1,
@@ -350,6 +351,8 @@ enum err home_observe(struct home *home, const struct commit_observer *observer)
  * Applies up to APPLY_BATCH_MAX updates in one transaction, in order. Each update's result is filled in: refused ones
  * leave no trace but an audit row. If the commit fails every update of the batch has the commit's error, nothing was
  * changed and no observer is told. After ERR_STORE_IO the register takes no more writes (D5).
+ * Before them it ends up to EXPIRE_BATCH_MAX holds that have run out, and with each update those of the carer that it
+ * names: where more are due at once than one turn ends, the rest are good for nothing and in nobody's way.
  */
 void home_apply(struct home *home, struct update **updates, size_t count);
 

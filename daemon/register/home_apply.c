@@ -85,9 +85,11 @@ static bool audit(struct batch *batch, const struct update *update, enum err err
 /* False when the batch can't go on. */
 static bool apply_one(struct batch *batch, struct update *update)
 {
-    uint64_t sequence_before = batch->position.sequence;
     clear_result(update);
     batch->lists->subject_count = 0;
+    if (!holds_expire_for(batch, update))
+        return false;
+    uint64_t sequence_before = batch->position.sequence;
     enum err err = decide(batch, update);
     if (batch->failed != ERR_NONE)
         return false;
@@ -166,7 +168,8 @@ static void apply_slice(struct home *home, struct update **updates, size_t count
 
 void home_apply(struct home *home, struct update **updates, size_t count)
 {
-    holds_expire(home);
+    if (count > 0)
+        holds_expire(home);
     while (count > 0) {
         /* A replay is known to be right only when all of it is written: it stands or falls alone. */
         size_t slice = updates[0]->kind == UPDATE_REPLAY;

@@ -2,8 +2,9 @@
  * home_hold.c - teams' holds and agencies' answers: who gets which beds.
  * Owns: which hold may be made, extended, released, accepted, declined, and whose it is. Placing is home_place.c's, a
  * hold's end home_hold_end.c's. The writer's thread. Invariant: of a vacancy no more beds are held and placed than it
- * has, counted in the transaction that decides. What has run out on the lease clock was ended before (home_lapse.c);
- * where that could not be written it keeps its beds from others, and is good for nothing itself.
+ * has, counted in the transaction that decides. What has run out on the lease clock was ended before, of the carer at
+ * least that is asked for (home_lapse.c); where that could not be written it keeps its beds from others, and is good
+ * for nothing itself.
  */
 #include "daemon/record/states.h"
 #include "daemon/register/home_parts.h"
@@ -276,6 +277,20 @@ static enum err answer_restored(struct batch *batch, struct update *update, stru
     return ERR_NONE;
 }
 
+/* Whether a line of a list counts: not while its hold has run out and is to be ended yet. */
+static enum err line_counts(struct batch *batch, const struct octets *key, bool *out, struct problem *problem)
+{
+    struct hold_token token;
+    struct stored_hold hold;
+    *out = true;
+    if (!holds_overdue(batch))
+        return ERR_NONE;
+    enum err err = key_hold_list_token(key, &token) ? batch_get_hold(batch, &token, &hold, problem) : ERR_STORE_DAMAGED;
+    if (err == ERR_NONE)
+        *out = !hold_run_out(batch, &hold.hold);
+    return err == ERR_NOT_FOUND ? ERR_STORE_DAMAGED : err;
+}
+
 static enum err check_limit(struct batch *batch, struct update *update)
 {
     uint32_t most = (uint32_t)or_default(batch->home->options.policy.holds_each, HOLDS_EACH), count = 0;
@@ -291,7 +306,11 @@ static enum err check_limit(struct batch *batch, struct update *update)
         if (err != ERR_NONE)
             return err == ERR_STORE_DAMAGED ? err : (batch->failed = err);
         key_step_past(&from, &key);
-        count++;
+        bool counts;
+        struct octets line = {from.data, from.size - 1};
+        if ((err = line_counts(batch, &line, &counts, &update->result.problem)) != ERR_NONE)
+            return err;
+        count += counts;
     }
     return problem_set(&update->result.problem, ERR_LIMIT, "",
                        "this team has %u live holds in this region, as many as a team may have; release one first",

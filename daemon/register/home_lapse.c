@@ -3,7 +3,8 @@
  * holds are forgotten.
  * Owns: nothing of its own. The writer's thread. Invariant: an expiry and a lapse are entries of the log like any other
  * change, what comes before a lapse is an event only; after a restart the same are due. A hold runs out by the lease
- * clock alone, and before anything else is decided; vacancies go by the wall clock.
+ * clock alone, and before anything else is decided of its carer; vacancies go by the wall clock. No turn does more than
+ * its caller says: what else is due waits for the next, with others' updates between.
  */
 #include "daemon/base/log.h"
 #include "daemon/record/bytes.h"
@@ -146,22 +147,71 @@ void hold_due_read(struct home *home, const struct hold *hold)
         due_set(home->due_holds, hold_number(&hold->token), hold->until_lease_ms);
 }
 
-static bool expire_all(struct batch *batch, const struct due_change *due, size_t count)
+static bool expire_one(struct batch *batch, const struct hold_token *token)
+{
+    enum err err = hold_expire(batch, token);
+    if (batch->failed != ERR_NONE)
+        return false;
+    if (err == ERR_NONE)
+        return true;
+    /* As with vacancies. Nobody else gets its beds. */
+    log_error("register", "a hold that has run out can't be ended: %s", err_name(err));
+    batch_due_hold(batch, &(struct hold){.token = *token}, false);
+    return true;
+}
+
+static bool audit_expiries(struct batch *batch, uint64_t sequence_before)
 {
     static const struct audit_entry done = {.principal = HUB_PRINCIPAL, .method = "expire"};
+    return batch->lists->subject_count == 0 ||
+           batch_audit(batch, &done, ERR_NONE, batch->position.sequence > sequence_before);
+}
+
+static bool expire_all(struct batch *batch, const struct due_change *due, size_t count)
+{
     uint64_t before = batch->position.sequence;
     for (size_t i = 0; i < count; i++) {
-        struct hold hold = {.token = hold_of_number(due[i].number)};
-        enum err err = hold_expire(batch, &hold.token);
-        if (batch->failed != ERR_NONE)
+        const struct hold_token token = hold_of_number(due[i].number);
+        if (!expire_one(batch, &token))
             return false;
-        if (err == ERR_NONE)
-            continue;
-        /* As with vacancies. Nobody else gets its beds. */
-        log_error("register", "a hold that has run out can't be ended: %s", err_name(err));
-        batch_due_hold(batch, &hold, false);
     }
-    return batch->lists->subject_count == 0 || batch_audit(batch, &done, ERR_NONE, batch->position.sequence > before);
+    return audit_expiries(batch, before);
+}
+
+bool holds_overdue(const struct batch *batch)
+{
+    return due_first(batch->home->due_holds, NULL) <= batch->position.lease.lease_ms;
+}
+
+/* By its vacancy or its agency's reference; any other update asks nothing of a carer's beds. ERR_NOT_FOUND. */
+static enum err find_named(struct batch *batch, struct update *update, struct stored_carer *out)
+{
+    enum err err = ERR_NOT_FOUND;
+    if (update->kind == UPDATE_HOLD)
+        return batch_find_vacancy(batch, update->as.hold.vacancy_id, out, NULL);
+    if (update->agency_reference[0] != '\0')
+        err = update_find_carer(batch, update, update->agency_reference, out);
+    update->result.problem = (struct problem){0}; /* it will see for itself */
+    return err;
+}
+
+bool holds_expire_for(struct batch *batch, struct update *update)
+{
+    struct stored_carer carer;
+    uint64_t before = batch->position.sequence;
+    bool decides = batch->standing == STANDING_DECIDING && !standing_shown_more(batch);
+    if (!decides || !holds_overdue(batch) || find_named(batch, update, &carer) != ERR_NONE)
+        return batch->failed == ERR_NONE;
+    for (uint32_t i = 0; i < carer.home.hold_count; i++) {
+        const struct hold_token token = {carer.home.holds[i].epoch, carer.home.holds[i].sequence};
+        struct stored_hold hold;
+        enum err err =
+            carer.home.holds[i].state == HOLD_PLACED ? ERR_NOT_FOUND : batch_get_hold(batch, &token, &hold, NULL);
+        if (batch->failed != ERR_NONE ||
+            (err == ERR_NONE && hold_run_out(batch, &hold.hold) && !expire_one(batch, &token)))
+            return false;
+    }
+    return audit_expiries(batch, before);
 }
 
 /* --- all of it --------------------------------------------------------------------------------------------------- */
@@ -246,15 +296,12 @@ static enum err run_batch(struct home *home, const struct due_change *due, size_
 
 void holds_expire(struct home *home)
 {
-    struct due_change due[LAPSE_MAX];
-    enum err err = ERR_NONE;
-    while (err == ERR_NONE && !home->read_only && standing_decides(home)) {
-        size_t count = collect_due(home->due_holds, home_lease_ms(home), due, LAPSE_MAX);
-        if (count == 0)
-            return;
-        err = run_batch(home, due, count, count, false);
-        home_note_failure(home, err);
-    }
+    struct due_change due[EXPIRE_BATCH_MAX];
+    if (home->read_only || !standing_decides(home))
+        return;
+    size_t count = collect_due(home->due_holds, home_lease_ms(home), due, EXPIRE_BATCH_MAX);
+    if (count > 0)
+        home_note_failure(home, run_batch(home, due, count, count, false));
 }
 
 /* As the clocks go now. */

@@ -242,8 +242,13 @@ uint64_t hold_number(const struct hold_token *token);
 struct hold_token hold_of_number(uint64_t number);
 /* At open: a hold as it was read. */
 void hold_due_read(struct home *home, const struct hold *hold);
-/* Ends the holds that have run out: before anything else is decided, however long this process stood still (C4). */
+/* Ends holds that have run out, EXPIRE_BATCH_MAX at most: before anything else is decided, however long this process
+ * stood still (C4). */
 void holds_expire(struct home *home);
+/* Whether some that have run out may not be ended yet. */
+bool holds_overdue(const struct batch *batch);
+/* Ends those of the carer that the update names, so that it is decided as if all were. */
+bool holds_expire_for(struct batch *batch, struct update *update);
 /* When time does the next thing to the carer's vacancy (wall clock); INT64_MAX: none live, or nothing more. */
 int64_t vacancy_due_ms(const struct home_policy *policy, const struct home_carer *home);
 void home_note_failure(struct home *home, enum err err);                        /* after ERR_STORE_IO no more writes */

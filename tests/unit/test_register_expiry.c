@@ -429,6 +429,111 @@ static void test_reports_of_what_is_not_offered(void **state)
     assert_int_equal(carer().vacancy.reported_unavailable_at_ms, 0);
 }
 
+/* --- many at once ------------------------------------------------------------------------------------------------ */
+
+#define MANY (5 * EXPIRE_BATCH_MAX)
+
+static struct {
+    uint64_t vacancy_id;
+    struct hold_token token;
+} many[MANY];
+
+static void many_reference(int i, char out[16])
+{
+    snprintf(out, 16, "LF-M%d", i);
+}
+
+/* Yorks, on homes of their own; all of an hour, from the same moment on. */
+static int begin_with_many(void **state)
+{
+    (void)begin(state);
+    world_close(&world);
+    world.policy.holds_each = MANY;
+    world_open(&world);
+    for (int i = 0; i < MANY; i++) {
+        char reference[16];
+        many_reference(i, reference);
+        offer_home(reference);
+        struct update_result made = ask(YORK);
+        assert_int_equal(made.problem.code, ERR_NONE);
+        many[i].vacancy_id = vacancy_id;
+        many[i].token = made.hold.token;
+    }
+    return 0;
+}
+
+/* How many of them are not ended yet, as it is stored. */
+static int unended(void)
+{
+    int count = 0;
+    for (int i = 0; i < MANY; i++) {
+        struct home_carer home;
+        char reference[16];
+        many_reference(i, reference);
+        assert_int_equal(home_get_carer(world.home, AGENCY, reference, &home), ERR_NONE);
+        count += home.hold_count > 0 && home.holds[0].sequence == many[i].token.sequence;
+    }
+    return count;
+}
+
+static struct update_result ask_for(const char *team, int i)
+{
+    vacancy_id = many[i].vacancy_id;
+    return ask(team);
+}
+
+/* The last that are due: their turn is far away. */
+static void assert_as_if_ended(int i)
+{
+    struct hold hold;
+    char reference[16];
+    struct update *extend = team_update(UPDATE_EXTEND_HOLD, YORK);
+    extend->as.hold.token = many[i].token;
+    struct update *withdraw, *updates[3] = {extend};
+    assert_int_equal(home_get_hold(world.home, &many[i].token, &hold), ERR_NONE);
+    assert_int_equal(hold.state, HOLD_EXPIRED);
+    many_reference(i - 1, reference);
+    updates[1] = withdraw = world_update(&world, UPDATE_WITHDRAW, AGENCY, reference);
+    vacancy_id = many[i].vacancy_id;
+    struct update *again = updates[2] = team_update(UPDATE_HOLD, YORK); /* whose limit the others do not fill */
+    again->as.hold.beds = 1;
+    strcpy(again->as.hold.request_reference, "383-204417");
+    home_apply(world.home, updates, 3);
+    assert_int_equal(extend->result.problem.code, ERR_PRECONDITION);
+    assert_non_null(strstr(extend->result.problem.text, "EXPIRED"));
+    assert_int_equal(withdraw->result.problem.code, ERR_NONE);
+    assert_int_equal(again->result.problem.code, ERR_NONE);
+    for (int k = 0; k < 3; k++)
+        update_destroy(updates[k]);
+}
+
+/* No turn ends more than it says, and others' updates come between; what is not ended yet is decided on as if it was.
+ */
+static void test_many_at_once(void **state)
+{
+    (void)state;
+    int64_t next_ms = 0;
+    world_pass(&world, HOUR);
+    assert_int_equal(unended(), MANY);
+    assert_int_equal(home_lapse(world.home, EXPIRE_BATCH_MAX, &next_ms), EXPIRE_BATCH_MAX);
+    assert_int_equal(next_ms, world.wall_ms); /* the rest at once */
+    int before = unended();
+    assert_int_equal(before, MANY - EXPIRE_BATCH_MAX + 1); /* Leeds' of the first home was among them */
+    assert_int_equal(world_apply(&world, world_put_carer(&world, AGENCY, "LF-other")).problem.code, ERR_NONE);
+    assert_int_equal(unended(), before - EXPIRE_BATCH_MAX);
+    before = unended();
+    assert_as_if_ended(MANY - 1);
+    assert_int_equal(unended(), before - EXPIRE_BATCH_MAX - 2);
+    assert_register_true(&world);
+    int turns = 0;
+    for (next_ms = world.wall_ms; next_ms <= world.wall_ms; turns++)
+        (void)home_lapse(world.home, EXPIRE_BATCH_MAX, &next_ms);
+    assert_int_equal(turns, 2);
+    assert_int_equal(unended(), 0);
+    assert_int_equal(ask_for(LEEDS, 0).problem.code, ERR_NONE);
+    assert_register_true(&world);
+}
+
 #define HOMES 5
 
 static struct update_result report_of(const char *team, uint64_t id)
@@ -590,6 +695,7 @@ int main(void)
         WITH_HOLD(test_a_push_answers_a_report),
         WITH_HOLD(test_a_report_that_nobody_answers),
         WITH_HOLD(test_reports_of_what_is_not_offered),
+        cmocka_unit_test_setup_teardown(test_many_at_once, begin_with_many, done),
         cmocka_unit_test_setup_teardown(test_reports_of_one_team, begin_with_three_reports, done),
         cmocka_unit_test_setup_teardown(test_a_smaller_limit_of_reports, begin_with_three_reports, done),
         WITH_HOLD(test_a_report_among_many_events),
