@@ -44,6 +44,25 @@ static inline void assert_standing(struct world *world, enum home_standing stand
     assert_int_equal(home_standing_now(world->home), standing);
 }
 
+/* What the hub answers to a write, and why: it does not decide. */
+static inline void assert_no_write(struct world *world, const char *says)
+{
+    struct update_result refused = world_apply(world, world_put_agency(world, "refused"));
+    struct agency agency;
+    assert_int_equal(refused.problem.code, ERR_UNAVAILABLE);
+    if (strstr(refused.problem.text, says) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", refused.problem.text, says);
+    assert_int_equal(home_get_agency(world->home, "refused", &agency), ERR_NOT_FOUND);
+}
+
+static inline struct update *promote(struct world *world, bool accept_loss, bool new_epoch)
+{
+    struct update *update = world_update(world, UPDATE_PROMOTE, NULL, NULL);
+    update->as.promote.accept_loss = accept_loss;
+    update->as.promote.new_epoch = new_epoch;
+    return update;
+}
+
 static inline void assert_verifies(struct world *world)
 {
     uint64_t records;
@@ -51,6 +70,12 @@ static inline void assert_verifies(struct world *world)
     struct problem problem = {0};
     if (home_verify(world->home, NULL, &records, state, &problem) != ERR_NONE)
         fail_msg("verify: %s", problem.text);
+}
+
+static inline void assert_same_position(struct world *a, struct world *b)
+{
+    assert_string_equal(newest(a).text, newest(b).text);
+    assert_same_view(a->view, b->view);
 }
 
 /* A push in which nothing of what is shared changes, where the carer is known. */
