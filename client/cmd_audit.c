@@ -138,7 +138,11 @@ static void print_record(struct reading *reading, const Vacancy__V1__AuditItem *
     grown_add(&text, "%s %" PRIu64 "  %s  %s  %s",
               item->chain == VACANCY__V1__AUDIT_CHAIN__AUDIT_CHAIN_WRITES ? "w" : "d", item->sequence,
               when_text(record->at_ms, when), method ? method + 1 : record->method, record->principal);
-    if (record->code != GRPC_OK)
+    if (record->asked_of[0])
+        grown_add(&text, "  asked of the hub of %s", record->asked_of);
+    if (record->asked_of[0] && record->code == GRPC_DEADLINE_EXCEEDED)
+        grown_add(&text, "  outcome unknown");
+    else if (record->code != GRPC_OK)
         grown_add(&text, "  %s", grpc_code_name((enum grpc_code)record->code));
     if (record->request_reference[0])
         grown_add(&text, "  %s %s", record->request_reference,

@@ -38,6 +38,7 @@ enum err audit_entry_encode(const struct audit_entry *entry, struct arena *arena
     m.object = (char *)(entry->object ? entry->object : "");
     m.suspended = entry->suspended;
     m.forwarded_by = (char *)(entry->forwarded_by ? entry->forwarded_by : "");
+    m.asked_of = (char *)(entry->asked_of ? entry->asked_of : "");
     return pack_message(&m.base, arena, out);
 }
 

@@ -27,6 +27,7 @@ struct audit_entry {
     const char *object;       /* whom an operator's write is about; NULL: nobody; borrowed */
     bool suspended;           /* what became of them */
     const char *forwarded_by; /* region of the hub that vouches for the principal; NULL: asked here; borrowed */
+    const char *asked_of;     /* region whose hub decides; code 4: what came of it is not known; NULL: here; borrowed */
 };
 
 struct audit_position {

@@ -72,6 +72,7 @@ static bool audit(struct batch *batch, const struct update *update, enum err err
     if (update->kind == UPDATE_NOTE_ASKED) {
         what.request_reference = update->as.asked.request_reference;
         what.code = update->as.asked.code;
+        what.asked_of = update->as.asked.region;
     }
     if (update->kind == UPDATE_PUT_AGENCY)
         what.object = update->as.agency_row.id;

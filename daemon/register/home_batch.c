@@ -210,6 +210,7 @@ bool batch_audit(struct batch *batch, const struct audit_entry *what, enum err c
             .object = what->object,
             .suspended = what->suspended,
             .forwarded_by = what->forwarded_by,
+            .asked_of = what->asked_of,
             .code = code == ERR_NONE ? what->code : err_status(code),
             .subjects = lists->subjects + done,
             .subject_count = (uint32_t)(left < AUDIT_SUBJECTS_MAX ? left : AUDIT_SUBJECTS_MAX),

@@ -29,6 +29,7 @@ struct asking {
     Vacancy__V1__AgencyContact *contact; /* whom to telephone; NULL: not known */
     bool noted, was_unknown;             /* asked is kept; the last attempt may have been done */
     struct asked_hold asked;
+    uint64_t subject;        /* the vacancy that it is about; 0: not known here */
     struct forward *forward; /* in PHASE_NOTED; NULL: nobody was asked, for */
     struct problem problem;
 };
@@ -61,7 +62,7 @@ static ProtobufCMessage *copy_of(const ProtobufCMessage *message, struct asking 
 
 /* Of a hold of another region, by what that region's log says. */
 static bool contact_of_hold(const struct service_context *ctx, const char *region, const struct hold_token *token,
-                            Vacancy__V1__AgencyContact **out, struct arena *arena)
+                            uint64_t *vacancy_id, Vacancy__V1__AgencyContact **out, struct arena *arena)
 {
     uint8_t hold_bytes[HOLD_KEY_BYTES], carer_bytes[8], hash[DIGEST_BYTES];
     struct octets key = {hold_bytes, sizeof hold_bytes}, row;
@@ -74,6 +75,7 @@ static bool contact_of_hold(const struct service_context *ctx, const char *regio
     if (replica_read(ctx->replica, region, LOG_TABLE_HOLD, &key, arena, &row) != ERR_NONE ||
         hold_row_decode(&key, &row, &hold) != ERR_NONE)
         return true;
+    *vacancy_id = hold.vacancy_id;
     put_be64(carer_bytes, hold.national_reference);
     key = (struct octets){carer_bytes, sizeof carer_bytes};
     if (replica_read(ctx->replica, region, LOG_TABLE_CARER, &key, arena, &row) != ERR_NONE ||
@@ -82,13 +84,14 @@ static bool contact_of_hold(const struct service_context *ctx, const char *regio
     return contact_of(ctx, region, agency, out, arena);
 }
 
-static bool find_contact(const struct service_context *ctx, const struct update *update, struct asking *asking,
-                         struct arena *arena)
+static bool find_contact(const struct service_context *ctx, const struct update *update, const struct hold_token *token,
+                         struct asking *asking, struct arena *arena)
 {
     char region[GSS_BYTES];
     struct agency *agency;
-    if (update == NULL || update->as.hold.token.epoch != 0)
-        return update == NULL || contact_of_hold(ctx, asking->region, &update->as.hold.token, &asking->contact, arena);
+    if (token->epoch != 0)
+        return contact_of_hold(ctx, asking->region, token, &asking->subject, &asking->contact, arena);
+    asking->subject = update->as.hold.vacancy_id;
     if ((agency = arena_alloc(arena, sizeof *agency)) == NULL)
         return false;
     if (update->as.hold.vacancy_id == 0 ||
@@ -182,7 +185,44 @@ static bool note_answer(struct asking *asking, const ProtobufCMessage *response)
     return true;
 }
 
+/* --- the trail ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * What is asked of another hub is on this one's trail before it is sent, as not known, and again with what came of it:
+ * of a hold that is asked for it is the note that says so (home_apply.c).
+ */
+static enum err on_trail(struct call *call, const struct asking *asking, uint32_t code,
+                         const Vacancy__V1__HoldView *hold)
+{
+    uint64_t subject = asking->subject;
+    const char *reference = asking->asked.request_reference;
+    if (hold != NULL && request_reference_valid(hold->request_reference))
+        reference = hold->request_reference;
+    if (hold != NULL && !id_parse(hold->vacancy_id, &subject))
+        subject = asking->subject;
+    const struct shown shown = {.request_reference = reference,
+                                .asked_of = asking->region,
+                                .code = code,
+                                .subjects = &subject,
+                                .subject_count = subject != 0};
+    return call_record(call, &asking->team, &shown);
+}
+
+/* That it was not done: its caller may hear it also where that can't be written, for that it was asked is. */
+static void refusal_on_trail(struct call *call, const struct asking *asking, enum err code)
+{
+    if (!is_hold(asking) && on_trail(call, asking, err_status(code), NULL) != ERR_NONE)
+        log_warn("service", "what region %s answered is not on the audit trail, which can't be written",
+                 asking->region);
+}
+
 /* --- there and back ----------------------------------------------------------------------------------------------- */
+
+/* As it is kept that nobody was asked: DEADLINE_EXCEEDED is what nobody knows the outcome of. */
+static enum err unsent_as(enum err code)
+{
+    return code == ERR_DEADLINE ? ERR_UNAVAILABLE : code;
+}
 
 static void send_away(struct call *call)
 {
@@ -191,11 +231,17 @@ static void send_away(struct call *call)
     request.principal = asking->team.name;
     request.request_case = asking->type->request;
     request.hold = (Vacancy__V1__HoldVacancyRequest *)asking->request; /* all members of the union are pointers */
+    if (!is_hold(asking) && on_trail(call, asking, err_status(ERR_DEADLINE), NULL) != ERR_NONE) {
+        call_fail(call, ERR_UNAVAILABLE, "",
+                  "the audit trail can't be written, so nobody was asked; the hub's operator sees why in its log");
+        return;
+    }
     asking->phase = PHASE_AWAY;
     if (forwarding_send(call, asking->region, &request, &asking->problem) == ERR_NONE)
         return;
     asking->phase = PHASE_NOTED;
-    asking->asked.code = err_status(asking->problem.code);
+    asking->asked.code = err_status(unsent_as(asking->problem.code));
+    refusal_on_trail(call, asking, unsent_as(asking->problem.code));
     if (!is_hold(asking) || asking->was_unknown || !send_note(call, asking, 0))
         call_finish(call, &asking->problem);
 }
@@ -206,18 +252,13 @@ static void send_away(struct call *call)
  */
 static bool disclose(struct call *call, const struct asking *asking, const ProtobufCMessage *response)
 {
-    const Vacancy__V1__HoldView *hold = hold_of(asking, response);
-    uint64_t vacancy_id;
-    if (hold == NULL || !id_parse(hold->vacancy_id, &vacancy_id))
+    if (on_trail(call, asking, 0, hold_of(asking, response)) == ERR_NONE)
         return true;
-    const struct shown shown = {.request_reference =
-                                    request_reference_valid(hold->request_reference) ? hold->request_reference : NULL,
-                                .subjects = &vacancy_id,
-                                .subject_count = 1};
-    if (asking->type->update->kind == UPDATE_SETTLE_HOLD)
-        return call_disclose(call, &asking->team, &shown);
-    if (call_record(call, &asking->team, &shown) == ERR_NONE)
-        return true;
+    if (asking->type->update->kind == UPDATE_SETTLE_HOLD) {
+        call_fail(call, ERR_UNAVAILABLE, "",
+                  "the audit trail can't be written, so nothing can be shown; the hub's operator sees why in its log");
+        return false;
+    }
     log_warn("service", "what region %s answered can't be shown, the audit trail can't be written", asking->region);
     forward_settle(asking->forward, FORWARD_LOST, NULL);
     forwarding_fail(call, asking->forward, asking->contact);
@@ -245,6 +286,8 @@ static void tell(struct call *call)
     const ProtobufCMessage *response = forwarding_response(call, asking->forward, asking->type->response);
     if (response == NULL) {
         keep_unknown(asking);
+        if (!asking->forward->outcome_unknown)
+            refusal_on_trail(call, asking, asking->forward->problem.code);
         forwarding_fail(call, asking->forward, asking->contact);
     } else if (disclose(call, asking, response)) {
         call_answer(call, response);
@@ -279,7 +322,22 @@ static struct asking *begin(struct call *call, const struct asking_type *type, c
     return asking;
 }
 
-static void go_away(struct call *call, const struct update *update, const ProtobufCMessage *message)
+static void begin_note(struct call *call, const struct update *update, struct asking *asking)
+{
+    if (is_hold(asking)) {
+        note_of(call, update, asking);
+    } else if (update->kind != UPDATE_SETTLE_HOLD) {
+        memcpy(asking->asked.request_reference, update->as.hold.request_reference, REQUEST_REFERENCE_BYTES);
+    } else if (home_get_asked(call_context(call)->home, asking->team.name, update->request_id, &asking->asked) ==
+               ERR_NONE) { /* the answer may settle it */
+        asking->noted = true;
+        asking->subject = asking->asked.vacancy_id;
+    }
+}
+
+/* update NULL: a question about the hold of this token. */
+static void go_away(struct call *call, const struct update *update, const struct hold_token *token,
+                    const ProtobufCMessage *message)
 {
     struct asking *asking = call->state;
     struct problem problem = {0};
@@ -290,15 +348,12 @@ static void go_away(struct call *call, const struct update *update, const Protob
         return;
     }
     asking->request = copy_of(message, asking, call->arena);
-    if (asking->request == NULL || !find_contact(call_context(call), update, asking, call->arena)) {
+    if (asking->request == NULL || !find_contact(call_context(call), update, token, asking, call->arena)) {
         call_short_of_memory(call);
         return;
     }
-    if (update != NULL && is_hold(asking))
-        note_of(call, update, asking);
-    else if (update != NULL && update->kind == UPDATE_SETTLE_HOLD) /* what is noted may be settled by the answer */
-        asking->noted =
-            home_get_asked(call_context(call)->home, asking->team.name, update->request_id, &asking->asked) == ERR_NONE;
+    if (update != NULL)
+        begin_note(call, update, asking);
     if (!is_hold(asking)) {
         send_away(call);
         return;
@@ -309,12 +364,12 @@ static void go_away(struct call *call, const struct update *update, const Protob
 }
 
 void asking_elsewhere(struct call *call, const struct asking_type *type, const struct principal *team,
-                      const char *region, const ProtobufCMessage *message)
+                      const char *region, const struct hold_token *token, const ProtobufCMessage *message)
 {
     if (begin(call, type, team, region) == NULL)
         call_short_of_memory(call);
     else
-        go_away(call, NULL, message);
+        go_away(call, NULL, token, message);
 }
 
 /* One id is one call: what it asked of another region before, and what may have come of it, is not asked again of other
@@ -371,7 +426,7 @@ void asking_message(struct call *call, const struct asking_type *type, const Pro
     } else if (strcmp(region, call_context(call)->region) == 0) {
         begin_here(call, update);
     } else {
-        go_away(call, update, message);
+        go_away(call, update, &update->as.hold.token, message);
         update_destroy(update);
     }
 }

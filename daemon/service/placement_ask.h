@@ -6,6 +6,8 @@
  * link's errors in words (forwarding.h). Thread: the call's worker.
  * Invariant: a HoldVacancy leaves for another region only after it was noted, durably, that it is asked; and what is
  * known of its outcome is noted before the caller hears it, so that ListHolds shows it whatever becomes of the call.
+ * Whatever leaves is on the audit trail before, and what came of it before the caller hears it (hub_service.proto,
+ * asked_of).
  */
 #ifndef VACANCY_SERVICE_PLACEMENT_ASK_H
 #define VACANCY_SERVICE_PLACEMENT_ASK_H
@@ -25,8 +27,8 @@ void asking_resumed(struct call *call, const struct mail *mail);
 void asking_orphaned(const struct mail *mail);
 void asking_closed(struct call *call);
 
-/* For a request that needs no update here (GetHold by id): `region`'s hub is asked at once. */
+/* For a request that needs no update here (GetHold by id, `token`'s): `region`'s hub is asked at once. */
 void asking_elsewhere(struct call *call, const struct asking_type *type, const struct principal *team,
-                      const char *region, const ProtobufCMessage *message);
+                      const char *region, const struct hold_token *token, const ProtobufCMessage *message);
 
 #endif

@@ -132,7 +132,7 @@ static void get_hold(struct call *call, const ProtobufCMessage *message)
         call_fail(call, ERR_INVALID, in->request_id[0] != '\0' ? "request_id" : "region",
                   "goes with no hold_id: give one or the other");
     else if (hold_id_parse(in->hold_id, region, &token) && strcmp(region, call_context(call)->region) != 0)
-        asking_elsewhere(call, &asking, &team, region, message);
+        asking_elsewhere(call, &asking, &team, region, &token, message);
     else
         get_by_id(call, &team, in->hold_id);
 }

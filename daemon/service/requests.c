@@ -70,6 +70,8 @@ static struct audit_entry entry_from(struct call *call, const struct principal *
         .request_reference = shown->request_reference != NULL ? shown->request_reference : "",
         .purpose = shown->purpose,
         .forwarded_by = shown->forwarded_by,
+        .asked_of = shown->asked_of,
+        .code = shown->code,
         .subjects = shown->subjects == NULL ? NULL : shown->subjects + from,
         .subject_count = (uint32_t)(left < AUDIT_SUBJECTS_MAX ? left : AUDIT_SUBJECTS_MAX),
     };

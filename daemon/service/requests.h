@@ -32,6 +32,8 @@ struct shown {
     const uint64_t *subjects;
     size_t subject_count;     /* any number: written in pieces */
     const char *forwarded_by; /* region of the hub that vouches for who asks; NULL: asked here */
+    const char *asked_of;     /* region whose hub decides; NULL: this one's */
+    uint32_t code;            /* its gRPC status; 4: not known */
 };
 /* Writes it to the trail. False: it could not be written, the call was ended (UNAVAILABLE) and nothing may be shown. */
 bool call_disclose(struct call *call, const struct principal *who, const struct shown *shown)
