@@ -169,6 +169,11 @@ _Noreturn void sim_fail(struct sim *sim, const char *format, ...) __attribute__(
     X(CARER_RELEASED)                                                                                                  \
     X(CARER_TAKEN_OVER)                                                                                                \
     X(OWNER_CHANGED)                                                                                                   \
+    X(OWNER_CHANGED_WITHIN)                                                                                            \
+    X(MOVED_WITH_VACANCY)                                                                                              \
+    X(MOVED_WITH_HOLD)                                                                                                 \
+    X(MOVED_WITH_PLACED)                                                                                               \
+    X(MOVED_STATES_ANEW)                                                                                               \
     X(SYNC_RUN)                                                                                                        \
     X(SYNC_CUT)                                                                                                        \
     X(SYNC_SETTLED)                                                                                                    \

@@ -125,7 +125,7 @@ static void write_somewhere(struct world *world)
         clients_write(world->clients, hub);
     if (hub->up && once_in(&world->sim, 4))
         syncs_run(world->syncs, hub);
-    if (hub->up && once_in(&world->sim, 2))
+    if (hub->up)
         moves_run(world->moves, hub);
 }
 

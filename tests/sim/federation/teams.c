@@ -4,6 +4,8 @@
 #include "tests/sim/federation/teams.h"
 
 #include "daemon/record/bytes.h"
+#include "tests/sim/federation/moves.h"
+#include "tests/sim/federation/owners.h"
 #include "tests/sim/federation/teams_request.h"
 
 #include <inttypes.h>
@@ -522,6 +524,8 @@ static void answer_hold(struct teams *teams, struct fed_hub *hub)
         return;
     struct ask *ask =
         new_ask(teams, hub, once_in(&world->sim, 2) ? UPDATE_ACCEPT_HOLD : UPDATE_DECLINE_HOLD, hub->region);
+    if (once_in(&world->sim, 3))
+        ask->who = below(&world->sim, MOVES_AGENCY + MOVES_EACH);
     ask->token = found.token;
     attempt_ask(teams, hub, ask);
 }
@@ -635,6 +639,18 @@ static void check_asked(struct world *world, const struct fed_hub *home, const s
                 home->index, hold->token.epoch, hold->token.sequence, ask->made.epoch, ask->made.sequence);
 }
 
+/* Its carer's approval ended there, or went to another agency; and its team is told so. */
+static bool ended_with_carer(struct world *world, const struct fed_hub *home, const struct hold *hold)
+{
+    struct hold found;
+    if (!world->carers_ended[home->region] && !owners_left(world, home->region, hold->national_reference))
+        return false;
+    home->home_disk->looking++;
+    enum err err = home_get_hold(home->home, &hold->token, &found);
+    home->home_disk->looking--;
+    return err != ERR_NONE || found.decline_reason == DECLINE_APPROVAL_ENDED || world->memories_lost[home->region] > 0;
+}
+
 /* It is what it is because somebody asked for that. */
 static void check_became(struct world *world, const struct fed_hub *home, const struct hold *hold)
 {
@@ -647,7 +663,7 @@ static void check_became(struct world *world, const struct fed_hub *home, const 
     else if (hold->state == HOLD_ACCEPTED)
         asked = asked_for(teams, home, UPDATE_ACCEPT_HOLD, &hold->token);
     else if (hold->state == HOLD_DECLINED)
-        asked = asked_for(teams, home, UPDATE_DECLINE_HOLD, &hold->token) || world->carers_ended[home->region];
+        asked = asked_for(teams, home, UPDATE_DECLINE_HOLD, &hold->token) || ended_with_carer(world, home, hold);
     sim_require(&world->sim, asked, "hub %u: hold %" PRIu64 ".%" PRIu64 " is of state %d, for which nobody asked",
                 home->index, hold->token.epoch, hold->token.sequence, hold->state);
     sim_require(&world->sim, !hold->extended || asked_for(teams, home, UPDATE_EXTEND_HOLD, &hold->token),

@@ -4,7 +4,7 @@
 #include "tests/sim/federation/told.h"
 
 #include "daemon/record/hold.h"
-#include "tests/sim/federation/syncs.h"
+#include "tests/sim/federation/moves.h"
 #include "vacancy/v1/agency_service.pb-c.h"
 
 #include <inttypes.h>
@@ -126,7 +126,7 @@ void told_check(struct world *world, struct fed_hub *home)
     if (world->memories_lost[home->region] > 0 || world->carers_ended[home->region] || world->clocks_stepped)
         return;
     home->home_disk->looking++;
-    for (uint32_t agency = 0; agency <= SYNCS_AGENCY; agency++)
+    for (uint32_t agency = 0; agency < MOVES_AGENCY + MOVES_EACH; agency++)
         read_events(world, home, agency, &tallies);
     home->home_disk->looking--;
     read_log(world, home, &tallies);

@@ -208,6 +208,7 @@ void truth_learn(struct world *world, struct fed_hub *hub)
     } while (got > 0);
     hub->home_disk->looking--;
     arena_finish(&arena);
+    owners_learned(world, hub->region, hub->head);
     if (hub->head != before && before != NO_ENTRY) /* at a start it is what was there */
         beds_check(world, hub, before);
 }
