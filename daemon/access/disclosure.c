@@ -466,7 +466,7 @@ enum err disclosure_gather(struct disclosures *d, const struct audit_entry *entr
         if (err != ERR_STALE)
             return err;
         enum err written = disclosure_await(d, *out);
-        disclosure_leave(d, *out);
+        disclosure_leave(d, *out); /* NOLINT(clang-analyzer-unix.Malloc): the reference of `gather` is left */
         if (written != ERR_NONE)
             return written;
     }
@@ -474,18 +474,20 @@ enum err disclosure_gather(struct disclosures *d, const struct audit_entry *entr
 
 enum err disclosure_await(struct disclosures *d, struct disclosure_batch *batch)
 {
+    enum err outcome;
     pthread_mutex_lock(&d->lock);
-    if (!batch->written) {
+    if (batch->written) {
+        outcome = batch->outcome;
+    } else {
         pthread_mutex_lock(&d->gather_lock);
         d->gathering = NULL; /* it is the one: any other is written */
         pthread_mutex_unlock(&d->gather_lock);
-        batch->outcome = tell(d, trail_append_all(&d->trail, batch->records, batch->count));
+        outcome = batch->outcome = tell(d, trail_append_all(&d->trail, batch->records, batch->count));
         batch->written = true;
         pthread_mutex_lock(&d->gather_lock);
         batch_leave(batch);
         pthread_mutex_unlock(&d->gather_lock);
     }
-    enum err outcome = batch->outcome;
     pthread_mutex_unlock(&d->lock);
     return outcome;
 }

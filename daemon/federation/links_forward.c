@@ -125,8 +125,10 @@ void links_forward_closed(void *context, const struct h2_outcome *outcome)
 
 void links_forwards_lose(struct links_hub *peer)
 {
-    while (peer->forwards != NULL)
-        abandon(peer->forwards, FORWARD_LOST, peer->over ? &peer->why : NULL);
+    for (struct links_forward *call = peer->forwards, *next; call != NULL; call = next) {
+        next = call->next;
+        abandon(call, FORWARD_LOST, peer->over ? &peer->why : NULL);
+    }
     peer->stopping_ms = 0;
 }
 

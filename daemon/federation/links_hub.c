@@ -89,9 +89,13 @@ static void on_message(struct h2_stream *stream, const uint8_t *data, size_t byt
 {
     struct links_hub *peer = h2_conn_context(h2_stream_conn(stream));
     void *context = h2_stream_context(stream);
-    if (context != NULL && context != peer)
+    if (context == NULL)
+        return; /* nothing of it is wanted */
+    if (context != peer) {
         links_forward_heard(context, data, bytes);
-    if (context != peer || peer->over)
+        return;
+    }
+    if (peer->over)
         return;
     struct links_shared *shared = peer->shared;
     struct problem why;
@@ -113,10 +117,12 @@ static void on_closed(struct h2_stream *stream, const struct h2_outcome *outcome
 {
     struct links_hub *peer = h2_conn_context(h2_stream_conn(stream));
     void *context = h2_stream_context(stream);
-    if (context != NULL && context != peer)
-        links_forward_closed(context, outcome);
-    if (context != peer)
+    if (context == NULL)
         return;
+    if (context != peer) {
+        links_forward_closed(context, outcome);
+        return;
+    }
     if (stream == peer->follow) {
         peer->follow = NULL;
         if (outcome->problem.code == ERR_NONE)

@@ -339,8 +339,8 @@ static void say_standing(struct federation *f, enum home_standing standing)
         [STANDING_RESTORING] = "this hub restores its region's log from its peers; until then, writes wait",
         [STANDING_SUPERSEDED] = "another hub decides about this region: writes are refused here for good",
         [STANDING_BEHIND] =
-            "this hub lacks entries of its own log that others have: writes are refused until its operator "
-            "says `vacancy hub promote`",
+            ("this hub lacks entries of its own log that others have: writes are refused until its operator "
+             "says `vacancy hub promote`"),
     };
     if (f->standing.logged == standing)
         return;

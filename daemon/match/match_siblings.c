@@ -297,6 +297,7 @@ static enum err keep_homes(struct siblings *s)
     struct part *part = &s->rows[s->searching];
     if (found->count > 0 && (part->homes = malloc(found->count * sizeof *part->homes)) == NULL)
         return ERR_LIMIT;
+    part->count = 0;
     for (uint32_t i = 0; i < found->count; i++) {
         const struct found *home = &found->best[i];
         keep_home(part, &(struct part_home){.group = home->group,

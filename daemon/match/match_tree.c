@@ -278,7 +278,7 @@ static uint64_t bits_below(uint32_t bit)
 /* `room` empty places for children at `at`. */
 static void node_open(struct tree_node *node, uint32_t at, uint32_t room)
 {
-#define OPEN(of, row) memmove(&of->row[at + room], &of->row[at], (of->head.count - at) * sizeof of->row[0])
+#define OPEN(of, row) memmove(&(of)->row[at + room], &(of)->row[at], ((of)->head.count - at) * sizeof((of)->row[0]))
     if (node->level == 1) {
         struct tree_block *block = block_of(node);
         for (uint32_t trait = 0; trait < TRAIT_END; trait++)
@@ -304,7 +304,7 @@ static void node_open(struct tree_node *node, uint32_t at, uint32_t room)
 static void node_close(struct tree_node *node, uint32_t at, uint32_t gone)
 {
     node->count -= gone;
-#define CLOSE(of, row) memmove(&of->row[at], &of->row[at + gone], (of->head.count - at) * sizeof of->row[0])
+#define CLOSE(of, row) memmove(&(of)->row[at], &(of)->row[at + gone], ((of)->head.count - at) * sizeof((of)->row[0]))
     if (node->level == 1) {
         struct tree_block *block = block_of(node);
         for (uint32_t trait = 0; trait < TRAIT_END; trait++) {
@@ -332,7 +332,7 @@ static void node_close(struct tree_node *node, uint32_t at, uint32_t gone)
 static void node_move(struct tree_node *to, uint32_t at, struct tree_node *from, uint32_t first, uint32_t count)
 {
     node_open(to, at, count);
-#define MOVE(a, b, row) memcpy(&a->row[at], &b->row[first], count * sizeof a->row[0])
+#define MOVE(a, b, row) memcpy(&(a)->row[at], &(b)->row[first], count * sizeof((a)->row[0]))
     if (to->level == 1) {
         struct tree_block *a = block_of(to), *b = block_of(from);
         for (uint32_t trait = 0; trait < TRAIT_END; trait++)

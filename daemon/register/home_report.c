@@ -64,7 +64,7 @@ static enum err check_limit(struct batch *batch, const struct reported *day, str
 {
     uint32_t most = batch->home->options.policy.reports_each;
     char next[TIME_TEXT_BYTES];
-    if (day->count < most)
+    if (day->count == 0 || day->count < most)
         return ERR_NONE;
     int64_t frees_ms = row_lease_ms(day->rows + (day->count - most) * REPORT_BYTES) + REPORT_EVERY_MS;
     time_format(batch->now_ms + (frees_ms - batch->position.lease.lease_ms), next);

@@ -80,6 +80,7 @@ static enum err find_request(struct batch *batch, struct update *update, struct 
     struct problem *problem = &update->result.problem;
     struct table_key key = key_of_request(batch->home->options.region, update->request_id, update->principal);
     enum err err = refuse_age(batch, update);
+    *erased = false;
     if (err != ERR_NONE)
         return err;
     err = batch_get(batch, STORE_REQUESTS, &key, value, problem);

@@ -87,7 +87,7 @@ static enum err fill_let_go(const struct service_context *ctx, const struct prin
                             struct problem *problem)
 {
     (void)now_ms;
-    struct transfer_code code;
+    struct transfer_code code = {0};
     enum err err = code_from(((const Vacancy__V1__LetGoRequest *)request)->transfer_code, &code, problem);
     if (err != ERR_NONE)
         return err;
@@ -133,7 +133,7 @@ static enum err fill_take_over(const struct service_context *ctx, const struct p
     (void)who;
     (void)now_ms;
     const Vacancy__V1__TakeOverCarerRequest *in = (const Vacancy__V1__TakeOverCarerRequest *)request;
-    struct transfer_code code;
+    struct transfer_code code = {0};
     enum err err = code_from(in->transfer_code, &code, problem);
     if (err == ERR_NONE)
         err = check_reference(problem, NULL, "agency_reference", in->agency_reference, update->agency_reference);

@@ -57,25 +57,25 @@ static enum err reference_from(const struct authority *authority, const struct p
     return ERR_NONE;
 }
 
-static enum err authority_of(const struct service_context *ctx, const struct principal *team,
-                             const struct authority **out, struct problem *problem)
+static const struct authority *authority_of(const struct service_context *ctx, const struct principal *team,
+                                            struct problem *problem)
 {
-    *out = gazetteer_authority(ctx->gazetteer, team->authority);
-    if (*out == NULL)
-        return problem_set(problem, ERR_FORBIDDEN, "",
-                           "%s is not an English authority with children's services today: "
-                           "the team's certificate needs a current code",
-                           team->authority);
-    return ERR_NONE;
+    const struct authority *authority = gazetteer_authority(ctx->gazetteer, team->authority);
+    if (authority == NULL)
+        (void)problem_set(problem, ERR_FORBIDDEN, "",
+                          "%s is not an English authority with children's services today: "
+                          "the team's certificate needs a current code",
+                          team->authority);
+    return authority;
 }
 
 enum err request_reference_from(const struct service_context *ctx, const struct principal *team, const char *text,
                                 char out[REQUEST_REFERENCE_BYTES], struct problem *problem)
 {
-    const struct authority *authority;
-    enum err err = authority_of(ctx, team, &authority, problem);
-    if (err == ERR_NONE)
-        err = reference_from(authority, NULL, text, problem);
+    const struct authority *authority = authority_of(ctx, team, problem);
+    if (authority == NULL)
+        return problem->code;
+    enum err err = reference_from(authority, NULL, text, problem);
     if (err == ERR_NONE)
         strcpy(out, text); /* valid: 3 digits, a hyphen, at most 10 */
     return err;
@@ -498,11 +498,11 @@ enum err question_from(const struct service_context *ctx, const struct path *at,
                        struct question *out, struct problem *problem)
 {
     const struct gazetteer *gazetteer = ctx->gazetteer;
-    const struct authority *authority;
+    const struct authority *authority = authority_of(ctx, &out->team, problem);
     struct criteria *criteria = &out->criteria;
-    enum err err = authority_of(ctx, &out->team, &authority, problem);
-    if (err != ERR_NONE)
-        return err;
+    enum err err;
+    if (authority == NULL)
+        return problem->code;
     *criteria = (struct criteria){.as_of_ms = now_ms, .rating_asked = in->show_rating};
     memcpy(criteria->authority, authority->gss, GSS_BYTES);
     if ((err = frame_from(authority, at, in, &out->frame, problem)) != ERR_NONE ||

@@ -89,7 +89,7 @@ static bool find_contact(const struct service_context *ctx, const struct update 
 {
     char region[GSS_BYTES];
     struct agency *agency;
-    if (token->epoch != 0)
+    if (update == NULL || token->epoch != 0)
         return contact_of_hold(ctx, asking->region, token, &asking->subject, &asking->contact, arena);
     asking->subject = update->as.hold.vacancy_id;
     if ((agency = arena_alloc(arena, sizeof *agency)) == NULL)

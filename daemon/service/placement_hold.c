@@ -433,7 +433,7 @@ const struct update_type report_unavailable_type = {
         asking_message(call, &name##_asking, message);                                                                 \
     }                                                                                                                  \
     const struct call_handler name##_handler = {                                                                       \
-        .message = name, .resumed = asking_resumed, .orphaned = asking_orphaned, .closed = asking_closed}
+        .message = (name), .resumed = asking_resumed, .orphaned = asking_orphaned, .closed = asking_closed}
 
 HANDLER(hold_vacancy, HOLD);
 HANDLER(extend_hold, EXTEND);
