@@ -434,6 +434,7 @@ enum err home_carer_encode(const struct home_carer *home, const struct home_care
     }
     h.moved_to_agency = (char *)home->moved_to_agency;
     h.moves = home->moves;
+    h.moved_at_ms = home->moved_at_ms;
     return pack_message(&h.base, arena, out);
 }
 
@@ -603,6 +604,7 @@ static bool read_claims(const Vacancy__V1__HomeCarer *h, struct home_carer *out)
     for (uint32_t i = 0; good && i < out->hold_count; i++)
         good = read_hold(h->holds[i], &out->holds[i]);
     out->moves = h->moves;
+    out->moved_at_ms = h->moved_at_ms;
     out->transfer_until_ms = h->transfer_until_ms;
     if (good && h->transfer_until_ms != 0) {
         good = h->transfer_hash.len == DIGEST_BYTES;

@@ -134,6 +134,7 @@ struct home_carer {
     uint8_t transfer_hash[DIGEST_BYTES];
     int64_t transfer_until_ms; /* 0: none */
     uint32_t moves;            /* between agencies, so far */
+    int64_t moved_at_ms;       /* MOVED: when, by this hub; 0: not known, since a restore */
     char moved_to_agency[AGENCY_ID_BYTES], moved_to_region[GSS_BYTES], moved_from_region[GSS_BYTES];
 };
 

@@ -98,7 +98,8 @@ enum update_kind {
      * TRANSFER_CODE_MS, or until the carer is seen registered there: from then on the record tells the move alone, and
      * the code is void. A code whose carer was taken over here and is here no more is not taken again. TAKE_OVER:
      * within this region, whoever has the code; from another one, with what its hub let go, OUTCOME_CONFIRMED if that
-     * is done already. ERR_FORBIDDEN: not by this code; ERR_EXISTS: the reference is taken.
+     * is done already. ERR_FORBIDDEN: not by this code; ERR_EXISTS: the reference is taken. Under the reference that a
+     * carer had at an agency which it has left, everything of that agency is ERR_PRECONDITION until it is erased.
      */
     UPDATE_RELEASE_CARER,
     UPDATE_LET_GO,

@@ -340,6 +340,13 @@ static enum err read_reports(struct reading *reading, const struct octets *rest,
     return reports_row_check(rest, value) ? ERR_NONE : damaged(reading, STORE_REPORTS, "a record can't be read");
 }
 
+/* Who had it may be gone by now, until a round of forgetting has passed it. */
+static enum err read_former(struct reading *reading, const struct octets *rest, const struct octets *value)
+{
+    bool good = rest->size > DIGEST_BYTES + 1 && former_row_check(value);
+    return good ? ERR_NONE : damaged(reading, STORE_FORMER, "a record can't be read");
+}
+
 static enum err read_through(struct reading *reading)
 {
     static enum err (*const rows[STORE_HOME_TABLES])(struct reading *, const struct octets *, const struct octets *) = {
@@ -348,6 +355,7 @@ static enum err read_through(struct reading *reading)
         [STORE_AUDIT] = read_audit_row, [STORE_REQUESTS] = read_plain,   [STORE_CHECKPOINTS] = read_checkpoint,
         [STORE_ORPHANS] = read_orphan,  [STORE_HOLDS] = read_hold,       [STORE_HOLD_LISTS] = read_line,
         [STORE_EVENTS] = read_event,    [STORE_ASKED] = read_plain,      [STORE_REPORTS] = read_reports,
+        [STORE_FORMER] = read_former,
     };
     for (int table = 0; table < STORE_HOME_TABLES; table++) {
         enum err err = read_table(reading, (enum store_table)table, rows[table]);

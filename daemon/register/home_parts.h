@@ -14,6 +14,7 @@
  *     home_read_holds.c  reads of holds                        vacancy_map.c    whose a vacancy is
  *     home_lease.c   the clock on which holds run out          home_events.c    what agencies are told
  *     home_report.c  a team says that a vacancy is not to be had   home_transfer.c  carers move between agencies
+ *     home_former.c    references of carers who went
  *     home_horizon.c   erasure, and payloads that are dropped  home_backup.c    what a backup says of itself
  *
  * Thread: the writer's, but for what is under `lock`, and home_read.c.
@@ -91,7 +92,7 @@ struct batch_lists {
 
 /* How far a round of forgetting is. */
 struct forget_place {
-    enum store_table table; /* REQUESTS, then EVENTS */
+    enum store_table table; /* REQUESTS, then EVENTS, then FORMER */
     struct table_key key;
 };
 
@@ -266,8 +267,8 @@ void update_settle(struct batch *batch, struct update *update, enum update_outco
 enum err update_find_carer(struct batch *batch, struct update *update, const char *reference, struct stored_carer *out);
 /* Whether the agency has given the reference already: to which carer, 0: to none. */
 enum err update_find_reference(struct batch *batch, struct update *update, const char *reference, uint64_t *out);
-/* An unknown carer and another agency's give the same answer (A7). */
-enum err refuse_carer(struct update *update, const char *field);
+/* An unknown carer and another agency's give the same answer (A7); one who went, what former_refuse says. */
+enum err refuse_carer(struct batch *batch, struct update *update, const char *field);
 /* What is true of a carer that a restore left in part can only be said by its agency. */
 enum err refuse_lost(struct update *update, const char *field);
 /* Its row in REFERENCES. */
@@ -285,6 +286,20 @@ void carer_void_code(struct home_carer *home);
 int64_t carer_cut_due_ms(const struct home_carer *home);
 /* Cuts it if so; else looks again later. */
 bool carer_cut(struct batch *batch, struct stored_carer *stored);
+
+/* home_former.c. A carer leaves the agency and reference that it has, or is back there. */
+bool former_note(struct batch *batch, const struct home_carer *home, int64_t at_ms); /* wall clock; 0: not known */
+bool former_forget(struct batch *batch, const struct home_carer *home);
+/* Whose of the update's agency a reference was before that one went; 0: nobody's. */
+enum err former_find(struct batch *batch, struct update *update, const char *reference, uint64_t *out);
+/* ERR_PRECONDITION if it was such a one's, with what to do; ERR_NOT_FOUND: nobody's. */
+enum err former_refuse(struct batch *batch, struct update *update, const char *reference, const char *field);
+/* " on 2026-11-22"; empty: not known. */
+#define FORMER_WHEN_BYTES (DATE_TEXT_BYTES + 4)
+void former_when(int64_t at_ms, char out[FORMER_WHEN_BYTES]);
+/* A row, for home_check.c and home_requests.c. */
+bool former_row_check(const struct octets *value);
+enum err former_names_nobody(struct home *home, struct store_txn *txn, const struct octets *value, bool *out);
 
 /* home_report.c */
 enum err report_unavailable(struct batch *batch, struct update *update);

@@ -97,6 +97,9 @@ static bool lose(struct batch *batch, struct stored_carer *carer, bool known)
         batch->failed = ERR_STORE_DAMAGED;
         return false;
     }
+    bool other = known && strcmp(lost.carer.agency, carer->home.carer.agency) != 0;
+    if (other && !former_note(batch, &carer->home, 0))
+        return false;
     if (known && !reference_forget(batch, &carer->home))
         return false;
     lost.vacancy = carer->home.vacancy;

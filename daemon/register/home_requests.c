@@ -3,8 +3,8 @@
  * Owns: the REQUESTS table's values. The writer's thread. Invariant: an id is stored in the transaction of what it did,
  * kept REQUEST_ID_KEPT_MS, and refused once it might have been forgotten. An outcome that names a carer which is no
  * more counts as forgotten at once, and is before the erasure is acknowledged (writer.c): they are in order of time,
- * not of carers, so all are looked at, in slices between batches, and after them all events (home_events.c), which go;
- * META says across restarts that it is not done.
+ * not of carers, so all are looked at, in slices between batches, and after them all events (home_events.c) and former
+ * references (home_former.c), which go; META says across restarts that it is not done.
  *
  *     value: content hash (32) | outcome (4) | epoch (8) | sequence (8) | national reference (8) | vacancy id (8)
  *            | valid until (8) | confirmed (4) | hold's token (16) | not found: count (4), indexes (4 each)
@@ -274,14 +274,15 @@ enum err requests_read(struct home *home, struct store_txn *txn, struct problem 
 static enum err forget_row(struct batch *batch, const struct forget_place *at, const struct octets *value,
                            size_t *changed)
 {
-    bool nobody = false, events = at->table == STORE_EVENTS;
-    enum err err = events ? event_names_nobody(batch->home, batch->txn, value, &nobody)
-                          : names_nobody(batch->home, batch->txn, value, &nobody);
+    bool nobody = false, requests = at->table == STORE_REQUESTS;
+    enum err err = requests                    ? names_nobody(batch->home, batch->txn, value, &nobody)
+                   : at->table == STORE_EVENTS ? event_names_nobody(batch->home, batch->txn, value, &nobody)
+                                               : former_names_nobody(batch->home, batch->txn, value, &nobody);
     if (err != ERR_NONE || !nobody)
         return err;
     ++*changed;
-    return (events ? batch_del(batch, STORE_EVENTS, &at->key) : forget_outcome(batch, &at->key)) ? ERR_NONE
-                                                                                                 : batch->failed;
+    return (requests ? forget_outcome(batch, &at->key) : batch_del(batch, at->table, &at->key)) ? ERR_NONE
+                                                                                                : batch->failed;
 }
 
 /* Moves *at past the rows of one slice; *end: there are no more. Counts those that it changed. */
@@ -292,8 +293,9 @@ static enum err forget_slice(struct batch *batch, struct forget_place *at, bool 
         struct octets from = key_octets(&at->key), key, value, rest;
         enum err err = home->store->ops->seek(batch->txn, at->table, &from, false, &key, &value);
         if (err == ERR_NOT_FOUND || (err == ERR_NONE && !key_in_region(&key, home->options.region, &rest))) {
-            *end = at->table == STORE_EVENTS;
-            *at = (struct forget_place){STORE_EVENTS, key_of_region(home->options.region)};
+            *end = at->table == STORE_FORMER;
+            *at = (struct forget_place){at->table == STORE_REQUESTS ? STORE_EVENTS : STORE_FORMER,
+                                        key_of_region(home->options.region)};
             continue;
         }
         if (err == ERR_NONE && (key.size >= sizeof at->key.data || value.size < RECORD_PREFIX_BYTES))

@@ -39,10 +39,12 @@ static enum err refuse_reference(struct update *update)
 enum err carer_refuse_moved(struct update *update, const struct home_carer *home, const char *field)
 {
     bool known = home->moved_to_agency[0] != '\0';
+    char when[FORMER_WHEN_BYTES];
+    former_when(home->moved_at_ms, when);
     return problem_set(&update->result.problem, ERR_PRECONDITION, field,
-                       "this carer is MOVED: %s of region %s has taken it over, and only it says what is true now. To "
-                       "have it back, take it over with its code (TakeOverCarer)",
-                       known ? home->moved_to_agency : "an agency", home->moved_to_region);
+                       "MOVED: %s of region %s took this carer over%s. Another household needs another reference; to "
+                       "have this one back, take it over with its code (TakeOverCarer)",
+                       known ? home->moved_to_agency : "an agency", home->moved_to_region, when);
 }
 
 void carer_void_code(struct home_carer *home)
@@ -84,7 +86,7 @@ enum err carer_release(struct batch *batch, struct update *update)
     struct home_carer *home = &stored.home;
     enum err err = update_find_carer(batch, update, update->agency_reference, &stored);
     if (err != ERR_NONE)
-        return err == ERR_NOT_FOUND ? refuse_carer(update, field) : err;
+        return err == ERR_NOT_FOUND ? refuse_carer(batch, update, field) : err;
     if (home->carer.status == CARER_MOVED)
         return carer_refuse_moved(update, home, field);
     if (home->lost)
@@ -205,6 +207,7 @@ static enum err move_away(struct batch *batch, struct update *update, struct sto
     home->carer.status = CARER_MOVED;
     memcpy(home->moved_to_agency, update->as.transfer.to_agency, sizeof home->moved_to_agency);
     memcpy(home->moved_to_region, update->as.transfer.to_region, sizeof home->moved_to_region);
+    home->moved_at_ms = batch->now_ms;
     home->transfer_until_ms = batch->now_ms + TRANSFER_CODE_MS;
     return batch_put_carer(batch, stored, true) ? ERR_NONE : batch->failed;
 }
@@ -281,36 +284,50 @@ static enum err settle_here(struct batch *batch, struct update *update, struct s
     home->carer.status = CARER_APPROVED;
     memset(home->moved_to_agency, 0, sizeof home->moved_to_agency);
     memset(home->moved_to_region, 0, sizeof home->moved_to_region);
+    home->moved_at_ms = 0;
     carer_void_code(home);
-    if (!reference_put(batch, home) || !tell_moved(batch, update, home, from_agency, from_region) ||
-        !batch_put_carer(batch, stored, true))
+    if (!reference_put(batch, home) || !former_forget(batch, home) ||
+        !tell_moved(batch, update, home, from_agency, from_region) || !batch_put_carer(batch, stored, true))
         return batch->failed;
     update_settle(batch, update, outcome, stored);
     return ERR_NONE;
+}
+
+/* Its reference here is no other carer's, nor was. *taken: it is this one's by now. */
+static enum err check_reference(struct batch *batch, struct update *update, uint64_t national_reference, bool *taken)
+{
+    uint64_t whose, whose_before = 0;
+    enum err err = update_find_reference(batch, update, update->agency_reference, &whose);
+    *taken = whose == national_reference;
+    if (err == ERR_NONE && whose == 0)
+        err = former_find(batch, update, update->agency_reference, &whose_before);
+    if (err != ERR_NONE)
+        return err;
+    bool others = (whose != 0 && !*taken) || (whose_before != 0 && whose_before != national_reference);
+    return others ? refuse_reference(update) : ERR_NONE;
 }
 
 static enum err take_within(struct batch *batch, struct update *update)
 {
     const char *region = batch->home->options.region;
     struct stored_carer stored;
-    uint64_t taken;
+    bool taken;
     char from[AGENCY_ID_BYTES];
     enum err err = find_by_code(batch, update, &stored);
     if (err == ERR_NONE &&
         (stored.home.carer.status != CARER_APPROVED || strcmp(stored.home.carer.agency, update->agency) == 0))
         err = refuse_code(update);
     if (err == ERR_NONE)
-        err = update_find_reference(batch, update, update->agency_reference, &taken);
-    if (err == ERR_NONE && taken != 0)
-        err = refuse_reference(update);
+        err = check_reference(batch, update, stored.home.national_reference, &taken);
     if (err != ERR_NONE)
         return err;
     memcpy(from, stored.home.carer.agency, sizeof from);
     err = leave(batch, update, &stored, update->agency, region);
     if (err != ERR_NONE)
         return err;
-    return reference_forget(batch, &stored.home) ? settle_here(batch, update, &stored, OUTCOME_UPDATED, from, region)
-                                                 : batch->failed;
+    if (!former_note(batch, &stored.home, batch->now_ms) || !reference_forget(batch, &stored.home))
+        return batch->failed;
+    return settle_here(batch, update, &stored, OUTCOME_UPDATED, from, region);
 }
 
 enum known { KNOWN_NOT, KNOWN_OLDER, KNOWN_SAME, KNOWN_NEWER };
@@ -334,7 +351,8 @@ static enum err clear_known(struct batch *batch, struct update *update, struct s
     if (err != ERR_NONE)
         return batch->failed ? batch->failed : (batch->failed = err);
     vacancy_clear(batch, &stored->home, 0);
-    return reference_forget(batch, &stored->home) ? ERR_NONE : batch->failed;
+    bool good = former_note(batch, &stored->home, stored->home.moved_at_ms) && reference_forget(batch, &stored->home);
+    return good ? ERR_NONE : batch->failed;
 }
 
 static enum err register_here(struct batch *batch, struct update *update, struct stored_carer *stored)
@@ -354,7 +372,8 @@ static enum err register_here(struct batch *batch, struct update *update, struct
 
 static enum err take_from_afar(struct batch *batch, struct update *update)
 {
-    uint64_t national_reference = update->as.transfer.national_reference, taken;
+    uint64_t national_reference = update->as.transfer.national_reference;
+    bool taken;
     struct stored_carer stored;
     memset(&stored, 0, sizeof stored);
     enum err err = batch_get_carer(batch, national_reference, &stored, &update->result.problem);
@@ -366,9 +385,9 @@ static enum err take_from_afar(struct batch *batch, struct update *update)
         return err == ERR_NONE ? refuse_code(update) : err;
     if (known == KNOWN_NEWER)
         return refuse_code(update);
-    if ((err = update_find_reference(batch, update, update->agency_reference, &taken)) != ERR_NONE)
+    if ((err = check_reference(batch, update, national_reference, &taken)) != ERR_NONE)
         return err;
-    if (taken != 0 ? taken != national_reference : known == KNOWN_SAME)
+    if (known == KNOWN_SAME && !taken)
         return refuse_reference(update);
     if (known == KNOWN_SAME) {
         batch_subject(batch, national_reference);

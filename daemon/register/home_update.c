@@ -11,8 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum err refuse_carer(struct update *update, const char *field)
+enum err refuse_carer(struct batch *batch, struct update *update, const char *field)
 {
+    enum err err = former_refuse(batch, update, update->agency_reference, field);
+    if (err != ERR_NOT_FOUND)
+        return err;
     return problem_set(&update->result.problem, ERR_FORBIDDEN, field,
                        "no carer of this agency has this reference; push the carer first");
 }
@@ -251,6 +254,8 @@ static enum err put_carer(struct batch *batch, struct update *update)
         return err;
     err = update_find_carer(batch, update, pushed->agency_reference, &stored);
     if (err == ERR_NOT_FOUND)
+        err = former_refuse(batch, update, pushed->agency_reference, "carer.agency_reference");
+    if (err == ERR_NOT_FOUND)
         return create_carer(batch, update, &stored);
     if (err != ERR_NONE)
         return err;
@@ -291,7 +296,7 @@ static enum err end_carer(struct batch *batch, struct update *update)
     if (err == ERR_NONE)
         err = update_find_carer(batch, update, update->agency_reference, &stored);
     if (err != ERR_NONE)
-        return err == ERR_NOT_FOUND ? refuse_carer(update, "agency_reference") : err;
+        return err == ERR_NOT_FOUND ? refuse_carer(batch, update, "agency_reference") : err;
     if (stored.home.carer.status == CARER_MOVED)
         return carer_refuse_moved(update, &stored.home, "agency_reference");
     if (stored.home.lost)
@@ -339,7 +344,7 @@ static enum err put_vacancy(struct batch *batch, struct update *update)
     if (err == ERR_NONE)
         err = update_find_carer(batch, update, update->agency_reference, &stored);
     if (err != ERR_NONE)
-        return err == ERR_NOT_FOUND ? refuse_carer(update, "vacancy.agency_reference") : err;
+        return err == ERR_NOT_FOUND ? refuse_carer(batch, update, "vacancy.agency_reference") : err;
     if (stored.home.carer.status == CARER_MOVED)
         return carer_refuse_moved(update, &stored.home, "vacancy.agency_reference");
     if (stored.home.lost)
@@ -381,7 +386,7 @@ static enum err withdraw(struct batch *batch, struct update *update)
     if (err == ERR_NONE)
         err = update_find_carer(batch, update, update->agency_reference, &stored);
     if (err != ERR_NONE)
-        return err == ERR_NOT_FOUND ? refuse_carer(update, "agency_reference") : err;
+        return err == ERR_NOT_FOUND ? refuse_carer(batch, update, "agency_reference") : err;
     bool live = stored.home.vacancy.vacancy_id != 0;
     int64_t known_ms = stored.home.vacancy_observed_at_ms;
     if (update->observed_at_ms < known_ms || (live && update->observed_at_ms == known_ms))
@@ -519,7 +524,7 @@ static enum err erase(struct batch *batch, struct update *update)
     struct stored_carer stored;
     enum err err = update_find_carer(batch, update, update->agency_reference, &stored);
     if (err != ERR_NONE)
-        return err == ERR_NOT_FOUND ? refuse_carer(update, "agency_reference") : err;
+        return err == ERR_NOT_FOUND ? refuse_carer(batch, update, "agency_reference") : err;
     if (!tell(batch, update, EVENT_CARER_ERASED, &stored.home, NULL) || !carer_erase(batch, &stored))
         return batch->failed;
     update_settle(batch, update, OUTCOME_ENDED, NULL);

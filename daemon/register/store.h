@@ -37,6 +37,7 @@ enum store_table {
     STORE_EVENTS,
     STORE_ASKED,
     STORE_REPORTS,
+    STORE_FORMER,
     STORE_HOME_TABLES,
     /* The replica environment's own. */
     STORE_REGIONS = STORE_HOME_TABLES,

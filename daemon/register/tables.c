@@ -32,6 +32,7 @@ const char *tables_name(enum store_table table)
         [STORE_EVENTS] = "events",
         [STORE_ASKED] = "asked",
         [STORE_REPORTS] = "reports",
+        [STORE_FORMER] = "former",
         [STORE_REGIONS] = "regions",
         [STORE_RECORDS] = "records",
         [STORE_REPLICA_LOG] = "replica-log",

@@ -21,6 +21,8 @@
  *     LOG          sequence (8)                        header (109), salt (32), payload         batch
  *     AUDIT        sequence (8)                        AuditRecord (hub_service.proto)          batch
  *     REQUESTS     UUIDv7 (16), SHA-256(principal)/16  content hash, outcome (home_requests.c)  home_apply
+ *                  id by when it goes, SHA-256(         no outcome: a transfer code with which   home_apply
+ *                  "transfer codes")/16                a carer came from another region
  *     CHECKPOINTS  sequence (8)                        signed checkpoint (checkpoint.h)         batch
  *     ORPHANS      agency, 0, hash of reference (32)   national reference (8)                   home_apply
  *     HOLDS        token: epoch (8), sequence (8)      HomeHold (home.proto)                    home_apply
@@ -29,6 +31,7 @@
  *     EVENTS       agency, 0, event number (8)         HomeEvent (home.proto)                   batch
  *     ASKED        SHA-256 of "asked", 0, holder / 16, AskedHold (home.proto)                   home_apply
  *                  request id's complement
+ *     FORMER       agency, 0, hash of reference (32)   of a carer that went (home_former.c)     home_apply
  *     REPORTS      SHA-256 of "reports", 0, holder/16  a team's reports of a day (home_report.c) home_apply
  *
  * All are read by home_open (home_check.c); CARERS, AGENCIES and PRINCIPALS by observers, CARERS, AGENCIES, LOG and
@@ -79,7 +82,7 @@ struct table_key key_of_region(const char *region);
 struct table_key key_of_id(const char *region, uint64_t id);
 struct table_key key_of_text(const char *region, const char *text);
 struct table_key key_of_reference(const char *region, const char *agency, const char *agency_reference);
-/* Of a carer that is lost since a restore, under the keyed hash of its reference. */
+/* Of a carer that is lost since a restore, or went to another agency, under the keyed hash of its reference. */
 struct table_key key_of_orphan(const char *region, const char *agency, const uint8_t hash[DIGEST_BYTES]);
 struct table_key key_of_event(const char *region, const char *agency, uint64_t number);
 struct table_key key_of_request(const char *region, const uint8_t request_id[REQUEST_ID_BYTES], const char *principal);

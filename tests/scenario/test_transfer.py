@@ -188,6 +188,10 @@ def test_within_a_region(ground, messages):
     assert got.code == Code.OK and got.response.carer.national_reference == national, got
     assert ground.leeds.outcome("AgencyService/GetCarer", agency_reference=reference).code == Code.PERMISSION_DENIED
     assert ground.take(homes_here, first.transfer_code, ground.name("X")).code == Code.PERMISSION_DENIED  # used
+    # Nor does its old agency's next file register the household a second time.
+    push = ground.leeds.outcome("AgencyService/PutCarer", carer=homes.carer(messages, reference))
+    assert push.code == Code.FAILED_PRECONDITION and push.fields == ["carer.agency_reference"], push
+    assert "another agency on 20" in push.message and "another reference" in push.message, push
 
 
 def test_each_code_that_is_not_good(ground, messages):

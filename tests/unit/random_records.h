@@ -156,6 +156,7 @@ static inline void random_home_carer(struct seeded_random *random, struct home_c
         out->carer.status = CARER_MOVED;
         strcpy(out->moved_to_agency, "wigan-fostering");
         strcpy(out->moved_to_region, "E12000002");
+        out->moved_at_ms = out->carer.observed_at_ms + random_up_to(random, 100000);
     } else if (random_up_to(random, 5) == 0) {
         strcpy(out->moved_from_region, "E12000001");
     }

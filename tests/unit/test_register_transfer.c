@@ -608,6 +608,108 @@ static void test_crash_at_each_store_call(void **state)
     assert_true(points > 40);
 }
 
+/* --- what the old agency still calls it -------------------------------------------------------------------------- */
+
+static uint64_t carers(struct world *world)
+{
+    struct home_counts counts;
+    assert_int_equal(home_counts(world->home, &counts), ERR_NONE);
+    return counts.carers;
+}
+
+static void push_refused(const char *agency, const char *reference, const char *words)
+{
+    uint64_t before = carers(&here);
+    here.wall_ms++;
+    refused(world_apply(&here, world_put_carer(&here, agency, reference)), ERR_PRECONDITION, "carer.agency_reference",
+            words);
+    assert_int_equal(carers(&here), before);
+}
+
+static void time_passes_over_it(void)
+{
+    for (int i = 0; i < 8; i++) {
+        (void)home_heartbeat(here.home, NULL);
+        pass(&here, HEARTBEAT_MS);
+    }
+}
+
+/* It may not have heard of the move, or forget it in its next file: never a second household. */
+static void test_an_old_reference(void **state)
+{
+    (void)state;
+    begin();
+    offer_beds(&here, AGENCY, "H-1", 1);
+    offer_beds(&here, OTHER, "X-2", 1);
+    struct transfer_code code = release(&here, AGENCY, "H-1");
+    did(take_within(&here, OTHER, "X-1", &code));
+    push_refused(AGENCY, "H-1", "another agency on 2025-11-24");
+    reopen(&here);
+    push_refused(AGENCY, "H-1", "Another household needs another reference");
+    refused(world_apply(&here, world_put_vacancy(&here, AGENCY, "H-1")), ERR_PRECONDITION, "vacancy.agency_reference",
+            "another agency on 2025-11-24");
+    static const enum update_kind others[] = {UPDATE_WITHDRAW, UPDATE_ERASE_CARER, UPDATE_RELEASE_CARER,
+                                              UPDATE_END_CARER};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        refused(world_apply(&here, world_update(&here, others[i], AGENCY, "H-1")), ERR_PRECONDITION, "agency_reference",
+                "another agency on 2025-11-24");
+    /* A carer more of its own, and another's, find it taken; what nobody had is free. */
+    did(world_apply(&here, world_put_carer(&here, AGENCY, "H-2")));
+    code = release(&here, OTHER, "X-2");
+    refused(take_within(&here, AGENCY, "H-1", &code), ERR_EXISTS, "agency_reference", "already");
+    /* Another agency's reference of the same words is another. */
+    did(world_apply(&here, world_put_carer(&here, OTHER, "H-1")));
+    /* Back under another reference, and under the old one. */
+    code = release(&here, OTHER, "X-1");
+    did(take_within(&here, AGENCY, "H-7", &code));
+    push_refused(AGENCY, "H-1", "this agency's again, as H-7");
+    push_refused(OTHER, "X-1", "another agency on");
+    code = release(&here, AGENCY, "H-7");
+    did(take_within(&here, OTHER, "X-1", &code));
+    code = release(&here, OTHER, "X-1");
+    did(take_within(&here, AGENCY, "H-1", &code));
+    push_refused(AGENCY, "H-7", "as H-1");
+    here.wall_ms++;
+    did(world_apply(&here, world_put_carer(&here, AGENCY, "H-1")));
+    assert_register_true(&here);
+    /* Until it is erased. */
+    did(world_apply(&here, world_update(&here, UPDATE_ERASE_CARER, AGENCY, "H-1")));
+    assert_int_equal(did(world_apply(&here, world_put_carer(&here, OTHER, "X-1"))).outcome, OUTCOME_CREATED);
+    time_passes_over_it();
+    assert_int_equal(home_forget_due(here.home), 0);
+    struct store_txn *txn;
+    struct octets from = {0}, key, value;
+    assert_int_equal(here.store->ops->begin(here.store, false, &txn), ERR_NONE);
+    assert_int_equal(here.store->ops->seek(txn, STORE_FORMER, &from, false, &key, &value), ERR_NOT_FOUND);
+    here.store->ops->abort(txn);
+    assert_int_equal(did(world_apply(&here, world_put_carer(&here, AGENCY, "H-7"))).outcome, OUTCOME_CREATED);
+    assert_register_true(&here);
+    end();
+}
+
+/* The same where it went to another region, by its row, and when it is back from there as another agency's. */
+static void test_an_old_reference_in_the_earlier_region(void **state)
+{
+    (void)state;
+    begin();
+    offer_beds(&here, AGENCY, "H-1", 1);
+    struct transfer_code code = release(&here, AGENCY, "H-1");
+    did(move(&here, &north, TAKER, "N-1", &code));
+    push_refused(AGENCY, "H-1", "north-fostering of region E12000001 took this carer over on 2025-11-24");
+    reopen(&here);
+    push_refused(AGENCY, "H-1", "Another household needs another reference");
+    pass(&here, TRANSFER_CODE_MS); /* cut down to the move */
+    (void)home_lapse(here.home, 100, NULL);
+    push_refused(AGENCY, "H-1", "took this carer over on 2025-11-24");
+    pass(&north, TRANSFER_CODE_MS);
+    code = release(&north, TAKER, "N-1");
+    did(move(&north, &here, OTHER, "X-1", &code));
+    push_refused(AGENCY, "H-1", "another agency on 2025-11-24");
+    reopen(&here);
+    assert_register_true(&here);
+    end();
+}
+
 int main(void)
 {
     const char *given = getenv("CHECK_SEED");
@@ -620,6 +722,8 @@ int main(void)
         cmocka_unit_test(test_between_regions),
         cmocka_unit_test(test_what_stays_behind),
         cmocka_unit_test(test_there_and_back),
+        cmocka_unit_test(test_an_old_reference),
+        cmocka_unit_test(test_an_old_reference_in_the_earlier_region),
         cmocka_unit_test(test_crash_at_each_store_call),
     };
     return cmocka_run_group_tests_name("register_transfer", tests, NULL, NULL);

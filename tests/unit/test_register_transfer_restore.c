@@ -135,6 +135,7 @@ static void test_gone_to_another_agency(void **state)
                      ERR_FORBIDDEN);
     assert_int_equal(push(&restored, OTHER, "X-1"), ERR_NONE);
     assert_true(carer_of(&restored, OTHER, "X-1").national_reference == code.national_reference);
+    assert_int_equal(push(&restored, AGENCY, "T-1"), ERR_PRECONDITION); /* nor is it a second household there */
     end();
 }
 
