@@ -12,7 +12,8 @@ static enum exit_code run(struct cli *cli)
     struct problem problem = {0};
     enum exit_code code = cli_agreed(
         cli, "Every record of this carer will be erased, here and at every other hub. Nothing brings it back. "
-             "To end an approval, `vacancy end` is enough.");
+             "A region from which it was taken over keeps the row of its move, with its old agency's reference, until "
+             "that agency erases it too. To end an approval, `vacancy end` is enough.");
     if (code == EXIT_DONE)
         code = cli_connect(cli);
     if (code != EXIT_DONE)
@@ -25,7 +26,10 @@ static enum exit_code run(struct cli *cli)
     if (options_flag(&cli->options, "json"))
         json_print(cli->out, json_of_message(reply));
     else
-        fputs("erased here; other hubs follow within seconds, or as soon as they can be reached\n", cli->out);
+        fputs("erased here; other hubs follow within seconds, or as soon as they can be reached. If it was taken over "
+              "from another region, its old agency there erases what that keeps: the row of the move, and its own "
+              "reference\n",
+              cli->out);
     return EXIT_DONE;
 }
 
