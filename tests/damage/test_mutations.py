@@ -28,6 +28,7 @@ PLACES = "daemon/match/match_places.c"
 ORDER = "daemon/match/match_order.c"
 TREE = "daemon/match/match_tree.c"
 SIBLINGS = "daemon/match/match_siblings.c"
+COMBINE = "daemon/match/match_combine.c"
 EXPLAIN = "daemon/match/match_explain.c"
 OFFER = "daemon/record/offer.c"
 
@@ -238,27 +239,27 @@ MUTANTS = {
     "nearest of a relaxation": (WHY, "if (squared >= way->nearest_squared)", "if (way->nearest_squared != UINT64_MAX)"),
     "unconfirmed is removed": (WHY, "verdict->failed[RULE_H2] |= unconfirmed;", ";"),
     # Splits.
-    "splits": (SIBLINGS, "keep_split(s, &split);", ";"),
+    "splits": (COMBINE, "keep_split(s, &split);", ";"),
     "splits in three": (SIBLINGS, "s->homes == 2 && s->criteria->split_into > 2)", "false)"),
     "a split although one home takes all": (SIBLINGS, "*taken = whole->count > 0;", "*taken = false;"),
-    "one home for two parts": (SIBLINGS, "if (!one_home(&from->homes[i], &to->homes[j]))", ""),
-    "splits by the largest part": (SIBLINGS, "int order = compare_numbers(b->largest, a->largest);", "int order = 0;"),
-    "splits by band": (SIBLINGS, "order = order ? order : compare_numbers(a->band, b->band);", ";"),
-    "splits by the way from home": (SIBLINGS, "order = order ? order : compare_numbers(x->from_home_metres, y->from_home_metres);",
+    "one home for two parts": (COMBINE, "if (!one_home(&from->homes[i], &to->homes[j]))", ""),
+    "splits by the largest part": (COMBINE, "int order = compare_numbers(b->largest, a->largest);", "int order = 0;"),
+    "splits by band": (COMBINE, "order = order ? order : compare_numbers(a->band, b->band);", ";"),
+    "splits by the way from home": (COMBINE, "order = order ? order : compare_numbers(x->from_home_metres, y->from_home_metres);",
                                     ";"),
-    "splits by the way between": (SIBLINGS, "order = order ? order : compare_numbers(x->between_metres, y->between_metres);",
+    "splits by the way between": (COMBINE, "order = order ? order : compare_numbers(x->between_metres, y->between_metres);",
                                   ";"),
-    "a split's vacancies": (SIBLINGS, "order = compare_numbers(x->parts[i].home.vacancy_id, y->parts[i].home.vacancy_id);",
+    "a split's vacancies": (COMBINE, "order = compare_numbers(x->parts[i].home.vacancy_id, y->parts[i].home.vacancy_id);",
                             "order = 0;"),
-    "a split's children": (SIBLINGS, "order = differ == 0 ? 0 : (x->parts[i].children & (differ & -differ)) ? -1 : 1;",
+    "a split's children": (COMBINE, "order = differ == 0 ? 0 : (x->parts[i].children & (differ & -differ)) ? -1 : 1;",
                            "order = 0;"),
-    "the same homes twice": (SIBLINGS, "while (at < s->split_count && !same_homes(&s->splits[at].found, &split->found))",
+    "the same homes twice": (COMBINE, "while (at < s->split_count && !same_homes(&s->splits[at].found, &split->found))",
                              "while (at < s->split_count)"),
-    "farthest of three homes": (SIBLINGS, "if (metres > split.found.between_metres)", "if (j == 0 && metres > split.found.between_metres)"),
+    "farthest of three homes": (COMBINE, "if (metres > split.found.between_metres)", "if (j == 0 && metres > split.found.between_metres)"),
     "a part of siblings kept together": (SIBLINGS, "out->grouping = GROUPING_TOGETHER;", ";"),
     "a part's nearest homes": (SIBLINGS, "s->part_criteria.step_count = 0; /* the nearest */", ";"),
     "a home of a part within": (SIBLINGS, "if (within == NULL || within->size < 2)", "if (within == NULL)"),
-    "the largest part first": (SIBLINGS, "if (home.children_taken < before->children_taken ||",
+    "the largest part first": (COMBINE, "if (home.children_taken < before->children_taken ||",
                                "if (home.children_taken > before->children_taken ||"),
     # One vacancy explained.
     "explained, withheld for H1": (REASONS, "option->withheld = code_in(failed, RULE_H1) || ", "option->withheld = "),
