@@ -41,6 +41,7 @@ struct sync {
     struct listed listed[CARERS];
     struct operation operations[RECORDS_MAX]; /* of this run */
     uint32_t count, answered;
+    uint32_t pushed_of;                /* bits: carers that this run pushes */
     uint32_t refused_of;               /* bits: carers of which a record was refused because of holds */
     struct sim_call *listing, *submit; /* under way */
     struct fed_hub *hub;
@@ -181,12 +182,14 @@ static void add(struct sync *sync, const struct operation *operation, enum updat
 
 static void make_difference(struct sync *sync, int64_t observed_at_ms)
 {
-    sync->count = 0;
+    sync->count = sync->pushed_of = 0;
     for (uint32_t i = 0; i < CARERS; i++) {
         const struct row *row = &sync->file[i];
         const struct listed *listed = &sync->listed[i];
-        if (!listed->carer_same)
+        if (!listed->carer_same) {
             add(sync, &row->carer, UPDATE_PUT_CARER, observed_at_ms);
+            sync->pushed_of |= 1u << i;
+        }
         if (row->vacant && !listed->vacancy_same)
             add(sync, &row->vacancy, UPDATE_PUT_VACANCY, observed_at_ms);
         if (!row->vacant && listed->vacant)
@@ -403,6 +406,16 @@ static uint32_t logged_offers(const struct world *world, const struct fed_hub *h
     return count;
 }
 
+/* What a carer's push has made lapse, being believed less long now, is the next run's to confirm (docs/states.md). */
+static bool only_lapsed(const struct sync *sync, uint32_t pushed_of)
+{
+    bool only = sync->count > 0;
+    for (uint32_t i = 0; i < sync->count; i++)
+        only = only && sync->operations[i].kind == UPDATE_PUT_VACANCY &&
+               (pushed_of & 1u << (sync->operations[i].reference - FIRST_REFERENCE)) != 0;
+    return only;
+}
+
 void syncs_check(struct world *world, struct fed_hub *home)
 {
     struct sync *sync = &world->syncs->of[home->region];
@@ -413,8 +426,12 @@ void syncs_check(struct world *world, struct fed_hub *home)
     run_to_its_end(sync, home);
     if (sync->lost)
         run_to_its_end(sync, home);
-    uint32_t refused = sync->refused_of, done = sync->count;
+    uint32_t refused = sync->refused_of, done = sync->count, pushed = sync->pushed_of;
     run_to_its_end(sync, home);
+    if (only_lapsed(sync, pushed)) {
+        refused |= sync->refused_of;
+        run_to_its_end(sync, home);
+    }
     for (uint32_t i = 0; i < sync->count; i++)
         sim_require(&world->sim, refused & 1u << (sync->operations[i].reference - FIRST_REFERENCE),
                     "hub %u: a sync of %u records ran to its end, and the next one finds kind %d for carer %u to do",
