@@ -89,7 +89,8 @@ enum update_kind {
     /* What became of a UPDATE_HOLD of this holder and request id (`request_id` is that one's: it has none of its own):
      * result.hold, or ERR_NOT_FOUND, and the id is spent: that call, should it still come, is refused. */
     UPDATE_SETTLE_HOLD,
-    /* A team of this hub asks, or was answered by, another region's hub: as.asked is kept. Private, no decision. */
+    /* A team of this hub asks, or was answered by, another region's hub: as.asked, its `step` first, is kept; when it
+     * was noted, `open` and `token` are as they are kept now. Private, no decision. */
     UPDATE_NOTE_ASKED,
     /*
      * A carer moves to another agency. RELEASE_CARER: makes a code of as.transfer.seed (the request id, where there is
@@ -125,6 +126,14 @@ enum update_outcome {
     OUTCOME_REPEATED
 };
 
+/* What there is to note of one try. */
+enum asked_step {
+    ASKED_BEGUN = 1, /* it is about to be sent */
+    ASKED_DONE,      /* `token` */
+    ASKED_REFUSED,   /* it did nothing and will do nothing, which says nothing of other tries */
+    ASKED_SETTLED,   /* nor will any other: the home hub has spent the request id */
+};
+
 /* What a team of this hub asked of another region's hub (home.proto: AskedHold). */
 struct asked_hold {
     char holder[PRINCIPAL_NAME_BYTES];
@@ -136,7 +145,9 @@ struct asked_hold {
     int64_t asked_at_ms, until_ms;
     struct hold_token token; /* epoch 0: not answered, or refused */
     uint32_t code;           /* gRPC status; 4 while the outcome is unknown */
+    uint32_t open;           /* tries that may have been done, or may be yet */
     char agency[AGENCY_ID_BYTES];
+    enum asked_step step; /* of a note; not kept */
 };
 
 struct update_result {

@@ -1,8 +1,8 @@
 /*
  * home_asked.c - what teams of this hub asked of other regions' hubs (home.proto: AskedHold).
  * Owns: the ASKED table, written and read. Noting and forgetting: the writer's thread; reads: any. Invariant: a call is
- * noted before it is sent, so that none whose outcome is unknown is unknown to its team; an answer, once noted, is not
- * lost to a later try that got none.
+ * noted before it is sent, so that none whose outcome is unknown is unknown to its team: it stays so while any try is
+ * open, whatever another was answered. An answer, once noted, is not lost to a later try that got none.
  */
 #include "daemon/base/log.h"
 #include "daemon/record/scratch.h"
@@ -27,6 +27,7 @@ static enum err encode(const struct asked_hold *asked, struct arena *arena, stru
     m.sequence = asked->token.sequence;
     m.code = asked->code;
     m.until_ms = asked->until_ms;
+    m.open = asked->open;
     m.agency = (char *)asked->agency;
     return pack_message(&m.base, arena, out);
 }
@@ -51,24 +52,46 @@ static enum err decode(const struct octets *key, const struct octets *octets, st
     out->token = (struct hold_token){m->epoch, m->sequence};
     out->code = m->code;
     out->until_ms = m->until_ms;
+    out->open = m->open;
     return ERR_NONE;
 }
 
 /* --- noting ------------------------------------------------------------------------------------------------------ */
 
+/* What is kept of it from now on. */
+static struct asked_hold after_step(const struct asked_hold *known, const struct asked_hold *asked)
+{
+    struct asked_hold kept = *asked;
+    kept.open = known->open;
+    if (known->token.epoch != 0 && asked->step != ASKED_DONE)
+        return *known;
+    if (known->open > 0)
+        kept.asked_at_ms = known->asked_at_ms;
+    if (asked->step == ASKED_BEGUN)
+        kept.open++;
+    else if (asked->step == ASKED_REFUSED && kept.open > 0)
+        kept.open--;
+    else
+        kept.open = 0;
+    if (kept.open > 0)
+        kept.code = err_status(ERR_DEADLINE);
+    return kept;
+}
+
 enum err asked_note(struct batch *batch, struct update *update)
 {
-    struct asked_hold *asked = &update->as.asked, known = {.code = 0};
+    struct asked_hold *asked = &update->as.asked, known = {.code = 0}, kept;
     struct table_key key = key_of_asked(batch->home->options.region, asked->holder, asked->request_id);
     struct octets k = key_octets(&key), value;
     enum err err = batch_get(batch, STORE_ASKED, &key, &value, &update->result.problem);
     if (err == ERR_NONE)
         err = decode(&k, &value, &known);
-    if (err == ERR_NONE && known.token.epoch != 0 && asked->token.epoch == 0)
-        *asked = known;
     if (err != ERR_NONE && err != ERR_NOT_FOUND)
         return err;
-    err = encode(asked, batch->arena, &value);
+    kept = after_step(&known, asked);
+    asked->open = kept.open;
+    asked->token = kept.token;
+    err = encode(&kept, batch->arena, &value);
     if (err != ERR_NONE || !batch_put(batch, STORE_ASKED, &key, &value))
         return batch->failed ? batch->failed : (batch->failed = err);
     if (asked->vacancy_id != 0)

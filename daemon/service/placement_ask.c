@@ -14,10 +14,11 @@
 #include <string.h>
 
 enum phase {
-    PHASE_HERE,   /* at this hub's writer */
-    PHASE_NOTING, /* that another region is asked, before it is */
-    PHASE_AWAY,   /* at the other region's hub */
-    PHASE_NOTED,  /* what it answered, before the caller hears it */
+    PHASE_HERE,     /* at this hub's writer */
+    PHASE_NOTING,   /* that another region is asked, before it is */
+    PHASE_AWAY,     /* at the other region's hub */
+    PHASE_NOTED,    /* what it answered, before the caller hears it */
+    PHASE_SETTLING, /* there again: it refused this try, and an earlier one may be done yet */
 };
 
 struct asking {
@@ -27,10 +28,13 @@ struct asking {
     char region[GSS_BYTES];
     ProtobufCMessage *request;           /* ours: the call's message is gone by the time it is sent */
     Vacancy__V1__AgencyContact *contact; /* whom to telephone; NULL: not known */
-    bool noted, was_unknown;             /* asked is kept; the last attempt may have been done */
+    bool noted;                          /* asked is kept */
+    bool others_open;                    /* another try of this request may have been done, or be done yet */
+    bool settled;                        /* that was asked, once */
+    bool done_by_other, sent_again;      /* it was, and so this try will be answered as that one was */
     struct asked_hold asked;
     uint64_t subject;        /* the vacancy that it is about; 0: not known here */
-    struct forward *forward; /* in PHASE_NOTED; NULL: nobody was asked, for */
+    struct forward *forward; /* from PHASE_NOTED on; NULL: nobody was asked, for */
     struct problem problem;
 };
 
@@ -122,27 +126,23 @@ static bool send_note(struct call *call, struct asking *asking, int64_t expires_
 /* What is to be noted of a hold that is asked there. */
 static void note_of(struct call *call, const struct update *update, struct asking *asking)
 {
-    struct asked_hold before, *asked = &asking->asked;
-    asking->was_unknown =
-        home_get_asked(call_context(call)->home, asking->team.name, update->request_id, &before) == ERR_NONE &&
-        before.code == err_status(ERR_DEADLINE);
+    struct asked_hold *asked = &asking->asked;
     asking->noted = true;
+    asked->step = ASKED_BEGUN;
     memcpy(asked->holder, asking->team.name, sizeof asked->holder);
     memcpy(asked->region, asking->region, sizeof asked->region);
     memcpy(asked->request_id, update->request_id, sizeof asked->request_id);
     memcpy(asked->request_reference, update->as.hold.request_reference, sizeof asked->request_reference);
     asked->vacancy_id = update->as.hold.vacancy_id;
     asked->beds = update->as.hold.beds;
-    asked->asked_at_ms = asking->was_unknown ? before.asked_at_ms : clock_wall_ms(call->clock);
+    asked->asked_at_ms = clock_wall_ms(call->clock);
     asked->code = err_status(ERR_DEADLINE);
 }
 
-/* What the home hub says that settles it: whatever was asked with this request id has had its outcome. */
+/* What the home hub says of a request id that settles it: nothing was done with it, and it is spent. */
 static bool settles(const struct forward *forward)
 {
-    enum err code = forward->problem.code;
-    return forward->by_home && !forward->outcome_unknown &&
-           (code == ERR_NOT_FOUND || code == ERR_PRECONDITION || code == ERR_FORBIDDEN);
+    return forward->by_home && !forward->outcome_unknown && forward->problem.code == ERR_NOT_FOUND;
 }
 
 static const Vacancy__V1__HoldView *hold_of(const struct asking *asking, const ProtobufCMessage *response)
@@ -163,25 +163,33 @@ static const Vacancy__V1__HoldView *hold_of(const struct asking *asking, const P
     }
 }
 
+/* hold NULL: none is told. */
+static bool note_hold(struct asking *asking, const Vacancy__V1__HoldView *hold)
+{
+    struct asked_hold *asked = &asking->asked;
+    char region[GSS_BYTES];
+    struct hold_token token;
+    if (hold == NULL || !hold_id_parse(hold->hold_id, region, &token) || strcmp(region, asking->region) != 0)
+        return false;
+    asked->token = token;
+    asked->until_ms = hold->until_ms;
+    asked->code = 0;
+    asked->step = ASKED_DONE;
+    return true;
+}
+
 /* True: there is something to note. */
 static bool note_answer(struct asking *asking, const ProtobufCMessage *response)
 {
     struct asked_hold *asked = &asking->asked;
-    const Vacancy__V1__HoldView *hold = response != NULL ? hold_of(asking, response) : NULL;
-    char region[GSS_BYTES];
-    struct hold_token token;
     if (!asking->noted)
         return false;
-    if (hold != NULL && hold_id_parse(hold->hold_id, region, &token) && strcmp(region, asking->region) == 0) {
-        asked->token = token;
-        asked->until_ms = hold->until_ms;
-        asked->code = 0;
-    } else if (response == NULL && (settles(asking->forward) ||
-                                    (is_hold(asking) && !asking->was_unknown && !asking->forward->outcome_unknown))) {
-        asked->code = err_status(asking->forward->problem.code);
-    } else {
+    if (response != NULL && note_hold(asking, hold_of(asking, response)))
+        return true;
+    if (response != NULL || (is_hold(asking) ? asking->forward->outcome_unknown : !settles(asking->forward)))
         return false; /* as it was: not known */
-    }
+    asked->step = is_hold(asking) ? ASKED_REFUSED : ASKED_SETTLED;
+    asked->code = err_status(asking->forward->problem.code);
     return true;
 }
 
@@ -224,6 +232,8 @@ static enum err unsent_as(enum err code)
     return code == ERR_DEADLINE ? ERR_UNAVAILABLE : code;
 }
 
+static void tell(struct call *call);
+
 static void send_away(struct call *call)
 {
     struct asking *asking = call->state;
@@ -242,8 +252,9 @@ static void send_away(struct call *call)
     asking->phase = PHASE_NOTED;
     asking->asked.code = err_status(unsent_as(asking->problem.code));
     refusal_on_trail(call, asking, unsent_as(asking->problem.code));
-    if (!is_hold(asking) || asking->was_unknown || !send_note(call, asking, 0))
-        call_finish(call, &asking->problem);
+    asking->asked.step = ASKED_REFUSED;
+    if (!is_hold(asking) || !send_note(call, asking, 0))
+        tell(call);
 }
 
 /*
@@ -265,15 +276,14 @@ static bool disclose(struct call *call, const struct asking *asking, const Proto
     return false;
 }
 
-/* This try may not have left; an earlier one of the same request did, and its outcome is not known. */
+/* This try did nothing; another one of the same request may have, and its outcome is not known. */
 static void keep_unknown(const struct asking *asking)
 {
     struct forward *forward = asking->forward;
-    if (!asking->was_unknown || forward->outcome_unknown || settles(forward))
+    if (!asking->others_open || forward->outcome_unknown)
         return;
     forward->outcome_unknown = true;
-    if (!forward->by_home)
-        forward->problem.code = ERR_DEADLINE;
+    forward->problem.code = ERR_DEADLINE;
 }
 
 static void tell(struct call *call)
@@ -294,19 +304,70 @@ static void tell(struct call *call)
     }
 }
 
+static void note_it(struct call *call, struct asking *asking)
+{
+    asking->phase = PHASE_NOTED;
+    if (send_note(call, asking, 0))
+        return;
+    log_warn("service", "what region %s answered could not be noted: its outcome stays unknown in ListHolds",
+             asking->region);
+    tell(call);
+}
+
 static void answered(struct call *call, struct forward *forward)
 {
     struct asking *asking = call->state;
+    forward_destroy(asking->forward);
     asking->forward = forward;
-    asking->phase = PHASE_NOTED;
-    const ProtobufCMessage *response = forwarding_response(call, forward, asking->type->response);
-    if (note_answer(asking, response)) {
-        if (send_note(call, asking, 0))
-            return;
-        log_warn("service", "what region %s answered could not be noted: its outcome stays unknown in ListHolds",
-                 asking->region);
+    if (note_answer(asking, forwarding_response(call, forward, asking->type->response)))
+        note_it(call, asking);
+    else
+        tell(call);
+}
+
+/* --- a refusal while another try is open -------------------------------------------------------------------------- */
+
+static bool must_settle(const struct asking *asking)
+{
+    const struct forward *forward = asking->forward;
+    return forward != NULL && forward->problem.code != ERR_NONE && forward->by_home && asking->others_open &&
+           !asking->settled;
+}
+
+/* Asks what became of the request id, so that what the caller hears is the end of it. */
+static void settle(struct call *call)
+{
+    struct asking *asking = call->state;
+    Vacancy__V1__GetHoldRequest get = VACANCY__V1__GET_HOLD_REQUEST__INIT;
+    Vacancy__V1__ForwardRequest request = VACANCY__V1__FORWARD_REQUEST__INIT;
+    struct problem ignored;
+    get.request_id = ((Vacancy__V1__HoldVacancyRequest *)asking->request)->request_id;
+    get.region = asking->region;
+    request.principal = asking->team.name;
+    request.request_case = VACANCY__V1__FORWARD_REQUEST__REQUEST_GET;
+    request.get = &get;
+    asking->settled = true;
+    asking->phase = PHASE_SETTLING;
+    if (forwarding_send(call, asking->region, &request, &ignored) != ERR_NONE)
+        tell(call);
+}
+
+static void settled(struct call *call, struct forward *answer)
+{
+    struct asking *asking = call->state;
+    const Vacancy__V1__GetHoldResponse *response = (const Vacancy__V1__GetHoldResponse *)forwarding_response(
+        call, answer, VACANCY__V1__FORWARD_RESPONSE__RESPONSE_GET);
+    bool spent = response == NULL && settles(answer);
+    asking->done_by_other = response != NULL && note_hold(asking, response->hold);
+    forward_destroy(answer);
+    if (spent) {
+        asking->others_open = false;
+        asking->asked.step = ASKED_SETTLED;
     }
-    tell(call);
+    if (spent || asking->done_by_other)
+        note_it(call, asking);
+    else
+        tell(call);
 }
 
 /* The state before anything else: what is freed with the call. */
@@ -433,12 +494,30 @@ void asking_message(struct call *call, const struct asking_type *type, const Pro
 
 static void noted(struct call *call, struct update *note)
 {
+    struct asking *asking = call->state;
     struct problem problem = note->result.problem;
+    asking->others_open = note->as.asked.open > 1;
     update_destroy(note);
     if (problem.code == ERR_NONE)
         send_away(call);
     else
         call_finish(call, &problem);
+}
+
+static void answer_noted(struct call *call, struct update *note)
+{
+    struct asking *asking = call->state;
+    bool again = asking->done_by_other && !asking->sent_again;
+    if (note->result.problem.code == ERR_NONE)
+        asking->others_open = note->as.asked.open > 0 || asking->done_by_other;
+    update_destroy(note);
+    asking->sent_again = asking->sent_again || again;
+    if (again)
+        send_away(call);
+    else if (must_settle(asking))
+        settle(call);
+    else
+        tell(call);
 }
 
 static void decided(struct call *call, struct update *update)
@@ -465,8 +544,10 @@ void asking_resumed(struct call *call, const struct mail *mail)
         answered(call, mail->payload);
         break;
     case PHASE_NOTED:
-        update_destroy(mail->payload);
-        tell(call);
+        answer_noted(call, mail->payload);
+        break;
+    case PHASE_SETTLING:
+        settled(call, mail->payload);
         break;
     }
 }

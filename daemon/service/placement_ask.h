@@ -6,6 +6,8 @@
  * link's errors in words (forwarding.h). Thread: the call's worker.
  * Invariant: a HoldVacancy leaves for another region only after it was noted, durably, that it is asked; and what is
  * known of its outcome is noted before the caller hears it, so that ListHolds shows it whatever becomes of the call.
+ * It is refused only when no other try of the same request can be done any more: else its home hub is asked what became
+ * of the request id (GetHold), which spends it, before the caller hears the refusal.
  * Whatever leaves is on the audit trail before, and what came of it before the caller hears it (hub_service.proto,
  * asked_of).
  */

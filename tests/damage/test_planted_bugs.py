@@ -26,7 +26,7 @@ EXPECTED = {"ack_before_commit", "lost_observer", "sequence_reused", "expiry_for
             "partial_batch", "digest_unverified", "signature_unchecked", "snapshot_published_early",
             "replicated_too_early", "epoch_reused", "cursor_without_records",
             "accepted_hold_forgotten", "hold_by_wall_clock", "hold_ignores_placed", "retry_decided_again",
-            "forward_denied", "done_denied_without_trail", "expiry_untold",
+            "forward_denied", "done_denied_without_trail", "expiry_untold", "refusal_of_one_try",
             "stream_ended_unanswered", "moved_still_owned", "taken_back_between"}
 
 

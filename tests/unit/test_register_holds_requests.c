@@ -264,6 +264,9 @@ static struct update *note(struct world *world, int64_t at_ms, uint32_t code, ui
                                            .asked_at_ms = at_ms,
                                            .token = {sequence != 0, sequence},
                                            .code = code,
+                                           .step = code == 4   ? ASKED_BEGUN
+                                                   : code == 0 ? ASKED_DONE
+                                                               : ASKED_REFUSED,
                                            .agency = "far-away"};
     strcpy(update->as.asked.holder, LEEDS);
     update->as.asked.request_id[5] = (uint8_t)at_ms;
@@ -288,6 +291,36 @@ static void assert_note_audited(struct world *world, uint32_t code)
     assert_int_equal(record->n_subjects, 1);
     vacancy__v1__audit_record__free_unpacked(record, NULL);
     arena_finish(&arena);
+}
+
+/* A refusal closes one try, whichever; what decides the request id closes all. */
+static void test_tries_that_are_open(void **state)
+{
+    (void)state;
+    struct world *world = &original;
+    static const struct {
+        enum asked_step step;
+        uint32_t code, kept, open;
+        uint64_t token;
+    } rows[] = {{ASKED_BEGUN, 4, 4, 1, 0},      {ASKED_BEGUN, 4, 4, 2, 0},     {ASKED_REFUSED, 9, 4, 1, 0},
+                {ASKED_REFUSED, 14, 14, 0, 0},  {ASKED_REFUSED, 9, 9, 0, 0},   {ASKED_BEGUN, 4, 4, 1, 0},
+                {ASKED_BEGUN, 4, 4, 2, 0},      {ASKED_SETTLED, 5, 5, 0, 0},   {ASKED_BEGUN, 4, 4, 1, 0},
+                {ASKED_BEGUN, 4, 4, 2, 0},      {ASKED_DONE, 0, 0, 0, 4711},   {ASKED_BEGUN, 4, 0, 0, 4711},
+                {ASKED_REFUSED, 9, 0, 0, 4711}, {ASKED_SETTLED, 5, 0, 0, 4711}};
+    const uint8_t id[REQUEST_ID_BYTES] = {0, 0, 0, 0, 0, 7};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct asked_hold asked;
+        struct update *update = note(world, 7, rows[i].code, rows[i].step == ASKED_DONE ? rows[i].token : 0);
+        update->as.asked.step = rows[i].step;
+        (void)did(world_apply(world, update));
+        assert_note_audited(world, rows[i].code);
+        assert_int_equal(home_get_asked(world->home, LEEDS, id, &asked), ERR_NONE);
+        assert_int_equal(asked.code, rows[i].kept);
+        assert_int_equal(asked.open, rows[i].open);
+        assert_int_equal(asked.token.sequence, rows[i].token);
+        if (i == 1)
+            reopen(world);
+    }
 }
 
 static void test_what_was_asked_elsewhere(void **state)
@@ -344,6 +377,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_after_a_restore, decide, done),
         cmocka_unit_test_setup_teardown(test_an_ended_hold_after_a_restore, decide, done),
         cmocka_unit_test_setup_teardown(test_a_lost_home_is_kept_for_who_holds_it, decide, done),
+        cmocka_unit_test_setup_teardown(test_tries_that_are_open, decide, done),
         cmocka_unit_test_setup_teardown(test_what_was_asked_elsewhere, decide, done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

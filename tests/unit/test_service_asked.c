@@ -1,7 +1,8 @@
 /* tier: check */
 /*
  * test_service_asked.c - what a team of this hub asks of another region's: what the audit trail has of it, before it
- * leaves and after it came back. The link is the test's: it answers what it is told to.
+ * leaves and after it came back; and what a refusal means while another try of the same request may still be done. The
+ * link is the test's: it answers what it is told to.
  */
 #include "tests/lib/fake_hub.h"
 #include "vacancy/v1/federation_service.pb-c.h"
@@ -18,15 +19,14 @@
 #include <cmocka.h>
 
 #define PLACEMENT "/vacancy.v1.PlacementService/"
-#define NORTH     "E12000001"
-#define HOLD      NORTH "-1-4711"
+#define HOLD      FAKE_NORTH "-1-4711"
 #define VACANCY   4711
 #define REFERENCE "383-204417"
 #define UNKNOWN   4
 
 static struct fake_hub hub;
 static char vacancy_id[ID_TEXT_BYTES];
-static struct forward *sent; /* on its way */
+static struct forward *sent, *late; /* on its way; and one that is kept back there */
 
 static char *request_id(void)
 {
@@ -63,7 +63,7 @@ static void assert_record(bool writes, uint64_t sequence, const char *method, ui
     Vacancy__V1__AuditRecord *record = record_at(writes, sequence);
     assert_string_equal(record->principal, FAKE_TEAM);
     assert_string_equal(strrchr(record->method, '/') + 1, method);
-    assert_string_equal(record->asked_of, NORTH);
+    assert_string_equal(record->asked_of, FAKE_NORTH);
     assert_string_equal(record->forwarded_by, "");
     assert_int_equal(record->code, code);
     assert_string_equal(record->request_reference, reference);
@@ -90,16 +90,21 @@ static enum err submit(void *ctx, struct forward *forward)
     return ERR_NONE;
 }
 
-static void come_back(enum forward_end end, const struct problem *why)
+static void end_of(struct forward *forward, enum forward_end end, const struct problem *why)
 {
-    struct forward *forward = sent;
     assert_non_null(forward);
-    sent = NULL;
     forward_settle(forward, end, why);
     const struct mail mail = {
         .kind = forward->reply.kind, .to = forward->reply.to, .value = FORWARD_MAIL, .payload = forward};
     mailbox_send_reserved(forward->reply.mailbox, &mail);
     fake_settle(&hub.host, &hub.writer);
+}
+
+static void come_back(enum forward_end end, const struct problem *why)
+{
+    struct forward *forward = sent;
+    sent = NULL;
+    end_of(forward, end, why);
 }
 
 /* Its answer: that the hold is so, or of a report that it was taken. */
@@ -143,6 +148,19 @@ static struct fake_call *ask(const char *method, const ProtobufCMessage *request
     return fake_hub_ask(&hub, FAKE_TEAM, path, request);
 }
 
+static struct fake_call *ask_hold(const char *id)
+{
+    Vacancy__V1__HoldVacancyRequest request = VACANCY__V1__HOLD_VACANCY_REQUEST__INIT;
+    request.request_id = (char *)id;
+    request.vacancy_id = vacancy_id;
+    request.beds = 1;
+    request.request_reference = (char *)REFERENCE;
+    request.region = (char *)FAKE_NORTH;
+    struct fake_call *call = ask("HoldVacancy", &request.base);
+    assert_non_null(sent);
+    return call;
+}
+
 /* --- what is not a hold's asking ---------------------------------------------------------------------------------- */
 
 struct kind {
@@ -179,7 +197,7 @@ static struct fake_call *ask_kind(const struct kind *kind)
     place.n_children = 1;
     place.children = children;
     report.vacancy_id = vacancy_id;
-    report.region = (char *)NORTH;
+    report.region = (char *)FAKE_NORTH;
     report.request_reference = (char *)REFERENCE;
     return ask(kind->method, requests[kind - kinds]);
 }
@@ -222,15 +240,9 @@ static void what_is_asked_is_on_the_trail(void **state)
 static void a_hold_is_noted_with_whom_it_is_asked_of(void **state)
 {
     (void)state;
-    Vacancy__V1__HoldVacancyRequest request = VACANCY__V1__HOLD_VACANCY_REQUEST__INIT;
     static const struct problem said = {.code = ERR_NOT_FOUND, .field = "vacancy_id", .text = "no such vacancy"};
-    request.request_id = request_id();
-    request.vacancy_id = vacancy_id;
-    request.beds = 1;
-    request.request_reference = (char *)REFERENCE;
-    request.region = (char *)NORTH;
     uint64_t written = writes_end(), shown = fake_hub_shown(&hub);
-    struct fake_call *call = ask("HoldVacancy", &request.base);
+    struct fake_call *call = ask_hold(request_id());
     assert_int_equal(writes_end(), written + 1);
     assert_record(true, written + 1, "HoldVacancy", UNKNOWN, REFERENCE, 1);
     come_back(FORWARD_SAID, &said);
@@ -239,6 +251,166 @@ static void a_hold_is_noted_with_whom_it_is_asked_of(void **state)
     assert_record(true, written + 2, "HoldVacancy", 5, REFERENCE, 1);
     assert_int_equal(fake_hub_shown(&hub), shown);
     fake_call_destroy(call);
+}
+
+/* --- a refusal while another try is open -------------------------------------------------------------------------- */
+
+static const struct problem no_bed = {.code = ERR_PRECONDITION, .field = "beds", .text = "no bed is free"};
+static const struct problem not_known = {.code = ERR_NOT_FOUND, .field = "request_id", .text = "spent"};
+
+static struct asked_hold noted(const char *id)
+{
+    uint8_t octets[REQUEST_ID_BYTES];
+    struct asked_hold out;
+    assert_true(request_id_parse(id, octets));
+    assert_int_equal(home_get_asked(hub.home, FAKE_TEAM, octets, &out), ERR_NONE);
+    return out;
+}
+
+static void lose_one(const char *id)
+{
+    struct fake_call *call = ask_hold(id);
+    come_back(FORWARD_LOST, NULL);
+    assert_int_equal(call->problem.code, ERR_DEADLINE);
+    fake_call_destroy(call);
+    assert_int_equal(noted(id).code, UNKNOWN);
+}
+
+static void assert_asks_what_became_of(const char *id)
+{
+    assert_non_null(sent);
+    Vacancy__V1__ForwardRequest *request =
+        vacancy__v1__forward_request__unpack(NULL, sent->request.size, sent->request.data);
+    assert_non_null(request);
+    assert_int_equal(request->request_case, VACANCY__V1__FORWARD_REQUEST__REQUEST_GET);
+    assert_string_equal(request->principal, FAKE_TEAM);
+    assert_string_equal(request->get->request_id, id);
+    assert_string_equal(request->get->region, FAKE_NORTH);
+    vacancy__v1__forward_request__free_unpacked(request, NULL);
+}
+
+/* The first may arrive yet and be done: what settles it is that the home hub spends the id. */
+static void a_refusal_is_settled_first(void **state)
+{
+    (void)state;
+    char *id = request_id();
+    lose_one(id);
+    struct fake_call *call = ask_hold(id);
+    come_back(FORWARD_SAID, &no_bed);
+    assert_false(call->finished);
+    assert_int_equal(noted(id).code, UNKNOWN);
+    assert_asks_what_became_of(id);
+    come_back(FORWARD_SAID, &not_known);
+    assert_true(call->finished);
+    assert_int_equal(call->problem.code, ERR_PRECONDITION);
+    assert_string_equal(call->problem.field, "beds");
+    assert_string_equal(call->problem.text, no_bed.text);
+    assert_int_equal(noted(id).code, 9);
+    fake_call_destroy(call);
+}
+
+/* The first has arrived in the meantime: this one is answered as that was. */
+static void a_refusal_is_overtaken_by_the_first(void **state)
+{
+    (void)state;
+    char *id = request_id();
+    lose_one(id);
+    struct fake_call *call = ask_hold(id);
+    come_back(FORWARD_SAID, &no_bed);
+    assert_asks_what_became_of(id);
+    come_back_done(VACANCY__V1__FORWARD_RESPONSE__RESPONSE_GET);
+    assert_false(call->finished);
+    assert_int_equal(noted(id).token.sequence, 4711);
+    come_back_done(VACANCY__V1__FORWARD_RESPONSE__RESPONSE_HOLD);
+    const Vacancy__V1__HoldVacancyResponse *out = fake_hub_answer(call);
+    assert_string_equal(out->hold->hold_id, HOLD);
+    fake_call_destroy(call);
+}
+
+/* Nor is it refused where the way back to the answer is lost. */
+static void what_was_overtaken_stays_unknown(void **state)
+{
+    (void)state;
+    static const struct {
+        enum forward_end end;
+        const struct problem *why;
+    } rows[] = {{FORWARD_DOWN, NULL}, {FORWARD_LATE, NULL}, {FORWARD_SAID, &no_bed}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char *id = request_id();
+        lose_one(id);
+        struct fake_call *call = ask_hold(id);
+        come_back(FORWARD_SAID, &no_bed);
+        come_back_done(VACANCY__V1__FORWARD_RESPONSE__RESPONSE_GET);
+        come_back(rows[i].end, rows[i].why);
+        assert_true(call->finished);
+        assert_int_equal(call->problem.code, ERR_DEADLINE);
+        assert_int_equal(noted(id).token.sequence, 4711);
+        assert_int_equal(noted(id).code, 0);
+        fake_call_destroy(call);
+    }
+}
+
+/* Whatever else is said of it, and by whomever: it is not known. */
+static void what_is_not_settled_stays_unknown(void **state)
+{
+    (void)state;
+    static const struct problem restored = {.code = ERR_PRECONDITION, .field = "request_id", .text = "can't tell"};
+    static const struct problem forbidden = {.code = ERR_FORBIDDEN, .text = "not vouched for"};
+    static const struct {
+        enum forward_end end;
+        const struct problem *why;
+    } rows[] = {{FORWARD_DOWN, NULL}, {FORWARD_LATE, NULL}, {FORWARD_SAID, &restored}, {FORWARD_SAID, &forbidden}};
+    char *id = request_id();
+    lose_one(id);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct fake_call *call = ask_hold(id);
+        come_back(FORWARD_SAID, &no_bed);
+        assert_asks_what_became_of(id);
+        come_back(rows[i].end, rows[i].why);
+        assert_true(call->finished);
+        assert_int_equal(call->problem.code, ERR_DEADLINE);
+        assert_non_null(strstr(call->problem.text, "no bed is free: the hub of region"));
+        assert_int_equal(noted(id).code, UNKNOWN);
+        assert_int_equal(noted(id).open, 1); /* the first; those that were refused are over */
+        fake_call_destroy(call);
+    }
+    Vacancy__V1__GetHoldRequest get = VACANCY__V1__GET_HOLD_REQUEST__INIT;
+    get.request_id = id;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) { /* nor by asking */
+        struct fake_call *call = ask("GetHold", &get.base);
+        come_back(rows[i].end, rows[i].why);
+        assert_int_equal(noted(id).code, UNKNOWN);
+        fake_call_destroy(call);
+    }
+    struct fake_call *call = ask("GetHold", &get.base);
+    come_back(FORWARD_SAID, &not_known);
+    assert_int_equal(call->problem.code, ERR_NOT_FOUND);
+    assert_int_equal(noted(id).code, 5);
+    fake_call_destroy(call);
+}
+
+/* Two at once: the one that was sent first is refused while the other is still under way. */
+static void a_refusal_says_nothing_of_a_later_try(void **state)
+{
+    (void)state;
+    char *id = request_id();
+    struct fake_call *first = ask_hold(id);
+    late = sent;
+    sent = NULL;
+    struct fake_call *second = ask_hold(id);
+    assert_int_equal(noted(id).open, 2);
+    struct forward *other = sent;
+    sent = NULL;
+    end_of(late, FORWARD_SAID, &no_bed);
+    assert_int_equal(noted(id).code, UNKNOWN);
+    assert_asks_what_became_of(id);
+    come_back(FORWARD_LATE, NULL);
+    assert_int_equal(first->problem.code, ERR_DEADLINE);
+    end_of(other, FORWARD_LOST, NULL);
+    assert_int_equal(second->problem.code, ERR_DEADLINE);
+    assert_int_equal(noted(id).code, UNKNOWN);
+    fake_call_destroy(first);
+    fake_call_destroy(second);
 }
 
 /* --- where it can't be kept --------------------------------------------------------------------------------------- */
@@ -294,36 +466,11 @@ static void an_answer_that_can_not_be_kept(void **state)
 
 /* --- the ground --------------------------------------------------------------------------------------------------- */
 
-static void set_roster(void)
-{
-    static const uint8_t seed[32] = {1}, issuer[DIGEST_BYTES] = {1};
-    struct signer *root = signer_from_seed(seed);
-    char text[1024], hex[65], issuer_hex[65], signature_hex[129];
-    uint8_t key[PUBLIC_KEY_BYTES], signature[SIGNATURE_BYTES];
-    struct problem problem;
-    const struct roster *roster;
-    signer_public_key(root, key);
-    hex_encode(key, sizeof key, hex);
-    hex_encode(issuer, sizeof issuer, issuer_hex);
-    int size = snprintf(text, sizeof text,
-                        "vacancy roster v1\nversion 3\nregion " FAKE_REGION " key %s issuer %s\nregion " NORTH
-                        " key %s issuer %s\nteam E06000047 " NORTH "\nteam E08000035 " FAKE_REGION "\n",
-                        hex, issuer_hex, hex, issuer_hex);
-    signer_sign(root, text, (size_t)size, signature);
-    hex_encode(signature, sizeof signature, signature_hex);
-    size += snprintf(text + size, sizeof text - (size_t)size, "signature %s\n", signature_hex);
-    signer_destroy(root);
-    if (roster_parse(text, (size_t)size, key, &roster, &problem) != ERR_NONE)
-        fail_msg("roster: %s", problem.text);
-    access_set_roster(hub.access, roster);
-    roster_unref(roster);
-}
-
 static int set_up(void **state)
 {
     (void)state;
     fake_hub_open(&hub);
-    set_roster();
+    fake_hub_set_roster(&hub);
     id_format(VACANCY, vacancy_id);
     hub.context.federation.forward = (struct forward_port){.submit = submit};
     return 0;
@@ -342,6 +489,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ONE(what_is_asked_is_on_the_trail),
         ONE(a_hold_is_noted_with_whom_it_is_asked_of),
+        ONE(a_refusal_is_settled_first),
+        ONE(a_refusal_is_overtaken_by_the_first),
+        ONE(what_was_overtaken_stays_unknown),
+        ONE(what_is_not_settled_stays_unknown),
+        ONE(a_refusal_says_nothing_of_a_later_try),
         ONE(what_can_not_be_put_on_the_trail_is_not_asked),
         ONE(an_answer_that_can_not_be_kept),
     };

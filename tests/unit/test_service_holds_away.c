@@ -25,6 +25,19 @@ static enum err take_forward(void *ctx, struct forward *forward)
     return ERR_NONE;
 }
 
+static void come_back_as(enum forward_end end, enum err code)
+{
+    const struct problem why = {.code = code, .text = "said so"};
+    assert_non_null(sent);
+    forward_settle(sent, end, &why);
+    const struct mail mail = {.kind = sent->reply.kind, .to = sent->reply.to, .value = FORWARD_MAIL, .payload = sent};
+    mailbox_send_reserved(sent->reply.mailbox, &mail);
+    sent = NULL;
+    fake_settle(&hub.host, &hub.writer);
+}
+
+static enum forward_end settled_by = FORWARD_LATE; /* how it ends when the north is asked what became of it */
+
 /* Asks for a hold in the north, whose hub ends it so; the status that is noted then. */
 static uint32_t asked_away(char *id, enum forward_end end, enum err code)
 {
@@ -39,12 +52,9 @@ static uint32_t asked_away(char *id, enum forward_end end, enum err code)
     assert_non_null(sent);
     assert_string_equal(sent->region, FAKE_NORTH);
     assert_int_equal(noted.code, 4); /* durably, before it left: the outcome is not known */
-    const struct problem why = {.code = code, .text = "said so"};
-    forward_settle(sent, end, &why);
-    const struct mail mail = {.kind = sent->reply.kind, .to = sent->reply.to, .value = FORWARD_MAIL, .payload = sent};
-    mailbox_send_reserved(sent->reply.mailbox, &mail);
-    sent = NULL;
-    fake_settle(&hub.host, &hub.writer);
+    come_back_as(end, code);
+    if (!call->finished)
+        come_back_as(settled_by, ERR_NOT_FOUND);
     assert_true(call->finished);
     assert_true(call->problem.code != ERR_NONE);
     away_said = call->problem;
@@ -73,7 +83,7 @@ static void what_is_asked_of_another_region_is_noted(void **state)
     assert_int_equal(away_said.code, ERR_DEADLINE);
     assert_non_null(strstr(away_said.text, "may have done this"));
     assert_int_equal(asked_away(id, FORWARD_SAID, ERR_LIMIT), 4);
-    assert_int_equal(away_said.code, ERR_LIMIT);
+    assert_int_equal(away_said.code, ERR_DEADLINE);
     assert_non_null(strstr(away_said.text, "may have done it all the same"));
     assert_int_equal(listed(FAKE_TEAM, &mine.base, &call), 1);
     const Vacancy__V1__ListHoldsResponse *unknown = (const void *)call->responses[0].message;
@@ -81,7 +91,12 @@ static void what_is_asked_of_another_region_is_noted(void **state)
     assert_string_equal(unknown->hold->request_id, id);
     assert_string_equal(unknown->hold->region, FAKE_NORTH);
     fake_call_destroy(call);
-    assert_int_equal(asked_away(id, FORWARD_SAID, ERR_PRECONDITION), 9); /* that settles it */
+    assert_int_equal(asked_away(id, FORWARD_SAID, ERR_PRECONDITION), 4); /* which says nothing of the first */
+    assert_int_equal(away_said.code, ERR_DEADLINE);
+    settled_by = FORWARD_SAID;
+    assert_int_equal(asked_away(id, FORWARD_SAID, ERR_PRECONDITION), 9); /* and the id is spent there */
+    assert_int_equal(away_said.code, ERR_PRECONDITION);
+    settled_by = FORWARD_LATE;
     assert_int_equal(listed(FAKE_TEAM, &mine.base, &call), 0);
     fake_call_destroy(call);
 }

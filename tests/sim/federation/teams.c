@@ -345,6 +345,53 @@ static void check_away(struct fed_hub *hub, const struct told *told)
     sim_cover(COVERED_HOLDS_LISTED_AWAY);
 }
 
+static bool is_told_unknown(const struct attempt *attempt, const struct ask *ask)
+{
+    for (uint32_t i = 0; i < attempt->told_count; i++)
+        if (attempt->told[i].region == ask->region && attempt->told[i].token.epoch == 0 &&
+            attempt->told[i].vacancy_id == ask->vacancy_id)
+            return true;
+    return false;
+}
+
+/* The live hold that a request came to. */
+static bool came_to(struct world *world, const struct ask *ask, struct hold *out)
+{
+    const struct fed_hub *home = NULL;
+    uint8_t hash[DIGEST_BYTES];
+    for (uint32_t i = 0; i < world->hub_count; i++)
+        if (world->hubs[i]->region == ask->region && (home == NULL || world->hubs[i]->up))
+            home = world->hubs[i];
+    hash_of(ask, hash);
+    for (uint32_t i = home->head; i != NO_ENTRY; i = truth_entry(world, ask->region, i)->parent) {
+        const struct entry *entry = truth_entry(world, ask->region, i);
+        if (row_of(entry, out) && memcmp(hash, out->request_hash, sizeof hash) == 0)
+            return hold_live(out);
+    }
+    return false;
+}
+
+/* What the team asked of other regions and was made there is told: as the hold, or as not known; whatever any try of it
+ * was answered. */
+static void check_listing_away(const struct attempt *attempt)
+{
+    struct fed_hub *hub = attempt->hub;
+    struct world *world = hub->world;
+    struct hold hold;
+    for (uint32_t i = 0; i < world->teams->count; i++) {
+        const struct ask *ask = world->teams->asks[i];
+        if (ask->kind != UPDATE_HOLD || ask->region == hub->region || ask->who_region != attempt->who_region ||
+            ask->who != attempt->who || loose(world, ask) || !came_to(world, ask, &hold))
+            continue;
+        bool may_have_run_out =
+            hold.until_ms <= clock_wall_ms(&hub->clock) || hub->wall_error_ms != 0 || world->clocks_stepped;
+        sim_require(&world->sim,
+                    is_told(attempt, ask->region, &hold.token) || is_told_unknown(attempt, ask) || may_have_run_out,
+                    "hub %u does not list hold %" PRIu64 ".%" PRIu64 " of %s, which its team asked for here",
+                    hub->index, hold.token.epoch, hold.token.sequence, world_region(ask->region));
+    }
+}
+
 /* Every live hold of the team in this region, and those that are told are as the log has them. */
 static void check_listing(const struct attempt *attempt)
 {
@@ -367,6 +414,7 @@ static void check_listing(const struct attempt *attempt)
                     "hub %u does not list hold %" PRIu64 ".%" PRIu64 " of the team that holds it", hub->index,
                     hold.token.epoch, hold.token.sequence);
     }
+    check_listing_away(attempt);
     sim_cover(COVERED_HOLDS_LISTED);
 }
 
