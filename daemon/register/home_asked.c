@@ -102,31 +102,12 @@ enum err asked_note(struct batch *batch, struct update *update)
 
 /* --- forgetting -------------------------------------------------------------------------------------------------- */
 
-bool asked_forget_slice(struct batch *batch, int most, struct table_key *at, bool *end, size_t *changed)
+enum err asked_is_old(const struct batch *batch, const struct octets *key, const struct octets *value, bool *old)
 {
-    struct home *home = batch->home;
-    for (int i = 0; i < most; i++) {
-        struct octets from = key_octets(at), key, value, rest;
-        struct asked_hold asked;
-        enum err err = tables_seek(home->store, batch->txn, STORE_ASKED, &from, false, &key, &value, NULL);
-        *end = err == ERR_NOT_FOUND || (err == ERR_NONE && !key_in_region(&key, home->options.region, &rest));
-        if (*end)
-            return true;
-        if (err == ERR_NONE)
-            err = decode(&key, &value, &asked);
-        if (err != ERR_NONE) {
-            batch->failed = err;
-            return false;
-        }
-        struct table_key own = {.size = key.size};
-        memcpy(own.data, key.data, key.size); /* what seek pointed to goes with the deletion */
-        key_step_past(at, &key);
-        bool old = asked.asked_at_ms <= batch->now_ms - HOLD_KEPT_MS;
-        if (old && !batch_del(batch, STORE_ASKED, &own))
-            return false;
-        *changed += old;
-    }
-    return true;
+    struct asked_hold asked;
+    enum err err = decode(key, value, &asked);
+    *old = err == ERR_NONE && asked.asked_at_ms <= batch->now_ms - HOLD_KEPT_MS;
+    return err;
 }
 
 /* --- reading ----------------------------------------------------------------------------------------------------- */

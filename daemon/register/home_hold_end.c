@@ -289,6 +289,33 @@ static enum err forget_slice(struct batch *batch, struct table_key *at, bool *en
     return ERR_NONE;
 }
 
+/* The same of a table whose rows say by themselves whether they are old. */
+static enum err forget_rows(struct batch *batch, enum store_table table, struct table_key *at, bool *end,
+                            size_t *changed)
+{
+    struct home *home = batch->home;
+    for (int i = 0; i < FORGET_HOLDS_PER_SLICE; i++) {
+        struct octets from = key_octets(at), key, value, rest;
+        bool old = false;
+        enum err err = tables_seek(home->store, batch->txn, table, &from, false, &key, &value, NULL);
+        *end = err == ERR_NOT_FOUND || (err == ERR_NONE && !key_in_region(&key, home->options.region, &rest));
+        if (*end)
+            return ERR_NONE;
+        if (err == ERR_NONE)
+            err = table == STORE_ASKED ? asked_is_old(batch, &key, &value, &old)
+                                       : reports_are_old(batch, &rest, &value, &old);
+        if (err != ERR_NONE)
+            return err;
+        struct table_key own = {.size = key.size};
+        memcpy(own.data, key.data, key.size); /* what seek pointed to goes with the deletion */
+        key_step_past(at, &key);
+        if (old && !batch_del(batch, table, &own))
+            return batch->failed;
+        *changed += old;
+    }
+    return ERR_NONE;
+}
+
 static const enum store_table forgotten[] = {STORE_HOLDS, STORE_ASKED, STORE_REPORTS};
 #define FORGOTTEN_LAST (sizeof forgotten / sizeof *forgotten - 1)
 
@@ -310,14 +337,9 @@ static void slice_done(struct home *home, const struct round_place *place, bool 
 
 static enum err forget_of_table(struct batch *batch, struct round_place *place, bool *end, size_t *changed)
 {
-    bool good;
-    if (forgotten[place->table] == STORE_HOLDS)
-        return forget_slice(batch, &place->at, end, changed);
-    if (forgotten[place->table] == STORE_ASKED)
-        good = asked_forget_slice(batch, FORGET_HOLDS_PER_SLICE, &place->at, end, changed);
-    else
-        good = reports_forget_slice(batch, FORGET_HOLDS_PER_SLICE, &place->at, end, changed);
-    return good ? ERR_NONE : batch->failed;
+    return forgotten[place->table] == STORE_HOLDS
+               ? forget_slice(batch, &place->at, end, changed)
+               : forget_rows(batch, forgotten[place->table], &place->at, end, changed);
 }
 
 /* A slice of one table, and from its end on one of the next. */

@@ -498,11 +498,12 @@ bool hold_forget_slice(struct home *home);
 
 /* home_asked.c */
 enum err asked_note(struct batch *batch, struct update *update);
-/* Forgets what was asked HOLD_KEPT_MS ago, among `most` rows from *at on, which it moves past them. */
-bool asked_forget_slice(struct batch *batch, int most, struct table_key *at, bool *end, size_t *changed);
+/* Whether a row of ASKED is to be forgotten: asked HOLD_KEPT_MS ago. ERR_STORE_DAMAGED: it can't be read. */
+enum err asked_is_old(const struct batch *batch, const struct octets *key, const struct octets *value, bool *old);
 
-/* home_report.c: the same of what teams reported, REPORT_EVERY_MS ago. */
-bool reports_forget_slice(struct batch *batch, int most, struct table_key *at, bool *end, size_t *changed);
+/* home_report.c: the same of what a team reported, REPORT_EVERY_MS ago at the last; rest is the key behind the region.
+ */
+enum err reports_are_old(const struct batch *batch, const struct octets *rest, const struct octets *value, bool *old);
 /* A row, for home_check.c. */
 bool reports_row_check(const struct octets *rest, const struct octets *value);
 

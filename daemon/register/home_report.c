@@ -99,30 +99,11 @@ bool reports_row_check(const struct octets *rest, const struct octets *value)
     return good;
 }
 
-bool reports_forget_slice(struct batch *batch, int most, struct table_key *at, bool *end, size_t *changed)
+enum err reports_are_old(const struct batch *batch, const struct octets *rest, const struct octets *value, bool *old)
 {
-    struct home *home = batch->home;
-    for (int i = 0; i < most; i++) {
-        struct octets from = key_octets(at), key, value, rest;
-        enum err err = tables_seek(home->store, batch->txn, STORE_REPORTS, &from, false, &key, &value, NULL);
-        *end = err == ERR_NOT_FOUND || (err == ERR_NONE && !key_in_region(&key, home->options.region, &rest));
-        if (*end)
-            return true;
-        if (err == ERR_NONE && !reports_row_check(&rest, &value))
-            err = ERR_STORE_DAMAGED;
-        if (err != ERR_NONE) {
-            batch->failed = err;
-            return false;
-        }
-        struct table_key own = {.size = key.size};
-        memcpy(own.data, key.data, key.size); /* what seek pointed to goes with the deletion */
-        key_step_past(at, &key);
-        bool old = !counts(batch, value.data + value.size - REPORT_BYTES);
-        if (old && !batch_del(batch, STORE_REPORTS, &own))
-            return false;
-        *changed += old;
-    }
-    return true;
+    bool good = reports_row_check(rest, value);
+    *old = good && !counts(batch, value->data + value->size - REPORT_BYTES);
+    return good ? ERR_NONE : ERR_STORE_DAMAGED;
 }
 
 /* --- a report ---------------------------------------------------------------------------------------------------- */

@@ -288,19 +288,28 @@ static enum err put_carer(struct batch *batch, struct update *update)
     return store_and_settle(batch, update, same ? OUTCOME_CONFIRMED : OUTCOME_UPDATED, &stored, !same);
 }
 
+/* The carer of the update, which is the agency's and known well enough to be decided about; the names are those of the
+ * request's fields. */
+static enum err find_own(struct batch *batch, struct update *update, const char *observed_at, const char *reference,
+                         struct stored_carer *out)
+{
+    enum err err = check_ahead(batch, update, observed_at);
+    if (err == ERR_NONE)
+        err = update_find_carer(batch, update, update->agency_reference, out);
+    if (err != ERR_NONE)
+        return err == ERR_NOT_FOUND ? refuse_carer(batch, update, reference) : err;
+    if (out->home.carer.status == CARER_MOVED)
+        return carer_refuse_moved(update, &out->home, reference);
+    return out->home.lost ? refuse_lost(update, reference) : ERR_NONE;
+}
+
 static enum err end_carer(struct batch *batch, struct update *update)
 {
     static const char field[] = "observed_at_ms";
     struct stored_carer stored;
-    enum err err = check_ahead(batch, update, field);
-    if (err == ERR_NONE)
-        err = update_find_carer(batch, update, update->agency_reference, &stored);
+    enum err err = find_own(batch, update, field, "agency_reference", &stored);
     if (err != ERR_NONE)
-        return err == ERR_NOT_FOUND ? refuse_carer(batch, update, "agency_reference") : err;
-    if (stored.home.carer.status == CARER_MOVED)
-        return carer_refuse_moved(update, &stored.home, "agency_reference");
-    if (stored.home.lost)
-        return refuse_lost(update, "agency_reference");
+        return err;
     struct carer *carer = &stored.home.carer;
     bool same = carer->status == CARER_ENDED && carer->approval_ends_on == update->as.end.ends_on &&
                 strcmp(carer->end_reason, update->as.end.reason) == 0;
@@ -340,15 +349,9 @@ static enum err put_vacancy(struct batch *batch, struct update *update)
     struct stored_carer stored;
     struct vacancy pushed = update->as.vacancy;
     pushed.observed_at_ms = update->observed_at_ms;
-    enum err err = check_ahead(batch, update, field);
-    if (err == ERR_NONE)
-        err = update_find_carer(batch, update, update->agency_reference, &stored);
+    enum err err = find_own(batch, update, field, "vacancy.agency_reference", &stored);
     if (err != ERR_NONE)
-        return err == ERR_NOT_FOUND ? refuse_carer(batch, update, "vacancy.agency_reference") : err;
-    if (stored.home.carer.status == CARER_MOVED)
-        return carer_refuse_moved(update, &stored.home, "vacancy.agency_reference");
-    if (stored.home.lost)
-        return refuse_lost(update, "vacancy.agency_reference");
+        return err;
     struct vacancy *known = &stored.home.vacancy;
     int64_t known_ms = stored.home.vacancy_observed_at_ms;
     bool live = known->vacancy_id != 0, same = live && vacancy_same_content(known, &pushed);

@@ -51,6 +51,13 @@ static void append(struct table_key *key, const void *data, size_t bytes)
     key->size += bytes;
 }
 
+static void append_be64(struct table_key *key, uint64_t number)
+{
+    uint8_t octets[8];
+    put_be64(octets, number);
+    append(key, octets, sizeof octets);
+}
+
 struct table_key key_of_region(const char *region)
 {
     struct table_key key;
@@ -62,9 +69,7 @@ struct table_key key_of_region(const char *region)
 struct table_key key_of_id(const char *region, uint64_t id)
 {
     struct table_key key = key_of_region(region);
-    uint8_t octets[8];
-    put_be64(octets, id);
-    append(&key, octets, sizeof octets);
+    append_be64(&key, id);
     return key;
 }
 
@@ -94,10 +99,8 @@ struct table_key key_of_orphan(const char *region, const char *agency, const uin
 struct table_key key_of_event(const char *region, const char *agency, uint64_t number)
 {
     struct table_key key = key_of_region(region);
-    uint8_t octets[8];
-    put_be64(octets, number);
     append(&key, agency, strlen(agency) + 1);
-    append(&key, octets, sizeof octets);
+    append_be64(&key, number);
     return key;
 }
 
@@ -199,9 +202,7 @@ struct table_key key_of_generation(const char *region, uint32_t generation)
 struct table_key key_of_entry(const char *region, uint32_t generation, uint64_t sequence)
 {
     struct table_key key = key_of_generation(region, generation);
-    uint8_t octets[8];
-    put_be64(octets, sequence);
-    append(&key, octets, sizeof octets);
+    append_be64(&key, sequence);
     return key;
 }
 

@@ -5,6 +5,7 @@
  * into the hold given or lie in the arena.
  */
 #include "daemon/service/convert.h"
+#include "daemon/service/updates.h"
 #include "daemon/service/views.h"
 
 #include <stdio.h>
@@ -96,8 +97,7 @@ Vacancy__V1__HoldReceipt *hold_receipt_view(const struct update *update, struct 
     NEW(Vacancy__V1__HoldReceipt, out, vacancy__v1__hold_receipt__init);
     out->epoch = update->result.epoch;
     out->sequence = update->result.sequence;
-    out->durability = update->result.replicated ? VACANCY__V1__DURABILITY__DURABILITY_REPLICATED
-                                                : VACANCY__V1__DURABILITY__DURABILITY_LOCAL;
+    out->durability = durability_view(update);
     out->repeated = update->result.outcome == OUTCOME_REPEATED;
     return out;
 }

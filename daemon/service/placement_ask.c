@@ -465,17 +465,9 @@ void asking_message(struct call *call, const struct asking_type *type, const Pro
     char region[GSS_BYTES];
     if (!call_identify(call, type->update->roles, &team))
         return;
-    struct update *update = update_read(call, type->update, &team, message);
-    if (update == NULL) {
-        call_short_of_memory(call);
+    struct update *update = update_or_end(call, update_read(call, type->update, &team, message));
+    if (update == NULL)
         return;
-    }
-    if (update->result.problem.code != ERR_NONE) {
-        struct problem problem = update->result.problem;
-        update_destroy(update);
-        call_finish(call, &problem);
-        return;
-    }
     type->update->region(call_context(call), &team, message, region);
     struct problem problem;
     if (is_anothers(call, update, region, &problem)) {

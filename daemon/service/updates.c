@@ -64,6 +64,20 @@ struct update *update_make(struct call *call, const struct update_type *type, co
     return update;
 }
 
+struct update *update_or_end(struct call *call, struct update *made)
+{
+    if (made != NULL && made->result.problem.code == ERR_NONE)
+        return made;
+    if (made == NULL) {
+        call_short_of_memory(call);
+    } else {
+        struct problem problem = made->result.problem;
+        update_destroy(made);
+        call_finish(call, &problem);
+    }
+    return NULL;
+}
+
 enum err update_send(struct call *call, struct update *update)
 {
     const struct update_port *port = &call_context(call)->updates;
@@ -82,13 +96,18 @@ void update_hide_unknown(struct update *update)
         update->result.problem.code = ERR_FORBIDDEN;
 }
 
+Vacancy__V1__Durability durability_view(const struct update *update)
+{
+    return update->result.replicated ? VACANCY__V1__DURABILITY__DURABILITY_REPLICATED
+                                     : VACANCY__V1__DURABILITY__DURABILITY_LOCAL;
+}
+
 Vacancy__V1__Receipt *receipt_view(const struct update *update, struct arena *arena)
 {
     NEW(Vacancy__V1__Receipt, receipt, vacancy__v1__receipt__init);
     receipt->epoch = update->result.epoch;
     receipt->sequence = update->result.sequence;
-    receipt->durability = update->result.replicated ? VACANCY__V1__DURABILITY__DURABILITY_REPLICATED
-                                                    : VACANCY__V1__DURABILITY__DURABILITY_LOCAL;
+    receipt->durability = durability_view(update);
     receipt->lost_in_restore = update->result.lost_in_restore;
     receipt->outcome = (Vacancy__V1__Receipt__Outcome)update->result.outcome;
     return receipt;
@@ -102,17 +121,9 @@ void write_message(struct call *call, const struct update_type *type, const Prot
     struct principal who;
     if (!call_identify(call, type->roles, &who))
         return;
-    struct update *update = update_make(call, type, &who, request);
-    if (update == NULL) {
-        call_short_of_memory(call);
+    struct update *update = update_or_end(call, update_make(call, type, &who, request));
+    if (update == NULL)
         return;
-    }
-    if (update->result.problem.code != ERR_NONE) {
-        struct problem problem = update->result.problem;
-        update_destroy(update);
-        call_finish(call, &problem);
-        return;
-    }
     call->state = (void *)type;
     if (update_send(call, update) != ERR_NONE) {
         update_destroy(update);

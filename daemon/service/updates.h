@@ -48,11 +48,15 @@ struct update *update_make(struct call *call, const struct update_type *type, co
 /* The same but for the region: the request checked, to be submitted only where its region is this hub's. */
 struct update *update_read(struct call *call, const struct update_type *type, const struct principal *who,
                            const ProtobufCMessage *request) __attribute__((warn_unused_result));
+/* The update as it was made or read; NULL: memory was short or it is refused, and the call was ended with that. */
+struct update *update_or_end(struct call *call, struct update *made) __attribute__((warn_unused_result));
 /* Reserves the reply's place and submits. ERR_LIMIT: no room now, try again; on every error the update stays here. */
 enum err update_send(struct call *call, struct update *update) __attribute__((warn_unused_result));
 /* An agency can't tell a carer that it doesn't have from one that another agency has. */
 void update_hide_unknown(struct update *update);
 
+/* How durable what was done is; of a receipt. */
+Vacancy__V1__Durability durability_view(const struct update *update);
 Vacancy__V1__Receipt *receipt_view(const struct update *update, struct arena *arena);
 
 /* The whole of a unary write's handler: */
