@@ -63,7 +63,7 @@ enum err home_hold_encode(const struct hold *hold, const struct octets *row, str
 /* *row (may be NULL) is a view into *octets, empty where it is gone. ERR_STORE_DAMAGED. */
 enum err home_hold_decode(const struct octets *key, const struct octets *octets, struct hold *out, struct octets *row);
 
-/* what: "holder" (request_id NULL) or "request"; keyed by the region's secret. */
+/* what: "holder", "report" (request_id NULL) or "request"; keyed by the region's secret. */
 void hold_hash(const uint8_t secret[32], const char *what, uint64_t vacancy_id, const uint8_t *request_id,
                const char *holder, uint8_t out[DIGEST_BYTES]);
 

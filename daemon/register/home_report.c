@@ -5,7 +5,8 @@
  * all that it has reported within REPORT_EVERY_MS, by the lease clock, so that no step of the wall clock frees or bars
  * anybody; it is at most policy.reports_each long, or what that was before.
  *
- *     value: oldest first, as often as there are reports: lease clock (8) | vacancy id (8)
+ *     value: oldest first, as often as there are reports: lease clock (8) | of the vacancy (8): a keyed hash of its id,
+ *     with the team's name, so that nothing here tells of a carer who was erased
  */
 #include "daemon/record/bytes.h"
 #include "daemon/record/states.h"
@@ -13,7 +14,8 @@
 
 #include <string.h>
 
-#define REPORT_BYTES 16
+#define MARK_BYTES   8
+#define REPORT_BYTES (8 + MARK_BYTES)
 #define OWNER_BYTES  16 /* of a team, in the key */
 
 /* --- a team's day ------------------------------------------------------------------------------------------------ */
@@ -51,10 +53,19 @@ static enum err read_day(struct batch *batch, const struct table_key *key, struc
     return ERR_NONE;
 }
 
-static bool has_reported(const struct reported *day, uint64_t vacancy_id)
+/* What its record has of a vacancy. */
+static void mark_of(const struct batch *batch, const struct update *update, uint8_t out[MARK_BYTES])
+{
+    uint8_t hash[DIGEST_BYTES];
+    hold_hash(batch->home->options.reference_secret, "report", update->as.hold.vacancy_id, NULL, update->as.hold.holder,
+              hash);
+    memcpy(out, hash, MARK_BYTES);
+}
+
+static bool has_reported(const struct reported *day, const uint8_t mark[MARK_BYTES])
 {
     for (size_t i = 0; i < day->count; i++)
-        if (get_be64(day->rows + i * REPORT_BYTES + 8) == vacancy_id)
+        if (memcmp(day->rows + i * REPORT_BYTES + 8, mark, MARK_BYTES) == 0)
             return true;
     return false;
 }
@@ -75,7 +86,7 @@ static enum err check_limit(struct batch *batch, const struct reported *day, str
 }
 
 static bool add_report(struct batch *batch, const struct table_key *key, const struct reported *day,
-                       uint64_t vacancy_id)
+                       const uint8_t mark[MARK_BYTES])
 {
     size_t before = day->count * REPORT_BYTES;
     uint8_t *rows = arena_alloc(batch->arena, before + REPORT_BYTES);
@@ -86,7 +97,7 @@ static bool add_report(struct batch *batch, const struct table_key *key, const s
     if (before > 0)
         memcpy(rows, day->rows, before);
     put_be64(rows + before, (uint64_t)batch->position.lease.lease_ms);
-    put_be64(rows + before + 8, vacancy_id);
+    memcpy(rows + before + 8, mark, MARK_BYTES);
     struct octets value = {rows, before + REPORT_BYTES};
     return batch_put(batch, STORE_REPORTS, key, &value);
 }
@@ -143,7 +154,7 @@ static enum err find_offered(struct batch *batch, struct update *update, struct 
 
 enum err report_unavailable(struct batch *batch, struct update *update)
 {
-    uint64_t vacancy_id = update->as.hold.vacancy_id;
+    uint8_t mark[MARK_BYTES];
     struct stored_carer carer;
     struct reported day;
     const struct table_key key = key_of_reports(batch->home->options.region, update->as.hold.holder);
@@ -152,12 +163,13 @@ enum err report_unavailable(struct batch *batch, struct update *update)
         err = read_day(batch, &key, &day, &update->result.problem);
     if (err != ERR_NONE)
         return err;
-    bool before = has_reported(&day, vacancy_id);
+    mark_of(batch, update, mark);
+    bool before = has_reported(&day, mark);
     if (!before && (err = check_limit(batch, &day, &update->result.problem)) != ERR_NONE)
         return err;
     if (before) /* it knows */
         batch_subject(batch, carer.home.national_reference);
-    else if (!add_report(batch, &key, &day, vacancy_id) || !store_report(batch, update, &carer))
+    else if (!add_report(batch, &key, &day, mark) || !store_report(batch, update, &carer))
         return batch->failed;
     update_settle(batch, update, before ? OUTCOME_CONFIRMED : OUTCOME_UPDATED, &carer);
     return ERR_NONE;

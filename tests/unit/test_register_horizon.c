@@ -140,6 +140,13 @@ static void test_an_erased_carer_is_nowhere(void **state)
     assert_true(records_with(world, SECRET, strlen(SECRET)) >= 2);
 
     pass(world, 1000);
+    struct update *report = world_update(world, UPDATE_REPORT_UNAVAILABLE, NULL, NULL);
+    report->as.hold.vacancy_id = vacancy.vacancy_id;
+    strcpy(report->as.hold.holder, "spiffe://example.org/region/E12000003/team/E06000014/duty");
+    assert_int_equal(world_apply(world, report).outcome, OUTCOME_UPDATED);
+    uint8_t offered[8];
+    put_be64(offered, vacancy.vacancy_id);
+    assert_true(records_with(world, offered, 8) > 0);
     struct update *erase = world_update(world, UPDATE_ERASE_CARER, AGENCY, SECRET);
     world_request_id(world, erase, world->wall_ms);
     struct update_result erased = world_apply(world, erase);
@@ -169,6 +176,7 @@ static void test_an_erased_carer_is_nowhere(void **state)
     assert_int_equal(newest(world).checkpoint.horizon, erased.sequence);
     assert_int_equal(records_with(world, national, 8), 0);
     assert_int_equal(records_with(world, hash, DIGEST_BYTES), 0);
+    assert_int_equal(records_with(world, offered, 8), 0);
     assert_register_true(world);
 
     /* Whoever is behind it takes a snapshot; whoever stands at it goes on. */
