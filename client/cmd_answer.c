@@ -62,9 +62,10 @@ static enum exit_code run_accept(struct cli *cli)
 static const char *reasons(char *out, size_t out_bytes)
 {
     size_t used = 0;
-    for (int i = 1; i < HUBS_OWN && used < out_bytes; i++)
-        used += (size_t)snprintf(out + used, out_bytes - used, "%s%s", used ? ", " : "",
-                                 code_name(&vacancy__v1__decline_reason__descriptor, i));
+    const char *name;
+    for (int i = 1; (name = code_name(&vacancy__v1__decline_reason__descriptor, i)) != NULL && used < out_bytes; i++)
+        if (i != HUBS_OWN)
+            used += (size_t)snprintf(out + used, out_bytes - used, "%s%s", used ? ", " : "", name);
     return out;
 }
 
@@ -77,7 +78,7 @@ static enum exit_code run_decline(struct cli *cli)
     char list[256];
     int reason = 0;
     if (text == NULL || !code_parse(&vacancy__v1__decline_reason__descriptor, text, strlen(text), &reason) ||
-        reason >= HUBS_OWN)
+        reason == HUBS_OWN)
         return cli_usage(cli, "--reason is needed: one of %s", reasons(list, sizeof list));
     enum exit_code code = cli_connect(cli);
     if (code != EXIT_DONE)
@@ -130,7 +131,9 @@ const struct command command_decline = {
     .arguments = "HOLD",
     .summary = "Answer a hold: no. The beds are free again.",
     .example = "  vacancy decline E12000003-1-4711 --reason NEEDS_OF_CURRENT_CHILD\n",
-    .notes = "The team is told the reason. A vacancy with live holds can only be withdrawn when they are declined.",
+    .notes = "The team is told the reason. A vacancy with live holds can only be withdrawn when they are declined. A "
+             "placement that never began is taken back with PLACEMENT_DID_NOT_BEGIN, as long as no push of yours lists "
+             "its children.",
     .options = decline_options,
     .more_help = print_reasons,
     .arguments_min = 1,

@@ -65,11 +65,13 @@ static enum exit_code run_release(struct cli *cli)
 {
     Vacancy__V1__ReleaseHoldRequest request = VACANCY__V1__RELEASE_HOLD_REQUEST__INIT;
     const ProtobufCMessage *reply;
+    request.placement_did_not_begin = options_flag(&cli->options, "placement-did-not-begin");
     return change(cli, "ReleaseHold", &request.base, &request.hold_id, &vacancy__v1__release_hold_response__descriptor,
                   &reply);
 }
 
 static const struct option_spec release_options[] = {
+    {"placement-did-not-begin", NULL, "the children of this placement never moved in", false},
     {"json", NULL, "receipt and hold as JSON", false},
     {0},
 };
@@ -78,8 +80,11 @@ const struct command command_release = {
     .name = "release",
     .arguments = "NUMBER|HOLD-ID",
     .summary = "Give the beds of a hold back, so that others find them.",
-    .example = "  vacancy release 1\n",
-    .notes = "NUMBER is one of the last `vacancy holds`, or what `vacancy hold` said.",
+    .example = "  vacancy release 1\n"
+               "  vacancy release 1 --placement-did-not-begin\n",
+    .notes =
+        "NUMBER is one of the last `vacancy holds`, or what `vacancy hold` said. A placement that never began is taken "
+        "back with --placement-did-not-begin, as long as its agency has not listed the children.",
     .options = release_options,
     .arguments_min = 1,
     .arguments_max = 1,

@@ -29,6 +29,7 @@ static void flag_of_field(char field[PROBLEM_FIELD_BYTES])
         {"provider_consent", "provider-consent", false},
         {"authorities_consent", "authorities-consent", false},
         {"home_postcode", "near", false},
+        {"placement_did_not_begin", "placement-did-not-begin", false},
     };
     options_flag_of_field(known, sizeof known / sizeof known[0], field);
 }

@@ -74,6 +74,7 @@ static const char *decline_words(Vacancy__V1__DeclineReason reason)
         "the bed is not vacant any more",
         "the agency needs more than the request says: call it",
         "the approval has ended",
+        "the placement did not begin",
     };
     return (size_t)reason < sizeof words / sizeof words[0] ? words[reason] : words[0];
 }
@@ -106,7 +107,8 @@ void hold_sentence_print(FILE *out, unsigned width, const struct hold_row *row, 
         grown_add(&text, "%s not yours any more: the agency declined, %s.", one ? "is" : "are",
                   decline_words(hold->decline_reason));
     else if (hold->state == STATE(RELEASED))
-        grown_add(&text, "%s given back.", one ? "is" : "are");
+        grown_add(&text, "%s given back%s.", one ? "is" : "are",
+                  hold->decline_reason ? ": the placement did not begin" : "");
     else
         grown_add(&text, "%s not yours any more: the hold ran out at %s.", one ? "is" : "are",
                   when_text(hold->ended_at_ms ? hold->ended_at_ms : hold->until_ms, when));

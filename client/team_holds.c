@@ -151,7 +151,7 @@ static bool was_done(const struct team_request *request, const hold_t *hold)
     if (strcmp(request->what, "release") == 0)
         return hold->state == VACANCY__V1__HOLD_STATE__HOLD_STATE_RELEASED;
     if (strcmp(request->what, "place") == 0)
-        return hold->state == VACANCY__V1__HOLD_STATE__HOLD_STATE_PLACED;
+        return hold->state == VACANCY__V1__HOLD_STATE__HOLD_STATE_PLACED || hold->placement_code != 0;
     return true;
 }
 

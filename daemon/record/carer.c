@@ -363,6 +363,7 @@ static void holds_to_message(const struct home_carer *home, struct holds_message
         to->sequence = hold->sequence;
         to->beds = hold->beds;
         to->state = (Vacancy__V1__HoldState)hold->state;
+        to->some_listed = hold->some_listed;
         for (uint32_t c = 0; c < hold->child_count; c++) {
             Vacancy__V1__PlacedNow *child = &m->children[i][c];
             vacancy__v1__placed_now__init(child);
@@ -582,6 +583,7 @@ static bool read_hold(const Vacancy__V1__LiveHold *m, struct live_hold *out)
     out->sequence = m->sequence;
     out->beds = m->beds;
     out->child_count = (uint32_t)m->n_children;
+    out->some_listed = m->some_listed;
     bool good = m->n_children <= CHILDREN_MAX && read_code((int)m->state, HOLD_STATE_END, &out->state);
     for (uint32_t i = 0; good && i < out->child_count; i++) {
         const Vacancy__V1__PlacedNow *child = m->children[i];

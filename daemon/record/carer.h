@@ -110,7 +110,8 @@ struct live_hold {
     uint64_t epoch, sequence; /* its token */
     uint8_t state;            /* ACTIVE, ACCEPTED, PLACED */
     uint32_t beds, child_count;
-    struct placed_child children[CHILDREN_MAX]; /* PLACED: those whom the agency has not listed since */
+    bool some_listed;                           /* PLACED: the agency has listed some of its children since */
+    struct placed_child children[CHILDREN_MAX]; /* PLACED: those whom it has not */
 };
 #define LIVE_HOLDS_MAX 12 /* a bed each */
 

@@ -73,7 +73,8 @@ enum decline_reason {
     DECLINE_CARER_NOT_AVAILABLE,
     DECLINE_BED_TAKEN,
     DECLINE_MORE_INFORMATION_NEEDED,
-    DECLINE_APPROVAL_ENDED, /* the hub's */
+    DECLINE_APPROVAL_ENDED,          /* the hub's */
+    DECLINE_PLACEMENT_DID_NOT_BEGIN, /* of a PLACED hold alone; its team's release says it too */
     DECLINE_REASON_END
 };
 

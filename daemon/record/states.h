@@ -28,8 +28,9 @@ enum hold_event {
 };
 
 /*
- * What moves a vacancy from state to state. HOLD takes free beds; RELEASE, DECLINE and EXPIRE give some back; PLACE
- * makes held ones placed. Which state follows depends on the beds, so these have a row for each outcome.
+ * What moves a vacancy from state to state. HOLD takes free beds; RELEASE, DECLINE and EXPIRE give some back, the first
+ * two also placed ones whose placement never began; PLACE makes held ones placed. Which state follows depends on the
+ * beds, so these have a row for each outcome.
  */
 enum vacancy_event {
     VACANCY_STATE_VACANT_STATED = 1,

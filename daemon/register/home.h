@@ -225,6 +225,7 @@ struct update {
             uint64_t vacancy_id;     /* those two, and SETTLE */
             uint32_t beds;
             int64_t duration_ms; /* 0: the default */
+            /* RELEASE too: PLACEMENT_DID_NOT_BEGIN, or NONE. */
             uint8_t decline_reason, placement_code, provider_consent, authorities_consent;
             date_days starts_on;
             uint32_t child_count; /* PLACE: as many as beds; siblings of each other */

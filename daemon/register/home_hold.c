@@ -483,7 +483,12 @@ enum err hold_release(struct batch *batch, struct update *update)
     struct stored_carer carer;
     struct stored_hold hold;
     enum err err = find_for(batch, update, HOLD_RELEASE, &hold, &carer);
-    return err == ERR_NONE ? end_by(batch, update, &hold, &carer, HOLD_RELEASED) : err;
+    if (err == ERR_NONE)
+        err = placement_check_back(update, &hold.hold, &carer.home, "placement_did_not_begin");
+    if (err != ERR_NONE)
+        return err;
+    hold.hold.decline_reason = update->as.hold.decline_reason;
+    return end_by(batch, update, &hold, &carer, HOLD_RELEASED);
 }
 
 enum err hold_accept(struct batch *batch, struct update *update)
@@ -503,10 +508,12 @@ enum err hold_decline(struct batch *batch, struct update *update)
     struct stored_carer carer;
     struct stored_hold hold;
     uint8_t reason = update->as.hold.decline_reason;
-    if (reason == DECLINE_NONE || reason >= DECLINE_APPROVAL_ENDED)
+    if (reason == DECLINE_NONE || reason == DECLINE_APPROVAL_ENDED || reason >= DECLINE_REASON_END)
         return problem_set(&update->result.problem, ERR_INVALID, "reason",
                            "required: why the agency declines; APPROVAL_ENDED is the hub's own");
     enum err err = find_for(batch, update, HOLD_DECLINE, &hold, &carer);
+    if (err == ERR_NONE)
+        err = placement_check_back(update, &hold.hold, &carer.home, "reason");
     if (err != ERR_NONE)
         return err;
     hold.hold.decline_reason = reason;

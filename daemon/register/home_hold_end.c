@@ -14,7 +14,7 @@
 
 /* --- the carer's list -------------------------------------------------------------------------------------------- */
 
-static struct live_hold *listed(struct home_carer *home, const struct hold_token *token)
+struct live_hold *hold_listed(struct home_carer *home, const struct hold_token *token)
 {
     for (uint32_t i = 0; i < home->hold_count; i++)
         if (home->holds[i].epoch == token->epoch && home->holds[i].sequence == token->sequence)
@@ -24,7 +24,7 @@ static struct live_hold *listed(struct home_carer *home, const struct hold_token
 
 static void hold_unlist(struct home_carer *home, const struct hold_token *token)
 {
-    struct live_hold *found = listed(home, token);
+    struct live_hold *found = hold_listed(home, token);
     if (found == NULL)
         return;
     size_t after = (size_t)(&home->holds[--home->hold_count] - found);
@@ -43,7 +43,7 @@ bool hold_store(struct batch *batch, struct stored_hold *hold, struct stored_car
         hold_unlist(home, &now->token);
         return true;
     }
-    struct live_hold *listing = listed(home, &now->token);
+    struct live_hold *listing = hold_listed(home, &now->token);
     if (listing == NULL && home->hold_count == LIVE_HOLDS_MAX)
         log_fatal("register", "more than %d holds of one vacancy", LIVE_HOLDS_MAX); /* each has a bed */
     if (listing == NULL)
@@ -157,7 +157,7 @@ static bool is_pushed(struct who *who, const struct placed_child *child)
     return find_pushed(who, who->count++, &tried);
 }
 
-/* Those of one placement who are listed now go; the others stay. */
+/* Those of one placement who are listed now go; the others stay, but it has begun. */
 static void hand_over_listed(struct who *who, struct live_hold *listing)
 {
     struct placed_child left[CHILDREN_MAX] = {0};
@@ -165,6 +165,7 @@ static void hand_over_listed(struct who *who, struct live_hold *listing)
     for (uint32_t i = 0; i < listing->child_count; i++)
         if (!is_pushed(who, &listing->children[i]))
             left[count++] = listing->children[i];
+    listing->some_listed = listing->some_listed || count < listing->child_count;
     memcpy(listing->children, left, sizeof left);
     listing->child_count = count;
 }

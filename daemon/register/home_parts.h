@@ -472,7 +472,14 @@ enum err hold_find(struct batch *batch, struct update *update, struct stored_hol
 void hold_settle_result(struct batch *batch, struct update *update, enum update_outcome outcome,
                         const struct hold *hold, const struct stored_carer *carer);
 
+/* home_place.c. Of a hold that may be released or declined by its state: a PLACED one is taken back as a placement that
+ * did not begin, while it can't have begun; what is not placed is not. `field`: where the update says so. */
+enum err placement_check_back(struct update *update, const struct hold *hold, struct home_carer *home,
+                              const char *field);
+
 /* home_hold_end.c. None of these stores the carer, but hold_expire. */
+/* The carer's entry of it; NULL: none, it takes no beds of the live vacancy. */
+struct live_hold *hold_listed(struct home_carer *home, const struct hold_token *token);
 /* Stores the hold, and takes it into the carer's list or out of it. */
 bool hold_store(struct batch *batch, struct stored_hold *hold, struct stored_carer *carer);
 /* RELEASED, EXPIRED or DECLINED now, with its event. */

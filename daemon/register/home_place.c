@@ -1,8 +1,8 @@
 /*
- * home_place.c - a hold becomes a placement: the children move in, and the beds are theirs.
- * Owns: what must be recorded before a child is placed (rule H16), which beds and children a placement counts for. The
- * writer's thread. Invariant: no placement without the consent of every authority that must give it, as the team says
- * and what is registered does not contradict.
+ * home_place.c - a hold becomes a placement: the children move in, and the beds are theirs; or never did.
+ * Owns: what must be recorded before a child is placed (rule H16), which beds and children a placement counts for, when
+ * it may be taken back. The writer's thread. Invariant: no placement without the consent of every authority that must
+ * give it, as the team says and what is registered does not contradict.
  */
 #include "daemon/record/states.h"
 #include "daemon/register/home_parts.h"
@@ -129,18 +129,16 @@ static uint8_t new_group(const struct home_carer *home)
 static void move_in(const struct update *update, const struct hold_token *token, struct home_carer *home)
 {
     uint8_t group = update->as.hold.child_count > 1 ? new_group(home) : 0;
-    for (uint32_t i = 0; i < home->hold_count; i++) {
-        struct live_hold *listing = &home->holds[i];
-        if (listing->epoch != token->epoch || listing->sequence != token->sequence)
-            continue;
-        listing->child_count = update->as.hold.child_count;
-        for (uint32_t c = 0; c < listing->child_count; c++) {
-            struct placed_child *child = &listing->children[c];
-            child->age_band = update->as.hold.children[c].age_band;
-            child->sex = update->as.hold.children[c].sex;
-            child->sibling_group = group;
-            memcpy(child->responsible_authority, update->as.hold.authority, sizeof child->responsible_authority);
-        }
+    struct live_hold *listing = hold_listed(home, token);
+    if (listing == NULL)
+        return;
+    listing->child_count = update->as.hold.child_count;
+    for (uint32_t c = 0; c < listing->child_count; c++) {
+        struct placed_child *child = &listing->children[c];
+        child->age_band = update->as.hold.children[c].age_band;
+        child->sex = update->as.hold.children[c].sex;
+        child->sibling_group = group;
+        memcpy(child->responsible_authority, update->as.hold.authority, sizeof child->responsible_authority);
     }
 }
 
@@ -195,5 +193,45 @@ enum err hold_place(struct batch *batch, struct update *update)
         return batch->failed;
     hold_settle_result(batch, update, OUTCOME_UPDATED, &hold.hold, &carer);
     memcpy(update->result.home_postcode, carer.home.carer.home_postcode, sizeof update->result.home_postcode);
+    return ERR_NONE;
+}
+
+/* --- a placement that never began -------------------------------------------------------------------------------- */
+
+/* Said by the word alone, so that no call that was late, or meant another hold, takes a child's bed away. */
+static enum err check_word(struct update *update, const struct hold *hold, const char *field)
+{
+    bool placed = hold->state == HOLD_PLACED, says = update->as.hold.decline_reason == DECLINE_PLACEMENT_DID_NOT_BEGIN;
+    if (placed == says)
+        return ERR_NONE;
+    if (placed)
+        return problem_set(&update->result.problem, ERR_PRECONDITION, field,
+                           "the hold is PLACED: it is taken back only as PLACEMENT_DID_NOT_BEGIN, where no child has "
+                           "moved in; once one has, the agency says who lives there (PutCarer)");
+    return problem_set(&update->result.problem, ERR_PRECONDITION, field,
+                       "the hold is %s: no child is placed by it, so PLACEMENT_DID_NOT_BEGIN is not said of it",
+                       hold_states.states[hold->state]);
+}
+
+/* Since a restore the children of a placement may not be known: then nobody knows that none of them is listed. */
+enum err placement_check_back(struct update *update, const struct hold *hold, struct home_carer *home,
+                              const char *field)
+{
+    struct problem *problem = &update->result.problem;
+    enum err err = check_word(update, hold, field);
+    if (err != ERR_NONE || hold->state != HOLD_PLACED)
+        return err;
+    const struct live_hold *listing = hold_listed(home, &hold->token);
+    if (listing == NULL)
+        return problem_set(problem, ERR_PRECONDITION, "hold_id",
+                           "the hold is PLACED, and its vacancy has ended: the agency says who lives there (PutCarer)");
+    if (home->lost || (listing->child_count == 0 && !listing->some_listed))
+        return problem_set(problem, ERR_PRECONDITION, "hold_id",
+                           "the hold is PLACED, and since this hub was restored it is not known whether its children "
+                           "live there: the agency says so (PutCarer), and states the vacancy anew");
+    if (listing->some_listed)
+        return problem_set(problem, ERR_PRECONDITION, "hold_id",
+                           "the hold is PLACED, and its agency has listed children of it since: the placement began; "
+                           "once it is over the agency says who lives there (PutCarer)");
     return ERR_NONE;
 }

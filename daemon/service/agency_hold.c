@@ -76,7 +76,9 @@ static enum err fill_decline(const struct service_context *ctx, const struct pri
     enum err err = token_from(ctx, in->hold_id, &update->as.hold.token, problem);
     if (err != ERR_NONE)
         return err;
-    return check_code(problem, NULL, "reason", (int)in->reason, DECLINE_APPROVAL_ENDED, true, "DeclineReason",
+    if (in->reason == VACANCY__V1__DECLINE_REASON__DECLINE_REASON_APPROVAL_ENDED)
+        return wrong(problem, NULL, "reason", "APPROVAL_ENDED is said by the hub, where the approval has (EndCarer)");
+    return check_code(problem, NULL, "reason", (int)in->reason, DECLINE_REASON_END, true, "DeclineReason",
                       &update->as.hold.decline_reason);
 }
 

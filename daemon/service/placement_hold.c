@@ -210,6 +210,7 @@ static enum err fill_release(const struct service_context *ctx, const struct pri
     const Vacancy__V1__ReleaseHoldRequest *in = (const Vacancy__V1__ReleaseHoldRequest *)request;
     char region[GSS_BYTES];
     enum err err = begin(who, update, problem);
+    update->as.hold.decline_reason = in->placement_did_not_begin ? DECLINE_PLACEMENT_DID_NOT_BEGIN : DECLINE_NONE;
     return err == ERR_NONE ? hold_id_from(in->hold_id, region, &update->as.hold.token, problem) : err;
 }
 

@@ -68,6 +68,8 @@ def test_a_hold_is_answered(fake, vacancy):
     (_, accepted), (_, declined) = fake.heard
     assert accepted.hold_id == declined.hold_id == HOLD and accepted.request_id != declined.request_id
     assert declined.reason == fake.known.enum("DeclineReason")["DECLINE_REASON_BED_TAKEN"]
+    assert vacancy("decline", HOLD, "--reason", "placement-did-not-begin").returncode == 0
+    assert fake.heard[-1][1].reason == fake.known.enum("DeclineReason")["DECLINE_REASON_PLACEMENT_DID_NOT_BEGIN"]
 
 
 def test_an_answer_without_a_reason_is_not_sent_and_a_refused_one_is_said(fake, vacancy):

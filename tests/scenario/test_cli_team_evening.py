@@ -366,6 +366,16 @@ def test_children_are_placed_with_consents(fake, vacancy):
                                                                        consent["CONSENT_NOT_NEEDED"])
 
 
+def test_a_placement_that_never_began_is_taken_back(fake, vacancy):
+    fake.answers["PlacementService/ReleaseHold"] = fake.known.ReleaseHoldResponse(receipt=receipt(fake), hold=view(
+        fake, "RELEASED", ended_at_ms=now_ms(), placement_code=fake.known.enum("PlacementCode")["PLACEMENT_CODE_U6"],
+        decline_reason=fake.known.enum("DeclineReason")["DECLINE_REASON_PLACEMENT_DID_NOT_BEGIN"]))
+    done = vacancy("release", HOLD, "--placement-did-not-begin")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert " are given back: the placement did not begin.\n" in done.stdout, done.stdout
+    assert [each.placement_did_not_begin for each in asked(fake, "ReleaseHold")] == [True]
+
+
 def test_a_vacancy_that_is_gone_is_reported(fake, vacancy):
     fake.answers["PlacementService/ReportUnavailable"] = fake.known.ReportUnavailableResponse(receipt=receipt(fake))
     vacancy("find", *QUESTION)

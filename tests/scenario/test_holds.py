@@ -206,6 +206,20 @@ def test_place_with_consents_and_each_refusal(ground, messages, who):
     found = [option.vacancy_id for option in ground.leeds.call(
         "PlacementService/FindVacancies", homes.search(messages, limit=100)).options]
     assert vacancy_id not in found
+    # Neither began: its team takes one back, at home or from afar, and the agency the other.
+    once = request_id()
+    for _ in range(2):  # the second time the first answer
+        back = ground.act(team, "ReleaseHold", hold.hold_id, request_id=once, placement_did_not_begin=True)
+        assert back.code == Code.OK and ground.states[back.response.hold.state] == "RELEASED", back
+    assert back.response.receipt.repeated
+    reason = messages.enum("DeclineReason")
+    refused = ground.answer("DeclineHold", second.hold_id, reason=reason["DECLINE_REASON_BED_TAKEN"])
+    assert (refused.code, refused.fields) == (Code.FAILED_PRECONDITION, ["reason"]), refused
+    assert ground.answer("DeclineHold", second.hold_id,
+                         reason=reason["DECLINE_REASON_PLACEMENT_DID_NOT_BEGIN"]).code == Code.OK
+    assert ground.state(ground.bradford, second.hold_id) == "DECLINED"
+    assert ground.view(reference).beds_free == 2
+    assert ground.view(reference).state == messages.enum("VacancyState")["VACANCY_STATE_VACANT"]
 
 
 def test_beds_are_counted(ground):

@@ -157,6 +157,7 @@ _Noreturn void sim_fail(struct sim *sim, const char *format, ...) __attribute__(
     X(HOLD_EXTENDED_BY_TEAM)                                                                                           \
     X(HOLD_RELEASED_BY_TEAM)                                                                                           \
     X(HOLD_PLACED_BY_TEAM)                                                                                             \
+    X(PLACEMENT_TAKEN_BACK)                                                                                            \
     X(HOLD_ACCEPTED_BY_AGENCY)                                                                                         \
     X(HOLD_DECLINED_BY_AGENCY)                                                                                         \
     X(HOLD_EXPIRED)                                                                                                    \

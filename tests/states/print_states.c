@@ -38,12 +38,19 @@ static const char of_vacancy[] =
     "it\n"
     "is not available makes it stale at once.\n";
 
-static const char of_hold[] = "\n"
-                              "## A hold\n"
-                              "\n"
-                              "A placement team's exclusive claim on beds of one vacancy. Its end is reckoned on the "
-                              "home hub's lease clock, which no\n"
-                              "step of the wall clock moves. A team has at most one live hold on a vacancy.\n";
+static const char of_hold[] =
+    "\n"
+    "## A hold\n"
+    "\n"
+    "A placement team's exclusive claim on beds of one vacancy. Its end is reckoned on the "
+    "home hub's lease clock, which no\n"
+    "step of the wall clock moves. A team has at most one live hold on a vacancy.\n"
+    "\n"
+    "PLACED it stays until its vacancy ends. A placement that never began is taken back, by "
+    "its team (`ReleaseHold` with\n"
+    "`placement_did_not_begin`) or its agency (`DeclineHold`, PLACEMENT_DID_NOT_BEGIN), as long "
+    "as no push of the carer has\n"
+    "listed any of its children: the beds are free again, and the children count no more.\n";
 
 static const char *actors(unsigned set, char out[64])
 {

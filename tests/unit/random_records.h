@@ -116,6 +116,7 @@ static inline void random_live_holds(struct seeded_random *random, struct home_c
         hold->beds = 1 + random_up_to(random, beds - 1);
         beds -= hold->beds;
         hold->child_count = hold->state == HOLD_PLACED && random_up_to(random, 1) ? hold->beds : 0;
+        hold->some_listed = hold->state == HOLD_PLACED && random_up_to(random, 1);
         for (uint32_t i = 0; i < hold->child_count; i++)
             hold->children[i] = (struct placed_child){(uint8_t)(1 + random_up_to(random, 5)),
                                                       (uint8_t)(1 + random_up_to(random, 1)), 0, "E08000036"};

@@ -326,6 +326,39 @@ static void test_a_known_hold_goes_on(void **state)
     end();
 }
 
+/* The backup knows a placement with its children; that it was taken back since, the row tells: nobody lives there. */
+static void test_a_placement_that_was_taken_back(void **state)
+{
+    (void)state;
+    struct home_carer home = begin_with_carer(), back;
+    struct hold made = rows_make(&original, &home, 2, HOUR_MS);
+    struct hold placed = rows_end(&original, made, HOLD_PLACED);
+    struct stored_carer stored;
+    struct batch batch;
+    rows_begin(&original, &batch);
+    assert_int_equal(batch_get_carer(&batch, home.national_reference, &stored, NULL), ERR_NONE);
+    stored.home.holds[0].child_count = 2;
+    for (int i = 0; i < 2; i++)
+        stored.home.holds[0].children[i] = (struct placed_child){AGE_9_11, SEX_F, 1, "E08000035"};
+    assert_true(batch_put_carer(&batch, &stored, true));
+    assert_int_equal(batch_commit(&batch), ERR_NONE);
+    assert_int_equal(offer_of(&original, home.national_reference).beds_free, 0);
+    back_up();
+    (void)rows_end(&original, placed, HOLD_RELEASED);
+    restore();
+    replay_all(&original, &restored);
+    assert_same_view(original.view, restored.view);
+    assert_int_equal(known(&made.token).state, HOLD_RELEASED);
+    assert_int_equal(home_get_carer(restored.home, AGENCY, "H-1", &back), ERR_NONE);
+    assert_false(back.lost);
+    assert_int_equal(back.hold_count, 0);
+    assert_int_equal(beds_free(&back), 2);
+    assert_verifies(&restored);
+    reopen(&restored);
+    assert_shared(&restored);
+    end();
+}
+
 /* The carer is lost, its hold is not: nobody else gets the bed, and it is free again when the hold ends. */
 static void test_a_hold_of_a_lost_carer(void **state)
 {
@@ -397,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_a_hold_comes_back_after_a_restore),
         cmocka_unit_test(test_what_is_left_is_within_what_was_given),
         cmocka_unit_test(test_a_known_hold_goes_on),
+        cmocka_unit_test(test_a_placement_that_was_taken_back),
         cmocka_unit_test(test_a_hold_of_a_lost_carer),
         cmocka_unit_test(test_holds_in_a_whole_state),
     };

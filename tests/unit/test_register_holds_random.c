@@ -98,7 +98,10 @@ static void foresee(struct turn *turn)
                                       [UPDATE_DECLINE_HOLD - UPDATE_HOLD] = HOLD_DECLINE};
     struct promise *about = turn->about;
     const struct transition *row = states_find(&hold_states, about->state, events[turn->kind - UPDATE_HOLD]);
-    turn->done = row != NULL && (turn->kind != UPDATE_EXTEND_HOLD || !about->extended) &&
+    bool ends = turn->kind == UPDATE_RELEASE_HOLD || turn->kind == UPDATE_DECLINE_HOLD;
+    bool said = turn->update->as.hold.decline_reason == DECLINE_PLACEMENT_DID_NOT_BEGIN;
+    turn->done = row != NULL && (!ends || said == (about->state == HOLD_PLACED)) &&
+                 (turn->kind != UPDATE_EXTEND_HOLD || !about->extended) &&
                  (turn->kind == UPDATE_ACCEPT_HOLD || turn->kind == UPDATE_DECLINE_HOLD || turn->team == about->team);
     if (!turn->done)
         return;
@@ -143,6 +146,9 @@ static void make_turn(struct model *model, struct turn *turn, int known)
         turn->update = turn->kind == UPDATE_ACCEPT_HOLD || turn->kind == UPDATE_DECLINE_HOLD
                            ? answer(world, turn->kind, AGENCY, turn->about->token)
                            : about(world, turn->kind, teams[turn->team], turn->about->token);
+        if ((turn->kind == UPDATE_RELEASE_HOLD || turn->kind == UPDATE_DECLINE_HOLD) &&
+            random_up_to(&world->random, turn->about->state == HOLD_PLACED ? 1 : 7) == 0)
+            turn->update->as.hold.decline_reason = DECLINE_PLACEMENT_DID_NOT_BEGIN;
         turn->update->as.hold.duration_ms = turn->kind == UPDATE_EXTEND_HOLD ? turn->for_ms : 0;
         turn->update->as.hold.child_count = turn->about->beds;
         for (uint32_t i = 0; i < turn->about->beds; i++)

@@ -344,6 +344,45 @@ static void the_agency_sees_whom_it_has_not_listed(void **state)
     assert_int_equal(assert_not_listed("ListCarers", placed_ms, 0), 0);
 }
 
+/* By its team with the word for it, by its agency with the reason; neither otherwise, and the word of no other hold. */
+static void a_placement_that_never_began_is_taken_back(void **state)
+{
+    (void)state;
+    Vacancy__V1__ReleaseHoldRequest back = VACANCY__V1__RELEASE_HOLD_REQUEST__INIT;
+    Vacancy__V1__DeclineHoldRequest decline = VACANCY__V1__DECLINE_HOLD_REQUEST__INIT;
+    back.hold_id = decline.hold_id = hold_id;
+    for (int by_agency = 0; by_agency < 2; by_agency++) {
+        hold_one();
+        back.request_id = request_id();
+        back.placement_did_not_begin = true;
+        refused_as(FAKE_TEAM, "ReleaseHold", &back.base, ERR_PRECONDITION, "placement_did_not_begin");
+        decline.reason = VACANCY__V1__DECLINE_REASON__DECLINE_REASON_PLACEMENT_DID_NOT_BEGIN;
+        refused_as(FAKE_LEEDS, "DeclineHold", &decline.base, ERR_PRECONDITION, "reason");
+        place_init();
+        fake_call_destroy(ask(FAKE_TEAM, "PlaceChild", &place.request.base));
+        assert_vacancy(STATE(VACANT), 1);
+        back.request_id = request_id();
+        back.placement_did_not_begin = false;
+        refused_as(FAKE_TEAM, "ReleaseHold", &back.base, ERR_PRECONDITION, "placement_did_not_begin");
+        decline.reason = VACANCY__V1__DECLINE_REASON__DECLINE_REASON_NOT_SUITABLE;
+        refused_as(FAKE_LEEDS, "DeclineHold", &decline.base, ERR_PRECONDITION, "reason");
+        back.request_id = request_id();
+        back.placement_did_not_begin = true;
+        decline.reason = VACANCY__V1__DECLINE_REASON__DECLINE_REASON_PLACEMENT_DID_NOT_BEGIN;
+        struct fake_call *call =
+            by_agency ? ask(FAKE_LEEDS, "DeclineHold", &decline.base) : ask(FAKE_TEAM, "ReleaseHold", &back.base);
+        const void *out = fake_hub_answer(call);
+        const Vacancy__V1__HoldView *view = by_agency ? ((const Vacancy__V1__DeclineHoldResponse *)out)->hold
+                                                      : ((const Vacancy__V1__ReleaseHoldResponse *)out)->hold;
+        assert_int_equal(view->state, by_agency ? HOLD(DECLINED) : HOLD(RELEASED));
+        assert_int_equal(view->decline_reason, VACANCY__V1__DECLINE_REASON__DECLINE_REASON_PLACEMENT_DID_NOT_BEGIN);
+        assert_int_equal(view->placement_code, VACANCY__V1__PLACEMENT_CODE__PLACEMENT_CODE_U6);
+        fake_call_destroy(call);
+        assert_vacancy(STATE(VACANT), 2);
+        assert_int_equal(assert_not_listed("GetCarer", 0, 0), 0);
+    }
+}
+
 static void a_distance_that_is_not_known(void **state)
 {
     (void)state;
@@ -558,6 +597,7 @@ int main(void)
         ONE(the_agency_answers),
         ONE(a_child_is_placed),
         ONE(the_agency_sees_whom_it_has_not_listed),
+        ONE(a_placement_that_never_began_is_taken_back),
         ONE(a_distance_that_is_not_known),
         ONE(each_field_of_a_placement_is_checked),
         ONE(a_hold_is_read_by_its_team_alone_and_on_the_trail),

@@ -188,7 +188,11 @@ static void cover_done(const struct attempt *attempt)
         [UPDATE_DECLINE_HOLD] = COVERED_HOLD_DECLINED_BY_AGENCY,
         [UPDATE_REPORT_UNAVAILABLE] = COVERED_REPORTED_UNAVAILABLE,
     };
-    sim_cover(attempt->repeated ? COVERED_HOLD_REPEATED : met[attempt->ask->kind]);
+    enum update_kind kind = attempt->ask->kind;
+    bool ends = kind == UPDATE_RELEASE_HOLD || kind == UPDATE_DECLINE_HOLD;
+    sim_cover(attempt->repeated                     ? COVERED_HOLD_REPEATED
+              : ends && attempt->ask->did_not_begin ? COVERED_PLACEMENT_TAKEN_BACK
+                                                    : met[kind]);
     if (attempt->replicated)
         sim_cover(COVERED_HOLD_REPLICATED);
 }
@@ -338,7 +342,8 @@ static void check_away(struct fed_hub *hub, const struct told *told)
     uint32_t at = hub->world->truth->shown[hub->index][told->region].entry;
     if (told->token.epoch == 0 || !hold_at(hub->world, told->region, at, &told->token, &hold) || hold_live(&hold))
         return;
-    bool before = told->state == HOLD_NONE || told->state == HOLD_ACTIVE || told->state == HOLD_ACCEPTED;
+    bool before = told->state == HOLD_NONE || told->state == HOLD_ACTIVE || told->state == HOLD_ACCEPTED ||
+                  (told->state == HOLD_PLACED && (hold.state == HOLD_RELEASED || hold.state == HOLD_DECLINED));
     sim_require(&hub->world->sim, before || told->state == hold.state,
                 "hub %u lists hold %" PRIu64 ".%" PRIu64 " of %s with state %u; its replica has %u", hub->index,
                 hold.token.epoch, hold.token.sequence, world_region(told->region), told->state, hold.state);
@@ -491,6 +496,7 @@ static struct ask *new_ask(struct teams *teams, struct fed_hub *hub, enum update
     put_be64(ask->request_id + 8, seeded_random_next(&sim->chance));
     put_be16(ask->request_id + 6, (uint16_t)(0x7000 | below(sim, 0x1000)));
     ask->request_id[8] = (uint8_t)(0x80 | (ask->request_id[8] & 0x3f));
+    ask->did_not_begin = ask->request_id[15] % 3 == 0;
     return teams->asks[teams->count++] = ask;
 }
 
@@ -719,6 +725,19 @@ static void check_became(struct world *world, const struct fed_hub *home, const 
                 hold->token.epoch, hold->token.sequence);
 }
 
+/* A placement that is one no more: somebody said of it that it did not begin. */
+static bool taken_back(const struct teams *teams, const struct fed_hub *home, const struct hold *hold)
+{
+    enum update_kind kind = hold->state == HOLD_RELEASED ? UPDATE_RELEASE_HOLD : UPDATE_DECLINE_HOLD;
+    for (uint32_t i = 0; i < teams->count; i++) {
+        const struct ask *ask = teams->asks[i];
+        if (ask->kind == kind && ask->did_not_begin && ask->region == home->region &&
+            ask->token.epoch == hold->token.epoch && ask->token.sequence == hold->token.sequence && !ask_not_done(ask))
+            return hold->state == HOLD_RELEASED || hold->state == HOLD_DECLINED;
+    }
+    return false;
+}
+
 /* What was told as done is in the log. */
 static void check_kept(struct world *world, const struct fed_hub *home, const struct ask *ask)
 {
@@ -738,7 +757,7 @@ static void check_kept(struct world *world, const struct fed_hub *home, const st
     else if (ask->kind == UPDATE_RELEASE_HOLD)
         kept = hold.state == HOLD_RELEASED;
     else if (ask->kind == UPDATE_PLACE)
-        kept = hold.state == HOLD_PLACED;
+        kept = hold.state == HOLD_PLACED || taken_back(world->teams, home, &hold);
     else if (ask->kind == UPDATE_ACCEPT_HOLD)
         kept = hold.state != HOLD_ACTIVE;
     else if (ask->kind == UPDATE_DECLINE_HOLD)

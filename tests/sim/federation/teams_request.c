@@ -118,6 +118,7 @@ const ProtobufCMessage *ask_message(const struct ask *ask, const struct gazettee
         vacancy__v1__release_hold_request__init(&m.request.release);
         m.request.release.request_id = request_id(ask);
         m.request.release.hold_id = hold_id(ask->region, &ask->token);
+        m.request.release.placement_did_not_begin = ask->did_not_begin;
         return &m.request.release.base;
     case UPDATE_PLACE:
         place_message(ask);
@@ -138,7 +139,9 @@ const ProtobufCMessage *ask_message(const struct ask *ask, const struct gazettee
         vacancy__v1__decline_hold_request__init(&m.request.decline);
         m.request.decline.request_id = request_id(ask);
         m.request.decline.hold_id = hold_id(ask->region, &ask->token);
-        m.request.decline.reason = VACANCY__V1__DECLINE_REASON__DECLINE_REASON_NOT_SUITABLE;
+        m.request.decline.reason = ask->did_not_begin
+                                       ? VACANCY__V1__DECLINE_REASON__DECLINE_REASON_PLACEMENT_DID_NOT_BEGIN
+                                       : VACANCY__V1__DECLINE_REASON__DECLINE_REASON_NOT_SUITABLE;
         return &m.request.decline.base;
     }
 }

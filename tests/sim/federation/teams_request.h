@@ -24,6 +24,7 @@ struct ask {
     int64_t duration_s;
     struct hold_token token; /* all but HOLD and REPORT */
     date_days starts_on;
+    bool did_not_begin;     /* RELEASE, DECLINE: of a placement */
     uint32_t memories_lost; /* the region's, when it was first asked */
     /* What its attempts were told. `refused`: that this attempt did nothing and will do nothing. */
     uint32_t begun, refused;
