@@ -9,6 +9,7 @@
 #include "client/memory.h"
 #include "client/submit_stream.h"
 #include "client/sync_plan.h"
+#include "daemon/base/text.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,10 +18,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ROW_ARENA_BYTES (1u << 20)
-#define AHEAD_MAX_MS    (5 * 60 * 1000)
-#define SHOWN_MAX       10u
-#define AT_MOST_PERCENT 10u
+#define ROW_ARENA_BYTES     (1u << 20)
+#define AHEAD_MAX_MS        (5 * 60 * 1000)
+#define SHOWN_MAX           10u
+#define AT_MOST_PERCENT     10u
+#define REFERENCE_BYTES_MAX 64 /* an agency's own reference, as the hub takes it */
 
 struct sync {
     struct cli *cli;
@@ -90,6 +92,25 @@ static enum exit_code take_header(struct sync *sync, const struct csv_row *row)
     return EXIT_USAGE;
 }
 
+/* A row that may be any household's: complained of, and noted. False: its reference says whose it is. */
+static bool is_unsure(struct sync *sync, const char *reference)
+{
+    char text[128];
+    if (!text_is_identifier(reference, REFERENCE_BYTES_MAX)) {
+        snprintf(text, sizeof text, "1 to %d printable ASCII characters without a space at either end are accepted",
+                 REFERENCE_BYTES_MAX);
+    } else {
+        uint64_t line = reference_set_add(&sync->seen, reference, sync->line);
+        if (line == 0)
+            return false;
+        snprintf(text, sizeof text,
+                 "the household of line %" PRIu64 " again; a file has one row for each, so this one is not used", line);
+    }
+    complain(sync, "agency_reference", text);
+    sync_plan_unsure(&sync->plan);
+    return true;
+}
+
 static enum exit_code take_row(struct sync *sync, const struct csv_row *row, struct arena *arena)
 {
     char text[128];
@@ -103,16 +124,12 @@ static enum exit_code take_row(struct sync *sync, const struct csv_row *row, str
         return refuse_half(sync, "no agency_reference, so nobody can say whose vacancy it is");
     if (sync->plan.rows == SYNC_CARERS_MAX)
         return refuse_half(sync, "more rows than sync takes (100,000)");
-    uint64_t line = reference_set_add(&sync->seen, reference, sync->line);
-    if (line != 0) {
-        snprintf(text, sizeof text,
-                 "the household of line %" PRIu64 " again; a file has one row for each, so this one is not used", line);
-        complain(sync, "agency_reference", text);
-    } else if (push_row_read(&sync->map, row, sync->plan.file_ms, arena, &read, complain, sync)) {
+    if (is_unsure(sync, reference))
+        return EXIT_DONE;
+    if (push_row_read(&sync->map, row, sync->plan.file_ms, arena, &read, complain, sync))
         sync_plan_row(&sync->plan, sync->line, &read);
-    } else {
+    else
         sync_plan_keep(&sync->plan, reference);
-    }
     return EXIT_DONE;
 }
 
@@ -188,6 +205,26 @@ static void show_missing(struct sync *sync)
     grown_free(&text);
 }
 
+static void show_kept(struct sync *sync)
+{
+    struct grown_text text = {0};
+    const struct sync_plan *plan = &sync->plan;
+    if (plan->kept_count == 0)
+        return;
+    bool one = plan->kept_count == 1;
+    grown_add(&text, "%zu %s not in the file and %s: ", plan->kept_count, one ? "vacancy is" : "vacancies are",
+              one ? "stays" : "stay");
+    for (size_t i = 0; i < plan->kept_count && i < SHOWN_MAX; i++)
+        grown_add(&text, "%s%s", i ? ", " : "", plan->kept[i]);
+    grown_add(&text,
+              "%s; of %" PRIu64 " rejected %s nobody can say whose %s, so %s may be meant. Mend the file, or give "
+              "--yes: then %s withdrawn",
+              plan->kept_count > SHOWN_MAX ? " and others" : "", plan->unsure, plan->unsure == 1 ? "line" : "lines",
+              plan->unsure == 1 ? "it is" : "they are", one ? "it" : "one of them", one ? "it is" : "they are");
+    print_wrapped(sync->cli->out, 0, "", 0, text.text, sync->cli->width);
+    grown_free(&text);
+}
+
 static char *totals(const struct sync_plan *plan)
 {
     char numbers[5][GROUPED_TEXT_BYTES];
@@ -217,6 +254,7 @@ static void show_difference(struct sync *sync)
     fprintf(sync->cli->out, "%s, as of %s\n", text, when_text(plan->file_ms, when));
     free(text);
     show_missing(sync);
+    show_kept(sync);
     fflush(sync->cli->out);
 }
 
@@ -394,6 +432,7 @@ static enum exit_code run(struct cli *cli)
             return cli_usage(cli, "--end-at-most: a share from 0 to 100, as 10%%");
         sync.percent = (unsigned)value;
     }
+    sync.plan.end_in_doubt = options_flag(&cli->options, "yes");
     sync.fd = open(sync.name, O_RDONLY | O_CLOEXEC);
     if (sync.fd < 0)
         return cli_usage(cli, "%s can't be opened: %m", sync.name);
@@ -412,7 +451,10 @@ static const struct option_spec options[] = {
     {"end-at-most", "N%",
      "end at most this share of the vacancies, or of the approvals, without being told; 10% if not given", false},
     {"dry-run", NULL, "show the difference and do nothing", false},
-    {"yes", NULL, "don't ask; also when more would end, or the file seems cut off or another agency's", false},
+    {"yes", NULL,
+     "don't ask; also when more would end, or the file seems cut off or another agency's; and end what is "
+     "missing although a line's reference can't be used",
+     false},
     RECEIPT_OPTION,
     {"json", NULL, "the difference, the sum and the rejected lines as JSON", false},
     {0},
@@ -431,9 +473,9 @@ const struct command command_sync = {
         "rest.\n"
         "At a terminal it asks. Elsewhere it needs --yes only when more than the share of --end-at-most would end, or "
         "the file seems to be cut off or another agency's.\n"
-        "A line that is rejected leaves its household as it is. A vacancy with a live hold is not withdrawn: decline "
-        "the "
-        "hold first.",
+        "A line that is rejected leaves its household as it is. Where its reference can't be used, or stands in an "
+        "earlier line, nobody can say whose it is: then nothing ends for not being in the file, unless --yes is given. "
+        "A vacancy with a live hold is not withdrawn: decline the hold first.",
     .options = options,
     .arguments_min = 1,
     .arguments_max = 1,

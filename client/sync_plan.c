@@ -65,6 +65,12 @@ void sync_plan_keep(struct sync_plan *plan, const char *reference)
         known->in_file = true;
 }
 
+void sync_plan_unsure(struct sync_plan *plan)
+{
+    plan->rows++;
+    plan->unsure++;
+}
+
 /* --- what is to be done ------------------------------------------------------------------------------------------- */
 
 static void show(struct sync_plan *plan, enum sync_kind kind, uint64_t line, const char *reference, char *what)
@@ -224,10 +230,15 @@ void sync_plan_row(struct sync_plan *plan, uint64_t line, const struct push_row 
 void sync_plan_finish(struct sync_plan *plan)
 {
     plan->missing = must_alloc(plan->known_count + 1, sizeof *plan->missing);
+    plan->kept = must_alloc(plan->known_count + 1, sizeof *plan->kept);
     for (size_t i = 0; i < plan->known_count; i++) {
         const struct sync_known *known = &plan->known[i];
         if (known->in_file)
             continue;
+        if (known->live && plan->unsure > 0 && !plan->end_in_doubt) {
+            plan->kept[plan->kept_count++] = known->reference;
+            continue;
+        }
         if (known->approved)
             plan->missing[plan->missing_count++] = known->reference;
         if (!known->live)
@@ -271,6 +282,10 @@ json_t *sync_plan_json(const struct sync_plan *plan)
     for (size_t i = 0; i < plan->missing_count; i++)
         json_array_append_new(missing, json_of_text(plan->missing[i]));
     json_object_set_new(all, "registered_but_not_in_file", missing);
+    json_t *kept = json_array();
+    for (size_t i = 0; i < plan->kept_count; i++)
+        json_array_append_new(kept, json_of_text(plan->kept[i]));
+    json_object_set_new(all, "not_in_file_but_kept", kept);
     return all;
 }
 
@@ -288,6 +303,7 @@ void sync_plan_free(struct sync_plan *plan)
     free(plan->shown);
     free(plan->updates);
     free(plan->missing);
+    free(plan->kept);
     reference_set_free(&plan->by_reference);
     *plan = (struct sync_plan){0};
 }

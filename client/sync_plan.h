@@ -50,6 +50,8 @@ struct sync_plan {
     uint64_t lost;                     /* carers that the hub knows in part only: their references are not known */
     uint64_t approved, live;           /* carers and vacancies at the hub */
     uint64_t rows, rows_known;         /* of the file; those that the hub knows */
+    uint64_t unsure;                   /* rows of which nobody can say whose they are */
+    bool end_in_doubt;                 /* the caller's word: what is missing ends although there are such rows */
     struct sync_row *shown;
     size_t shown_count;
     uint64_t counts[SYNC_KINDS];
@@ -57,6 +59,8 @@ struct sync_plan {
     uint64_t vacancies_ended, approvals_ended;
     const char **missing; /* references of approved carers that are not in the file; borrowed */
     size_t missing_count;
+    const char **kept; /* not in the file, but one of the unsure rows may be theirs; borrowed */
+    size_t kept_count;
     struct sync_update *updates;
     size_t update_count;
 };
@@ -65,6 +69,11 @@ struct sync_plan {
 bool sync_plan_know(struct sync_plan *plan, const Vacancy__V1__CarerView *view) __attribute__((warn_unused_result));
 /* The row is in the file, although nobody can say what it means: its household is left as it is. */
 void sync_plan_keep(struct sync_plan *plan, const char *reference);
+/*
+ * A row whose reference can't be used, or stands in an earlier row, too: it may be any household's. So nothing ends for
+ * not being in the file, unless end_in_doubt.
+ */
+void sync_plan_unsure(struct sync_plan *plan);
 /* A row of the file. */
 void sync_plan_row(struct sync_plan *plan, uint64_t line, const struct push_row *row);
 /* After the last row: what is missing. Once. */

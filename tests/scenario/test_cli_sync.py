@@ -171,6 +171,31 @@ def test_a_rejected_line_leaves_its_household_alone_and_the_rest_goes_on(agencie
     assert open(kept, encoding="utf-8").read().endswith("count 0\n")
 
 
+@pytest.mark.parametrize("reference, words", [
+    ("L-5 (Smith\u2013Jones)".encode(), "1 to 64 printable ASCII"), ("L-5\u00a0".encode(), "1 to 64 printable ASCII"),
+    (b"L-5\xe9", "1 to 64 printable ASCII"), (b"L-" + b"5" * 63, "1 to 64 printable ASCII"), (b"L-6", "the household of line 7 again"),
+], ids=["dash", "no-break-space", "latin-1", "long", "neighbour"])
+def test_a_line_that_may_be_anybodys_ends_nothing_for_not_being_in_the_file(agencies, file, reference, words):
+    """One cell of fifteen rows is mistyped: its household must not lose its vacancy as "not in the file"."""
+    sync(agencies, file.write(*(row(n) for n in range(15))))
+    last = [row(n, beds=2 if n == 3 else 1) for n in range(15) if n != 5] + ["@" + row(5)[3:]]
+    path = file.write(*last)
+    file.path.write_bytes(file.path.read_bytes().replace(b"@", reference))
+    os.utime(path, (file.at, file.at))
+    done = sync(agencies, path, code=1)
+    assert re.search(rf"^\S+:16: agency_reference: {words}", done.stderr, re.M), done.stderr
+    assert "0 added, 1 changed, 0 ended, 13 unchanged" in done.stdout
+    assert "1 vacancy is not in the file and stays: L-5; of 1 rejected line" in done.stdout.replace("\n", " ")
+    assert re.search(r"^changed +L-3 ", done.stdout, re.M) and "withdrawn: not in the file" not in done.stdout
+    offered = {each[0]["agency_reference"]: each[2] for each in state(agencies)}
+    assert len(offered) == 15 and all(offered.values()), offered
+    shown = json.loads(sync(agencies, path, "--json", code=1).stdout)["difference"]
+    assert (shown["not_in_file_but_kept"], shown["ended"]) == (["L-5"], [])
+    told = sync(agencies, path, "--yes", code=1)
+    assert re.search(r"^ended +L-5 +vacancy withdrawn: not in the file$", told.stdout, re.M)
+    assert not {each[0]["agency_reference"]: each[2] for each in state(agencies)}["L-5"]
+
+
 def test_an_older_file_takes_nothing_back(agencies, file):
     path = file.write(row(0), row(1))
     sync(agencies, path)

@@ -171,6 +171,24 @@ static void a_rejected_row_keeps_its_household(void **state)
     sync_plan_free(&plan);
 }
 
+static void what_may_be_an_unsure_rows_does_not_end(void **state)
+{
+    (void)state;
+    for (int told = 0; told < 2; told++) {
+        struct sync_plan plan = {.file_ms = FILE_MS, .end_in_doubt = told};
+        know(&plan, "A", true, 1, FILE_MS);
+        know(&plan, "B", true, 1, FILE_MS);
+        row(&plan, 2, "A", 1, FILE_MS);
+        sync_plan_unsure(&plan);
+        sync_plan_finish(&plan);
+        assert_int_equal(plan.update_count, told);
+        assert_int_equal(plan.counts[SYNC_ENDED], told);
+        assert_int_equal(plan.kept_count, !told);
+        assert_int_equal(plan.missing_count, told);
+        sync_plan_free(&plan);
+    }
+}
+
 static void files_that_somebody_must_agree_to(void **state)
 {
     (void)state;
@@ -227,6 +245,7 @@ int main(void)
         cmocka_unit_test(what_the_hub_writes_otherwise_is_the_same),
         cmocka_unit_test(each_household_is_one_of_four),
         cmocka_unit_test(a_rejected_row_keeps_its_household),
+        cmocka_unit_test(what_may_be_an_unsure_rows_does_not_end),
         cmocka_unit_test(files_that_somebody_must_agree_to),
         cmocka_unit_test(a_cursor_is_kept_in_place_and_by_one_alone),
     };
