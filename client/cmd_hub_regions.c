@@ -81,11 +81,10 @@ static void add_row(struct table *table, const region_state *region, bool whole)
 static void remark(struct cli *cli, const char *region, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static void remark(struct cli *cli, const char *region, const char *format, ...)
 {
-    char *text = NULL, *clean = clean_text(region, 0), *label = must_print("%s  ", clean);
+    char *clean = clean_text(region, 0), *label = must_print("%s  ", clean);
     va_list arguments;
     va_start(arguments, format);
-    if (vasprintf(&text, format, arguments) < 0)
-        abort();
+    char *text = must_vprint(format, arguments);
     va_end(arguments);
     fputc('\n', cli->out);
     print_wrapped(cli->out, 0, label, (unsigned)text_columns(label), text, cli->width);

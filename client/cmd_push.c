@@ -226,12 +226,6 @@ static enum exit_code run(struct cli *cli)
     return code;
 }
 
-static void columns_help(FILE *out, unsigned width)
-{
-    fputs("columns (the first line names those that the file has, in any order):\n", out);
-    sheet_print_columns(&push_sheet, out, width);
-}
-
 static const struct option_spec options[] = {
     RECEIPT_OPTION,
     {"json", NULL, "the sum and the rejected lines as JSON on standard output", false},
@@ -252,6 +246,6 @@ const struct command command_push = {
     .options = options,
     .arguments_min = 1,
     .arguments_max = 1,
-    .more_help = columns_help,
+    .more_help = push_sheet_help,
     .run = run,
 };

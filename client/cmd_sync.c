@@ -441,12 +441,6 @@ static enum exit_code run(struct cli *cli)
     return code;
 }
 
-static void columns_help(FILE *out, unsigned width)
-{
-    fputs("columns (the first line names those that the file has, in any order):\n", out);
-    sheet_print_columns(&push_sheet, out, width);
-}
-
 static const struct option_spec options[] = {
     {"end-at-most", "N%",
      "end at most this share of the vacancies, or of the approvals, without being told; 10% if not given", false},
@@ -479,6 +473,6 @@ const struct command command_sync = {
     .options = options,
     .arguments_min = 1,
     .arguments_max = 1,
-    .more_help = columns_help,
+    .more_help = push_sheet_help,
     .run = run,
 };

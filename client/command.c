@@ -15,13 +15,10 @@
 
 void cli_say(struct cli *cli, const char *format, ...)
 {
-    char *text = NULL;
     va_list arguments;
     va_start(arguments, format);
-    int length = vasprintf(&text, format, arguments);
+    char *text = must_vprint(format, arguments);
     va_end(arguments);
-    if (length < 0)
-        abort();
     char *clean = clean_text(text, 0);
     fprintf(cli->err, "vacancy %s: %s\n", cli->command->name, clean);
     free(clean);
@@ -39,13 +36,10 @@ enum exit_code cli_failed(struct cli *cli, const struct problem *problem)
 
 enum exit_code cli_usage(struct cli *cli, const char *format, ...)
 {
-    char *text = NULL;
     va_list arguments;
     va_start(arguments, format);
-    int length = vasprintf(&text, format, arguments);
+    char *text = must_vprint(format, arguments);
     va_end(arguments);
-    if (length < 0)
-        abort();
     cli_say(cli, "%s", text);
     fprintf(cli->err, "`vacancy %s --help` shows an example and every option.\n", cli->command->name);
     free(text);

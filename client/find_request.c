@@ -70,15 +70,6 @@
         NULL, NULL, NULL, false                                                                                        \
     }
 
-#define JSON_FLAG                                                                                                      \
-    {                                                                                                                  \
-        "json", NULL, "the whole answer as JSON", false                                                                \
-    }
-#define END_OF_FLAGS                                                                                                   \
-    {                                                                                                                  \
-        NULL, NULL, NULL, false                                                                                        \
-    }
-
 const struct option_spec find_options[] = {
     QUESTION_FLAGS,
     {"reasons", "WHICH", "gaps (the default), with what is met in a line; or all, each in full", false},

@@ -32,14 +32,20 @@ char *must_copy(const char *text)
     return or_end(strdup(text));
 }
 
-char *must_print(const char *format, ...)
+char *must_vprint(const char *format, va_list arguments)
 {
     char *out = NULL;
+    int length = vasprintf(&out, format, arguments);
+    return or_end(length < 0 ? NULL : out);
+}
+
+char *must_print(const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
-    int length = vasprintf(&out, format, arguments);
+    char *out = must_vprint(format, arguments);
     va_end(arguments);
-    return or_end(length < 0 ? NULL : out);
+    return out;
 }
 
 void grown_add(struct grown_text *to, const char *format, ...)

@@ -5,6 +5,7 @@
 #ifndef VACANCY_CLIENT_MEMORY_H
 #define VACANCY_CLIENT_MEMORY_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 /* Zeroed; never NULL. The caller frees it. */
@@ -13,6 +14,8 @@ void *must_alloc(size_t count, size_t bytes) __attribute__((returns_nonnull, war
 void *must_resize(void *old, size_t count, size_t bytes) __attribute__((returns_nonnull, warn_unused_result));
 char *must_copy(const char *text) __attribute__((returns_nonnull, warn_unused_result));
 char *must_print(const char *format, ...) __attribute__((returns_nonnull, warn_unused_result, format(printf, 1, 2)));
+char *must_vprint(const char *format, va_list arguments)
+    __attribute__((returns_nonnull, warn_unused_result, format(printf, 1, 0)));
 
 /* Text that grows. Zeroed is empty. `text` is NULL until something is added. */
 struct grown_text {

@@ -182,3 +182,9 @@ bool push_row_read(const struct sheet_map *map, const struct csv_row *row, int64
     fill_moments(out, now_ms);
     return out->with_end || read_state(sheet_text(map, row, "vacancy"), out, complain, context);
 }
+
+void push_sheet_help(FILE *out, unsigned width)
+{
+    fputs("columns (the first line names those that the file has, in any order):\n", out);
+    sheet_print_columns(&push_sheet, out, width);
+}

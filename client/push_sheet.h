@@ -11,6 +11,8 @@
 #include "vacancy/v1/agency_service.pb-c.h"
 
 extern const struct sheet push_sheet;
+/* The columns, for the help of commands that read such a file. */
+void push_sheet_help(FILE *out, unsigned width);
 
 /* What a row asks for, besides the messages. */
 enum row_vacancy {

@@ -64,11 +64,9 @@ void table_keep_last(struct table *table)
 
 void table_cell(struct table *table, const char *format, ...)
 {
-    char *text = NULL;
     va_list arguments;
     va_start(arguments, format);
-    if (vasprintf(&text, format, arguments) < 0)
-        abort();
+    char *text = must_vprint(format, arguments);
     va_end(arguments);
     if (table->cell_count == table->room) {
         table->room = table->room ? table->room * 2 : 64;
