@@ -4,6 +4,7 @@
 #include "client/command.h"
 
 #include "client/memory.h"
+#include "client/said.h"
 #include "client/uuid.h"
 #include "daemon/base/clock.h"
 
@@ -27,10 +28,12 @@ void cli_say(struct cli *cli, const char *format, ...)
 
 enum exit_code cli_failed(struct cli *cli, const struct problem *problem)
 {
+    char *text = said_text(problem->text);
     if (problem->field[0] != '\0')
-        cli_say(cli, "%s: %s", problem->field, problem->text);
+        cli_say(cli, "%s: %s", problem->field, text);
     else
-        cli_say(cli, "%s", problem->text[0] ? problem->text : err_name(problem->code));
+        cli_say(cli, "%s", text[0] ? text : err_name(problem->code));
+    free(text);
     return exit_code_of_call(problem->code);
 }
 

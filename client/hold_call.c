@@ -4,6 +4,7 @@
 #include "client/hold_call.h"
 
 #include "client/contact_text.h"
+#include "client/said.h"
 #include "daemon/base/clock.h"
 
 #include <poll.h>
@@ -115,6 +116,13 @@ bool hold_call_is_decision(enum err err)
     return err == ERR_INVALID || err == ERR_NOT_FOUND || err == ERR_PRECONDITION || err == ERR_STALE;
 }
 
+static void say_unknown(struct cli *cli, const struct problem *problem)
+{
+    char *text = said_text(problem->text);
+    cli_say(cli, "it is not known whether it was done: %s", text);
+    free(text);
+}
+
 static enum exit_code not_known(struct cli *cli, const char *memory_path, const struct hold_call *call,
                                 const struct problem *problem)
 {
@@ -129,7 +137,7 @@ static enum exit_code not_known(struct cli *cli, const char *memory_path, const 
         cli_say(cli, "it is not known whether it was done: the hub of %s decides this and can't be reached since %s",
                 failure->forward->region, when_text(failure->forward->unreachable_since_ms, when));
     else
-        cli_say(cli, "it is not known whether it was done: %s", problem->text);
+        say_unknown(cli, problem);
     print_wrapped(cli->err, INDENT, "next", LABEL_COLUMNS,
                   call->asked.what[0] ? "`vacancy holds --settle` asks what became of it; until then do nothing else "
                                         "about it"

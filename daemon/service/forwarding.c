@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 /* --- there -------------------------------------------------------------------------------------------------------- */
 
@@ -94,19 +93,17 @@ const ProtobufCMessage *forwarding_response(struct call *call, struct forward *f
     return NULL;
 }
 
-/* "2026-11-22 14:31 UTC" */
-static void format_time(int64_t wall_ms, char out[32])
+/* "2026-11-22T14:31Z" */
+static void format_minute(int64_t wall_ms, char out[TIME_TEXT_BYTES])
 {
-    time_t seconds = (time_t)(wall_ms / 1000);
-    struct tm tm;
-    if (gmtime_r(&seconds, &tm) == NULL || strftime(out, 32, "%Y-%m-%d %H:%M UTC", &tm) == 0)
-        out[0] = '\0';
+    time_format(wall_ms, out);
+    memcpy(out + strlen("2026-11-22T14:31"), "Z", 2);
 }
 
 static void set_text(struct problem *problem, const struct forward *forward, const Vacancy__V1__AgencyContact *contact,
                      const char *how)
 {
-    char since[32];
+    char since[TIME_TEXT_BYTES];
     if (forward->outcome_unknown && forward->by_home) {
         problem_set(problem, problem->code, problem->field,
                     "%.90s: the hub of region %s may have done it all the same: %s", forward->problem.text,
@@ -115,12 +112,12 @@ static void set_text(struct problem *problem, const struct forward *forward, con
         problem_set(problem, problem->code, "", "the hub of region %s may have done this, its answer did not come: %s",
                     forward->region, how);
     } else if (forward->unreachable_since_ms != 0) {
-        format_time(forward->unreachable_since_ms, since);
-        problem_set(problem, problem->code, "",
-                    "the hub of region %s can't be reached since %s and has not heard of this. %s%.40s%s%.40s%s",
+        format_minute(forward->unreachable_since_ms, since);
+        /* With the longest name and number that an agency can have (offer.h) it still fits a problem's text. */
+        problem_set(problem, problem->code, "", "region %s's hub can't be reached since %s; nothing was done. %s%s%s%s",
                     forward->region, since, contact != NULL ? "Telephone " : "Try again later",
                     contact != NULL ? contact->name : "", contact != NULL ? ", " : "",
-                    contact != NULL ? contact->phone : "", contact != NULL ? ", or try again later" : "");
+                    contact != NULL ? contact->phone : "");
     }
 }
 

@@ -11,12 +11,14 @@
 #include "client/hold_call.h"
 #include "client/hold_text.h"
 #include "client/memory.h"
+#include "client/said.h"
 #include "client/team_holds.h"
 #include "daemon/base/config.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -288,15 +290,64 @@ static void a_table_fits_and_never_cuts_the_telephone(void **state)
     }
 }
 
+/* --- what a hub says ---------------------------------------------------------------------------------------------- */
+
+static void assert_said(const char *theirs, const char *ours)
+{
+    char *text = said_text(theirs);
+    assert_string_equal(text, ours);
+    free(text);
+}
+
+/* Methods are commands, codes are options' values, moments are local; all else stays. */
+static void test_what_a_hub_says(void **state)
+{
+    (void)state;
+    const char *zone = getenv("TZ");
+    char *before = zone ? must_copy(zone) : NULL;
+    assert_int_equal(setenv("TZ", "XST-2", 1), 0);
+    tzset();
+    assert_said("", "");
+    assert_said("no such vacancy", "no such vacancy");
+    assert_said(
+        "the hold is ACTIVE: the team may extend it (ExtendHold), release it (ReleaseHold) or place the children "
+        "(PlaceChild)",
+        "the hold is ACTIVE: the team may extend it (`vacancy extend`), release it (`vacancy release`) or place "
+        "the children (`vacancy place`)");
+    assert_said("ask the provider, then say GIVEN", "ask the provider, then say given");
+    assert_said("required: GIVEN or NOT_NEEDED", "required: given or not-needed");
+    assert_said("GIVENNESS NOT_GIVEN /vacancy.v1.PlacementService/GetHold GetHolds",
+                "GIVENNESS NOT_GIVEN /vacancy.v1.PlacementService/GetHold GetHolds");
+    assert_said("it ends at 2026-11-22T23:31:00.250Z; 2026-11-22T14:31Z",
+                "it ends at 23 Nov 2026 01:31; 22 Nov 2026 16:31");
+    assert_said("2026-11-22 and 12026-11-22T23:31:00Z and 2026-11-22T23:31:00+01:00",
+                "2026-11-22 and 12026-11-22T23:31:00Z and 2026-11-22T23:31:00+01:00");
+    assert_said(
+        "the hub of region E12000001 may have done this, its answer did not come: send the same call with the same "
+        "request id again, or ask GetHold for that request id",
+        "the hub of region E12000001 may have done this, its answer did not come");
+    if (before != NULL)
+        (void)setenv("TZ", before, 1);
+    else
+        (void)unsetenv("TZ");
+    tzset();
+    free(before);
+}
+
 int main(void)
 {
     setenv("TZ", "UTC", 1);
     screen_init();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_kept_comes_back),        cmocka_unit_test(the_memory_is_bounded),
-        cmocka_unit_test(numbers_and_ids_are_told_apart), cmocka_unit_test(a_hub_knows_whom_it_asked),
-        cmocka_unit_test(only_decisions_end_a_doubt),     cmocka_unit_test(durations_have_units),
-        cmocka_unit_test(each_state_has_its_sentence),    cmocka_unit_test(a_table_fits_and_never_cuts_the_telephone),
+        cmocka_unit_test(test_what_a_hub_says),
+        cmocka_unit_test(what_is_kept_comes_back),
+        cmocka_unit_test(the_memory_is_bounded),
+        cmocka_unit_test(numbers_and_ids_are_told_apart),
+        cmocka_unit_test(a_hub_knows_whom_it_asked),
+        cmocka_unit_test(only_decisions_end_a_doubt),
+        cmocka_unit_test(durations_have_units),
+        cmocka_unit_test(each_state_has_its_sentence),
+        cmocka_unit_test(a_table_fits_and_never_cuts_the_telephone),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -24,6 +24,8 @@ static struct fake_host host;
 static struct forward *sent; /* on its way */
 static enum err port_says;
 static bool with_contact;
+static const char *name = "Tyne Fostering", *phone = "0191 498 0000";
+static struct agency longest; /* as long as the data can be */
 
 /* --- the link ----------------------------------------------------------------------------------------------------- */
 
@@ -78,8 +80,8 @@ static void ask(struct call *call, const ProtobufCMessage *message)
 static void resumed(struct call *call, const struct mail *mail)
 {
     Vacancy__V1__AgencyContact contact = VACANCY__V1__AGENCY_CONTACT__INIT;
-    contact.name = (char *)"Tyne Fostering";
-    contact.phone = (char *)"0191 498 0000";
+    contact.name = (char *)name;
+    contact.phone = (char *)phone;
     forwarding_finish(call, mail, ITEM, with_contact ? &contact : NULL);
 }
 
@@ -224,7 +226,7 @@ static void a_hub_that_is_down_has_a_telephone(void **state)
         struct fake_call *call = begin(FAKE_NORTH, 60000);
         sent->unreachable_since_ms = FAKE_START_MS;
         come_back(FORWARD_DOWN, NULL);
-        expect(call, ERR_UNAVAILABLE, "can't be reached since 2026-06-01 12:00 UTC and has not heard of this");
+        expect(call, ERR_UNAVAILABLE, "hub can't be reached since 2026-06-01T12:00Z; nothing was done");
         expect(call, ERR_UNAVAILABLE, with_contact ? "Telephone Tyne Fostering, 0191 498 0000" : "Try again later");
         Vacancy__V1__ForwardFailure *failure = failure_of(call);
         assert_false(failure->outcome_unknown);
@@ -235,6 +237,25 @@ static void a_hub_that_is_down_has_a_telephone(void **state)
         vacancy__v1__forward_failure__free_unpacked(failure, NULL);
         fake_call_destroy(call);
     }
+}
+
+/* Nothing of it is cut, however long it is. */
+static void the_longest_name_is_said_whole(void **state)
+{
+    (void)state;
+    memset(longest.name, 'n', sizeof longest.name - 1);
+    memset(longest.phone, '9', sizeof longest.phone - 1);
+    with_contact = true;
+    name = longest.name;
+    phone = longest.phone;
+    struct fake_call *call = begin(FAKE_NORTH, 60000);
+    sent->unreachable_since_ms = FAKE_START_MS;
+    come_back(FORWARD_DOWN, NULL);
+    expect(call, ERR_UNAVAILABLE, longest.name);
+    expect(call, ERR_UNAVAILABLE, longest.phone);
+    fake_call_destroy(call);
+    name = "Tyne Fostering";
+    phone = "0191 498 0000";
 }
 
 static void an_unknown_outcome_says_how_to_learn_it(void **state)
@@ -330,6 +351,7 @@ int main(void)
         cmocka_unit_test(the_callers_time_bounds_it),
         cmocka_unit_test(what_can_not_be_sent_is_said_at_once),
         cmocka_unit_test(a_hub_that_is_down_has_a_telephone),
+        cmocka_unit_test(the_longest_name_is_said_whole),
         cmocka_unit_test(an_unknown_outcome_says_how_to_learn_it),
         cmocka_unit_test(an_answer_that_can_not_be_read_is_unknown),
         cmocka_unit_test(the_home_hubs_word_is_passed_on),
