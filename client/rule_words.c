@@ -48,7 +48,7 @@ static const struct rule_words rules[] = {
     {RULE(S7_SKILLS), "skills", "skill not there", NULL},
     {RULE(S8_LENGTH), "long term", "not offered for long", NULL},
     {RULE(S9_IMPACT), "children there", "children there", NULL},
-    {RULE(S10_FRESH), "lately confirmed", "confirmed long ago", NULL},
+    {RULE(S10_FRESH), "lately confirmed", "not lately confirmed", NULL},
     {RULE(S11_ON_CALL), "on call", "not on call", NULL},
     {RULE(S12_WISHES), "important places", "far from important places", NULL},
     {RULE(S13_SCARCE), "nothing scarce used", "scarce capability used up", NULL},

@@ -249,10 +249,10 @@ void match_search_abandon(struct match_search *search);
  * "Why not this one": how the live vacancy of this id comes out. Each region that has one such (two can, by chance or
  * not): the first by region code. *found false: no hub that this one follows has it. *option holds every MUST and
  * SHOULD asked for, failed ones as RULE_FAILED. If it fails H1 (its approval is not in force, or its agency is
- * suspended or not known: which of these must never be told), or is reserved or not available, option->withheld is set,
- * and the reasons are exactly the failed ones among H1 and H2, in words that tell no more of the home: all else would
- * describe what no search may show. *ahead, when *suitable, the options that come before it in the order asked for.
- * Work, resuming, errors as match_find; limit, unexplained and split_into are not looked at.
+ * suspended or not known: which of these must never be told), or is reserved, placed or not available, option->withheld
+ * is set, and the reasons are exactly the failed ones among H1 and H2, in words that tell no more of the home: all else
+ * would describe what no search may show. *ahead, when *suitable, the options that come before it in the order asked
+ * for. Work, resuming, errors as match_find; limit, unexplained and split_into are not looked at.
  */
 struct explanation {
     bool found, suitable;

@@ -71,6 +71,7 @@ struct siblings {
     uint32_t size_begins[CHILDREN_MAX + 2]; /* in by_size */
     struct search *search;                  /* unfinished: of the row `searching` */
     struct criteria part_criteria;
+    bool within_rules; /* no override counts so far: those that the request allows do once nothing is found without */
     uint32_t searching;
     /* Where it is: into how many homes (0: at the start), the sizes of the parts, descending, and which are the first
      * and the second part, as places in by_size. What is left is the third. */

@@ -7,7 +7,8 @@
  * - A step whose rule the request does not ask for finds the same of every offer, and is left out of the key.
  * - A distance "within 10 miles" is whole metres, rounded down, of at most 16,093; a band's are less than its bound.
  * - Impact: a child of 18 or more is of the band after 15 to 17.
- * - Fresh: confirmed at most 48 hours before as_of; what its hub's clock dates later than as_of is fresh.
+ * - Fresh: confirmed at most 48 hours before as_of, and no team was told since that it is not available; what its hub's
+ *   clock dates later than as_of is fresh.
  *
  * A step tells its finding as planes, one for each bit of its field. Offers that are worse than `worst` by the fields
  * so far are dropped step by step, so that the costly steps see few. What all offers of a group have in common is

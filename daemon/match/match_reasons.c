@@ -245,6 +245,11 @@ static bool is_reserved(const struct offer *offer)
     return offer->state == VACANCY_RESERVED || (offer->state == VACANCY_LAPSED && offer->reserved_until != DATE_NONE);
 }
 
+static bool is_placed(const struct offer *offer)
+{
+    return offer->state == VACANCY_PLACED;
+}
+
 /* All that fails H1 looks alike: an agency that is suspended or not known here, an approval that has not begun or is
  * over. No date of the vacancy's is told, nor when it was confirmed: the card would not tell them either. */
 static void add_withheld(struct builder *b)
@@ -263,7 +268,7 @@ static void add_withheld(struct builder *b)
         if (is_not_available(offer))
             SAY(b, "not available", bucket_words[offer->bucket < BUCKET_END ? offer->bucket : 0]);
         else
-            SAY(b, is_reserved(offer) ? "reserved" : "not vacant, or not confirmed");
+            SAY(b, is_reserved(offer) ? "reserved" : is_placed(offer) ? "placed" : "not vacant, or not confirmed");
     }
 }
 
@@ -279,22 +284,37 @@ static void add_approval(struct builder *b)
     SAY(b, "in force", *until ? ", not from " : "", until, *until ? " on" : "");
 }
 
-/* What is reserved or not available is withheld. */
+static void say_moment(struct builder *b, int64_t moment_ms)
+{
+    char moment[TIME_TEXT_BYTES];
+    time_format(moment_ms, moment);
+    moment[16] = '\0'; /* to the minute */
+    SAY(b, moment);
+}
+
+/* What is reserved, placed or not available is withheld. */
 static void add_available(struct builder *b)
 {
     const struct offer *offer = &b->option->offer;
-    char from[DATE_TEXT_BYTES], until[DATE_TEXT_BYTES], moment[TIME_TEXT_BYTES];
+    char from[DATE_TEXT_BYTES], until[DATE_TEXT_BYTES];
     struct reason *reason = begin_must(b, RULE_H2);
     reason->asked = b->reasons[0].asked; /* the day, as of H1 */
     found(b);
     date_format(offer->from, from);
     date_format(offer->until, until);
-    SAY(b, "vacant", *from ? " from " : "", from, *until ? " until " : "", until);
+    SAY(b, offer->state == VACANCY_HELD ? "no bed is free: held" : "vacant", *from ? " from " : "", from,
+        *until ? " until " : "", until);
     if (reason->outcome == RULE_MET || !b->option->unconfirmed)
         return;
-    time_format(offer->valid_until_ms, moment);
-    moment[16] = '\0'; /* to the minute */
-    SAY(b, "; unconfirmed since ", moment, ", telephone first");
+    if (offer->reported_unavailable_at_ms != 0) {
+        SAY(b, "; on ");
+        say_moment(b, offer->reported_unavailable_at_ms);
+        SAY(b, " a team was told that it is not available");
+    } else {
+        SAY(b, "; unconfirmed since ");
+        say_moment(b, offer->valid_until_ms);
+    }
+    SAY(b, ", telephone first");
 }
 
 #define EMERGENCY_WORDS "; emergency, at most 6 working days (reg 23)"
@@ -609,9 +629,14 @@ static void add_fresh(struct builder *b)
 {
     int64_t age_ms = b->asked->criteria->as_of_ms - b->option->offer.confirmed_at_ms;
     uint32_t hours = age_ms > 0 ? (uint32_t)(age_ms / HOUR_MS) : 0;
-    begin(b, RULE_S10, met_if(age_ms <= FRESH_MS));
+    bool reported = b->option->offer.reported_unavailable_at_ms != 0;
+    begin(b, RULE_S10, met_if(!reported && age_ms <= FRESH_MS));
     SAY(b, "within 48 hours");
     found(b);
+    if (reported) {
+        SAY(b, "not since a team was told that it is not available");
+        return;
+    }
     if (hours < 48)
         SAY(b, "confirmed ", hours, " hour", hours == 1 ? "" : "s", " ago");
     else
@@ -768,7 +793,8 @@ bool reasons_fill(const struct asked *asked, uint32_t overridden, uint32_t faile
     b.failed = failed;
     b.count = 0;
     b.begun = b.end = b.text;
-    option->withheld = code_in(failed, RULE_H1) || is_not_available(&option->offer) || is_reserved(&option->offer);
+    option->withheld = code_in(failed, RULE_H1) || is_not_available(&option->offer) || is_reserved(&option->offer) ||
+                       is_placed(&option->offer);
     if (option->withheld) {
         add_withheld(&b);
     } else {

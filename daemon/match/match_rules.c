@@ -163,6 +163,12 @@ static bool was_vacant(const struct offer *offer)
     return offer->state == VACANCY_VACANT || (offer->state == VACANCY_LAPSED && !kept_back);
 }
 
+/* A report that it is not to be had ends what the confirmation said: S10. */
+static int64_t believed_since_ms(const struct offer *offer)
+{
+    return offer->reported_unavailable_at_ms != 0 ? 0 : offer->confirmed_at_ms;
+}
+
 void facts_of_offer(const struct offer *offer, const struct box *box, struct facts *out)
 {
     uint32_t placed = 0, bands = 0;
@@ -198,9 +204,9 @@ void facts_of_offer(const struct offer *offer, const struct box *box, struct fac
         .on_call = offer->on_call,
         .many_at_home = offer->child_count > IMPACT_CHILDREN_MAX,
         .skills = offer->skills ? offer->skills : BIT(0),
-        .confirmed_hour = hour_of(offer->confirmed_at_ms),
+        .confirmed_hour = hour_of(believed_since_ms(offer)),
         .languages = language_classes(offer),
-        .confirmed_at_ms = offer->confirmed_at_ms,
+        .confirmed_at_ms = believed_since_ms(offer),
         .authority = (uint16_t)authority_number(offer->cell.authority),
         .box = *box,
     };

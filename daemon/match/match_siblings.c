@@ -8,6 +8,8 @@
  * A home that takes a part takes any part of two or more within it: fewer children want fewer beds and bedrooms, and
  * a narrower span of ages. (Not one alone: some homes take siblings only.) So before a part is searched, those
  * within it are, and often it need not be.
+ *
+ * Splits are looked for within the rules first; what the request allows beyond them counts once there is none.
  */
 #include "daemon/match/match_combine.h"
 
@@ -98,6 +100,7 @@ struct siblings *siblings_new(const struct match *match, const struct match_vers
     s->match = match;
     s->version = version;
     s->criteria = criteria;
+    s->within_rules = true;
     find_kinds(s);
     s->rows = calloc(s->row_count, sizeof *s->rows);
     s->by_size = malloc(s->row_count * sizeof *s->by_size);
@@ -167,6 +170,8 @@ static enum err search_for(struct siblings *s, struct part *part)
     s->searching = (uint32_t)(part - s->rows);
     siblings_part(s->criteria, children_of(s, part->bunch, 0), &s->part_criteria);
     s->part_criteria.step_count = 0; /* the nearest */
+    if (s->within_rules && part != &s->rows[s->row_count - 1])
+        s->part_criteria.overrides = 0;
     s->search = search_new(s->match, s->version, &s->part_criteria);
     return s->search ? ERR_NONE : ERR_LIMIT;
 }
@@ -270,6 +275,23 @@ static bool next_ways(struct siblings *s)
     return more;
 }
 
+/* All over again, with what the request allows. A home that takes all was looked for with it. False: it allows nothing,
+ * or that was it. */
+static bool begin_overridden(struct siblings *s)
+{
+    if (!s->within_rules || (s->criteria->overrides & ~(1u << OVERRIDE_UNCONFIRMED)) == 0)
+        return false;
+    s->within_rules = false;
+    s->homes = 0;
+    for (uint32_t i = 0; i + 1 < s->row_count; i++) {
+        free(s->rows[i].homes);
+        s->rows[i].homes = NULL;
+        s->rows[i].count = 0;
+        s->rows[i].known = false;
+    }
+    return next_ways(s);
+}
+
 static void next_first(struct siblings *s)
 {
     s->first_at++;
@@ -354,7 +376,7 @@ static enum err step(struct siblings *s, uint32_t work_budget, uint64_t *looked,
     }
     if (s->homes > 0 && s->first_at < s->size_begins[s->sizes[0] + 1])
         return try_way(s, looked);
-    *done = !next_ways(s);
+    *done = !next_ways(s) && (s->split_count > 0 || !begin_overridden(s));
     return ERR_NONE;
 }
 

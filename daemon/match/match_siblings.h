@@ -4,10 +4,12 @@
  * Owns: which parts are tried in which order, and which homes fit together best (proto FindVacanciesResponse.splits is
  * the definition). Children who are alike in all that the rules ask (age in months, sex) are tried once. Thread: any;
  * belongs to its caller, who keeps the version pinned while it lasts. Invariant: each part is suitable by every MUST,
- * for its children together; no home is in a split twice; what is found depends on the version and the criteria alone.
+ * for its children together, and no split by an override is found where there is one without; no home is in a split
+ * twice; what is found depends on the version and the criteria alone.
  *
  * Work: each different part of the children is searched at most once, so at most 4,094 searches (twelve children, no
- * two alike; 6 for three children), and not at all when a part within it is taken by nobody. Of every way to part them
+ * two alike; 6 for three children), and not at all when a part within it is taken by nobody; twice if nothing was found
+ * within the rules and the request allows more. Of every way to part them
  * (86,526 of twelve into three) at most 32 x 32 x 32 combinations of homes are looked at. Far fewer are: of homes at
  * one point the first five; the nearest band first; and once three splits are found, only such as may be better than
  * the third, by how near each other and by ids where they tie. Twelve children and 64 homes, at one point, at eight

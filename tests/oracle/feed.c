@@ -102,6 +102,7 @@ static void vacancy_of(const struct home_fact *h, const struct carer *carer, str
         .vacancy_id = h->vacancy,
         .observed_at_ms = h->confirmed_ms,
         .confirmed_at_ms = h->confirmed_ms,
+        .reported_unavailable_at_ms = h->reported_ms,
         .stated = h->state == 'V'   ? VACANCY_VACANT
                   : h->state == 'R' ? VACANCY_RESERVED
                                     : VACANCY_NOT_AVAILABLE,
@@ -119,6 +120,8 @@ static void vacancy_of(const struct home_fact *h, const struct carer *carer, str
     };
     out->state = h->lapsed ? VACANCY_LAPSED : out->stated;
     out->valid_until_ms = h->confirmed_ms + vacancy_ttl_ms(carer, out);
+    if (h->reported_ms && h->reported_ms < out->valid_until_ms)
+        out->valid_until_ms = h->reported_ms;
 }
 
 static uint32_t points_of(const struct point *points, int count, struct point_wanted *out)

@@ -285,6 +285,7 @@ void generate_vacancy(struct chance *c, struct home_fact *h)
     h->confirmed_ms = day_zero_ms - chance_below(c, 30) * 3600000LL * (chance_percent(c, 20) ? 8 : 1);
     if (chance_percent(c, 40))
         h->confirmed_ms -= chance_below(c, 3600000);
+    h->reported_ms = chance_percent(c, 6) ? h->confirmed_ms + (day_zero_ms - h->confirmed_ms) / 2 : 0;
 }
 
 static void random_asked_children(struct chance *c, struct question *q)

@@ -233,7 +233,8 @@ long oracle_distance(long e1, long n1, long e2, long n2)
 static long long believed_until(const struct home_fact *home)
 {
     bool emergency = home->narrows_care ? home->narrowed_care[EMERGENCY] : home->care[EMERGENCY];
-    return home->confirmed_ms + (emergency ? 24 : 7 * 24) * HOURS; /* domain.md O1 */
+    long long until = home->confirmed_ms + (emergency ? 24 : 7 * 24) * HOURS; /* domain.md O1 */
+    return home->reported_ms && home->reported_ms < until ? home->reported_ms : until;
 }
 
 static void availability(const struct home_fact *home, const struct question *q, struct opinion *out)
@@ -449,7 +450,7 @@ static void shoulds(const struct home_fact *home, const struct agency_fact *agen
     o->should[S7] = skill(home, q);
     o->should[S8] = q->long_term ? met_if(offers_care(home, LONG_TERM)) : 0;
     o->should[S9] = impact(home, q);
-    o->should[S10] = met_if(q->as_of_ms - home->confirmed_ms <= 48 * HOURS);
+    o->should[S10] = met_if(!home->reported_ms && q->as_of_ms - home->confirmed_ms <= 48 * HOURS);
     o->should[S11] = q->on_call ? met_if(home->on_call) : 0;
     o->should[S12] = near_all(home, q->important, q->important_count);
     o->should[S13] = met_if(!uses_up(home, q));

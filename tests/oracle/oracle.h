@@ -117,7 +117,7 @@ struct home_fact {
     int narrowed_from_months, narrowed_below_months; /* 0: as approved */
     char narrowed_sex;
     bool sibling_group_only, on_call;
-    long long confirmed_ms;
+    long long confirmed_ms, reported_ms; /* 0: since it was confirmed no team was told that it is not available */
 };
 
 struct asked_child {

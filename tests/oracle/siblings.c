@@ -23,6 +23,7 @@ struct attempts {
     int home_count, found_count;
     struct split_found *best;
     struct candidates *of; /* by set of children */
+    bool within_rules;     /* with no override at all */
 };
 
 void oracle_part(const struct question *q, unsigned children, struct question *out)
@@ -43,6 +44,8 @@ static const struct candidates *candidates_of(struct attempts *a, unsigned child
         return c;
     c->known = true;
     oracle_part(a->question, children, &part);
+    for (int lift = 0; a->within_rules && lift < LIFTS; lift++)
+        part.lifts[lift] = false;
     for (int i = 0; i < a->home_count; i++) {
         struct found found = {.home = &a->homes[i], .agency = &a->agencies[a->homes[i].agency]};
         oracle_judge(found.home, found.agency, &part, &found.opinion);
@@ -225,14 +228,17 @@ int oracle_splits(const struct home_fact *homes, int home_count, const struct ag
                   const struct question *q, struct split_found out[SPLITS_SHOWN])
 {
     unsigned children[PARTS_MOST] = {0};
-    struct attempts a = {homes, agencies, q, home_count, 0, out, NULL};
+    struct attempts a = {homes, agencies, q, home_count, 0, out, NULL, true};
     if (q->child_count > CHILDREN_SPLIT)
         abort(); /* the generator asks for no more */
-    a.of = calloc(1u << q->child_count, sizeof *a.of);
-    if (a.of == NULL)
-        abort();
-    for (int parts = 2; a.found_count == 0 && parts <= q->split_into && parts <= q->child_count; parts++)
-        part_children(&a, 0, children, 0, parts);
-    free(a.of);
+    for (int round = 0; a.found_count == 0 && round < 2; round++) {
+        a.within_rules = round == 0;
+        a.of = calloc(1u << q->child_count, sizeof *a.of);
+        if (a.of == NULL)
+            abort();
+        for (int parts = 2; a.found_count == 0 && parts <= q->split_into && parts <= q->child_count; parts++)
+            part_children(&a, 0, children, 0, parts);
+        free(a.of);
+    }
     return a.found_count;
 }

@@ -270,6 +270,9 @@ static void test_s10_fresh(void **state)
     offer.confirmed_at_ms = FIXTURE_AS_OF + 1;
     assert_comes_out(world, &criteria, &offer, RULE_S10, STEP_FRESH, RULE_MET);
     assert_string_equal(words(world, RULE_S10), "confirmed 0 hours ago");
+    offer.reported_unavailable_at_ms = FIXTURE_AS_OF - HOUR; /* valid_until_ms stays: S10 does not hang on H2 */
+    assert_comes_out(world, &criteria, &offer, RULE_S10, STEP_FRESH, RULE_NOT_MET);
+    assert_string_equal(words(world, RULE_S10), "not since a team was told that it is not available");
 }
 
 /* domain.md S11 */
@@ -600,6 +603,18 @@ static void test_failing_to_be_offered_is_told(void **state)
     offer.state = VACANCY_LAPSED;
     offer.bucket = BUCKET_CARER;
     assert_withheld(world, &criteria, &offer, NULL, "not available (carer)");
+    begin(&criteria, &offer);
+    offer.state = VACANCY_PLACED;
+    assert_withheld(world, &criteria, &offer, NULL, "placed");
+    begin(&criteria, &offer);
+    offer.state = VACANCY_HELD;
+    offer.beds_free = 0;
+    assert_fails(world, &criteria, &offer, RULE_H2, "no bed is free: held");
+    begin(&criteria, &offer);
+    offer.reported_unavailable_at_ms = FIXTURE_AS_OF - 3600 * 1000;
+    offer.valid_until_ms = offer.reported_unavailable_at_ms;
+    assert_fails(world, &criteria, &offer, RULE_H2,
+                 "vacant; on 2026-05-26T23:00 a team was told that it is not available, telephone first");
     begin(&criteria, &offer);
     offer.state = VACANCY_LAPSED;
     assert_fails(world, &criteria, &offer, RULE_H2, "vacant; unconfirmed since 2026-05-27T00:00, telephone first");

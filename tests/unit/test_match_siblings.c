@@ -50,6 +50,7 @@ struct plain {
     struct homes known[4096];
     struct choice *choices;
     size_t choice_count, choice_capacity;
+    bool within_rules; /* with no override */
 };
 
 static uint32_t kind_of(const struct criteria *criteria, uint32_t child)
@@ -145,7 +146,7 @@ static const struct homes *homes_of(struct plain *plain, uint64_t bunch)
         if (children >> i & 1)
             part.children[part.child_count++] = plain->criteria->children[i];
     part.grouping = GROUPING_TOGETHER;
-    part.overrides &= ~(1u << OVERRIDE_UNCONFIRMED);
+    part.overrides &= plain->within_rules ? 0 : ~(1u << OVERRIDE_UNCONFIRMED);
     part.limit = HOMES_MAX;
     part.step_count = part.split_into = 0;
     part.unexplained = true;
@@ -300,8 +301,12 @@ static uint32_t check_splits(struct random_world *world, const struct criteria *
     for (uint32_t i = 0; i < criteria->child_count; i++)
         everybody += UINT64_C(1) << 4 * kind_of(criteria, i);
     bool together = homes_of(&plain, everybody)->count > 0;
-    for (uint32_t homes = 2; !together && homes <= criteria->split_into && plain.choice_count == 0; homes++)
-        find_plainly(&plain, homes);
+    for (uint32_t round = 0; !together && round < 2 && plain.choice_count == 0; round++) {
+        plain.within_rules = round == 0;
+        plain.known_count = 0;
+        for (uint32_t homes = 2; homes <= criteria->split_into && plain.choice_count == 0; homes++)
+            find_plainly(&plain, homes);
+    }
     uint32_t count = best_choices(&plain, best);
     assert_int_equal(answer.split_count, count);
     for (uint32_t i = 0; i < count; i++) {
@@ -316,6 +321,8 @@ static uint32_t check_splits(struct random_world *world, const struct criteria *
             assert_int_equal(option->distance_metres, best[i]->homes[j]->distance_metres);
             assert_int_equal(option->children_taken, best[i]->sizes[j]);
             assert_int_equal(option->reason_count, best[i]->homes[j]->reason_count);
+            for (uint32_t k = 0; k < option->reason_count; k++)
+                assert_int_equal(option->reasons[k].outcome, best[i]->homes[j]->reasons[k].outcome);
         }
     }
     uint32_t parts = count > 0 ? best[0]->part_count : 0;
