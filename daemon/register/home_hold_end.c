@@ -3,8 +3,9 @@
  * Owns: how a carer's record follows its holds, which placed children its agency lists by now, what is forgotten of
  * them and when. The writer's thread. Invariant: the carer's list has exactly the live holds and placements of its live
  * vacancy; a hold that ended is shared HOLD_SHARED_MS longer, a placement as long as its vacancy lives, and known here
- * HOLD_KEPT_MS. A placed child is never forgotten because a push does not know of it, and never counted twice once a
- * push lists it.
+ * HOLD_KEPT_MS. While its vacancy lives a placed child is not forgotten because a push does not know of it, and is not
+ * counted twice once a push lists it. With EndCarer it is forgotten: that home offers no bed for which it would count,
+ * and one that is approved anew is pushed whole, with who lives there.
  */
 #include "daemon/base/log.h"
 #include "daemon/record/states.h"

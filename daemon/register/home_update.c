@@ -217,6 +217,10 @@ static enum err take_over(struct batch *batch, struct update *update, struct sto
 {
     struct home_carer *home = &carer->home;
     struct carer *pushed = &update->as.carer;
+    /* Whom the backup knows as placed, and the push lists, is one child. */
+    enum err err = holds_told(batch, home, pushed, &update->result.problem);
+    if (err != ERR_NONE)
+        return err;
     if (!reference_forget(batch, home))
         return batch->failed;
     /* The home is taken to be where it was (design 4.9), unless it can't be. */

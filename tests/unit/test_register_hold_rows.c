@@ -359,6 +359,44 @@ static void test_a_placement_that_was_taken_back(void **state)
     end();
 }
 
+/* The backup knows whom a team has placed; the carer is lost, and what its agency says then lists both: they are two.
+ */
+static void test_the_push_of_a_lost_carer_lists_the_placed(void **state)
+{
+    (void)state;
+    struct home_carer home = begin_with_carer(), back;
+    struct hold placed = rows_end(&original, rows_make(&original, &home, 2, HOUR_MS), HOLD_PLACED);
+    const struct placed_child child = {AGE_9_11, SEX_F, 1, "E08000035"};
+    struct stored_carer stored;
+    struct batch batch;
+    rows_begin(&original, &batch);
+    assert_int_equal(batch_get_carer(&batch, home.national_reference, &stored, NULL), ERR_NONE);
+    stored.home.holds[0].child_count = 2;
+    stored.home.holds[0].children[0] = stored.home.holds[0].children[1] = child;
+    assert_true(batch_put_carer(&batch, &stored, true));
+    assert_int_equal(batch_commit(&batch), ERR_NONE);
+    back_up();
+    world_pass(&original, 1000);
+    assert_int_equal(world_apply(&original, put_unshared(&original, AGENCY, "H-1")).problem.code, ERR_NONE);
+    restore();
+    replay_all(&original, &restored);
+    reopen(&restored);
+    assert_int_equal(apply(&restored, UPDATE_DECIDE), ERR_NONE);
+    world_pass(&restored, 2000);
+    struct update *push = world_put_carer(&restored, AGENCY, "H-1");
+    push->as.carer.placed_count = 2;
+    push->as.carer.placed[0] = push->as.carer.placed[1] = child;
+    assert_int_equal(world_apply(&restored, push).problem.code, ERR_NONE);
+    assert_int_equal(home_get_carer(restored.home, AGENCY, "H-1", &back), ERR_NONE);
+    assert_false(back.lost);
+    assert_int_equal(back.carer.placed_count, 2);
+    assert_int_equal(back.hold_count, 1);
+    assert_true(back.holds[0].sequence == placed.token.sequence && back.holds[0].some_listed);
+    assert_int_equal(back.holds[0].child_count, 0);
+    assert_shared(&restored);
+    end();
+}
+
 /* The carer is lost, its hold is not: nobody else gets the bed, and it is free again when the hold ends. */
 static void test_a_hold_of_a_lost_carer(void **state)
 {
@@ -431,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_what_is_left_is_within_what_was_given),
         cmocka_unit_test(test_a_known_hold_goes_on),
         cmocka_unit_test(test_a_placement_that_was_taken_back),
+        cmocka_unit_test(test_the_push_of_a_lost_carer_lists_the_placed),
         cmocka_unit_test(test_a_hold_of_a_lost_carer),
         cmocka_unit_test(test_holds_in_a_whole_state),
     };
