@@ -4,11 +4,13 @@
 #include "client/codes.h"
 #include "client/command.h"
 #include "client/json.h"
+#include "client/sure_call.h"
 #include "vacancy/v1/agency_service.pb-c.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#define SHOWS_IT "`vacancy holds --all` shows it; say it again if the hold still awaits an answer"
 #define HUBS_OWN VACANCY__V1__DECLINE_REASON__DECLINE_REASON_APPROVAL_ENDED /* why the hub itself ends a hold */
 
 static void print_hold(struct cli *cli, const char *done, const Vacancy__V1__HoldView *hold)
@@ -46,13 +48,18 @@ static enum exit_code run_accept(struct cli *cli)
     Vacancy__V1__AcceptHoldRequest request = VACANCY__V1__ACCEPT_HOLD_REQUEST__INIT;
     const ProtobufCMessage *reply;
     struct problem problem = {0};
+    bool unknown;
     enum exit_code code = cli_connect(cli);
     if (code != EXIT_DONE)
         return code;
     request.request_id = cli_request_id();
     request.hold_id = (char *)cli->options.arguments[0];
-    if (link_call(cli->link, "/vacancy.v1.AgencyService/AcceptHold", &request.base,
-                  &vacancy__v1__accept_hold_response__descriptor, &reply, &problem) != ERR_NONE)
+    const struct sure_call call = {"/vacancy.v1.AgencyService/AcceptHold", &request.base,
+                                   &vacancy__v1__accept_hold_response__descriptor};
+    enum err err = sure_call_run(cli, &call, &reply, &unknown, &problem);
+    if (unknown)
+        return sure_call_not_known(cli, NULL, &problem, SHOWS_IT);
+    if (err != ERR_NONE)
         return cli_failed(cli, &problem);
     const Vacancy__V1__AcceptHoldResponse *response = (const Vacancy__V1__AcceptHoldResponse *)reply;
     return finish(cli, "accepted", reply, response->receipt, response->hold);
@@ -76,6 +83,7 @@ static enum exit_code run_decline(struct cli *cli)
     struct problem problem = {0};
     const char *text = options_text(&cli->options, "reason");
     char list[256];
+    bool unknown;
     int reason = 0;
     if (text == NULL || !code_parse(&vacancy__v1__decline_reason__descriptor, text, strlen(text), &reason) ||
         reason == HUBS_OWN)
@@ -86,8 +94,12 @@ static enum exit_code run_decline(struct cli *cli)
     request.request_id = cli_request_id();
     request.hold_id = (char *)cli->options.arguments[0];
     request.reason = (Vacancy__V1__DeclineReason)reason;
-    if (link_call(cli->link, "/vacancy.v1.AgencyService/DeclineHold", &request.base,
-                  &vacancy__v1__decline_hold_response__descriptor, &reply, &problem) != ERR_NONE) {
+    const struct sure_call call = {"/vacancy.v1.AgencyService/DeclineHold", &request.base,
+                                   &vacancy__v1__decline_hold_response__descriptor};
+    enum err err = sure_call_run(cli, &call, &reply, &unknown, &problem);
+    if (unknown)
+        return sure_call_not_known(cli, NULL, &problem, SHOWS_IT);
+    if (err != ERR_NONE) {
         if (strcmp(problem.field, "reason") == 0)
             snprintf(problem.field, sizeof problem.field, "--reason");
         return cli_failed(cli, &problem);

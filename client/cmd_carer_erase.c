@@ -3,6 +3,7 @@
  */
 #include "client/command.h"
 #include "client/json.h"
+#include "client/sure_call.h"
 #include "vacancy/v1/agency_service.pb-c.h"
 
 static enum exit_code run(struct cli *cli)
@@ -10,6 +11,7 @@ static enum exit_code run(struct cli *cli)
     Vacancy__V1__EraseCarerRequest request = VACANCY__V1__ERASE_CARER_REQUEST__INIT;
     const ProtobufCMessage *reply;
     struct problem problem = {0};
+    bool unknown;
     enum exit_code code = cli_agreed(
         cli, "Every record of this carer will be erased, here and at every other hub. Nothing brings it back. "
              "A region from which it was taken over keeps the row of its move, with its old agency's reference, until "
@@ -20,8 +22,13 @@ static enum exit_code run(struct cli *cli)
         return code;
     request.request_id = cli_request_id();
     request.agency_reference = (char *)cli->options.arguments[0];
-    if (link_call(cli->link, "/vacancy.v1.AgencyService/EraseCarer", &request.base,
-                  &vacancy__v1__erase_carer_response__descriptor, &reply, &problem) != ERR_NONE)
+    const struct sure_call call = {"/vacancy.v1.AgencyService/EraseCarer", &request.base,
+                                   &vacancy__v1__erase_carer_response__descriptor};
+    enum err err = sure_call_run(cli, &call, &reply, &unknown, &problem);
+    if (unknown)
+        return sure_call_not_known(
+            cli, NULL, &problem, "`vacancy show` of the carer shows it: once erased, there is none of this reference");
+    if (err != ERR_NONE)
         return cli_failed(cli, &problem);
     if (options_flag(&cli->options, "json"))
         json_print(cli->out, json_of_message(reply));

@@ -5,6 +5,7 @@
 #include "client/json.h"
 #include "client/memory.h"
 #include "client/receipt.h"
+#include "client/sure_call.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,14 +15,20 @@ static enum exit_code run_release(struct cli *cli)
     Vacancy__V1__ReleaseCarerRequest request = VACANCY__V1__RELEASE_CARER_REQUEST__INIT;
     const ProtobufCMessage *reply;
     struct problem problem = {0};
+    bool unknown;
     char when[WHEN_TEXT_BYTES];
     enum exit_code code = cli_connect(cli);
     if (code != EXIT_DONE)
         return code;
     request.request_id = cli_request_id();
     request.agency_reference = (char *)cli->options.arguments[0];
-    if (link_call(cli->link, "/vacancy.v1.AgencyService/ReleaseCarer", &request.base,
-                  &vacancy__v1__release_carer_response__descriptor, &reply, &problem) != ERR_NONE)
+    const struct sure_call call = {"/vacancy.v1.AgencyService/ReleaseCarer", &request.base,
+                                   &vacancy__v1__release_carer_response__descriptor};
+    enum err err = sure_call_run(cli, &call, &reply, &unknown, &problem);
+    if (unknown)
+        return sure_call_not_known(cli, NULL, &problem,
+                                   "say it again: that makes a new code, and one that was made before is void");
+    if (err != ERR_NONE)
         return cli_failed(cli, &problem);
     const Vacancy__V1__ReleaseCarerResponse *response = (const Vacancy__V1__ReleaseCarerResponse *)reply;
     if (options_flag(&cli->options, "json")) {

@@ -2,6 +2,7 @@
  * cmd_end.c - vacancy end: an approval ends. The client's one thread.
  */
 #include "client/receipt.h"
+#include "client/sure_call.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -30,6 +31,7 @@ static enum exit_code run(struct cli *cli)
     Vacancy__V1__EndCarerRequest request = VACANCY__V1__END_CARER_REQUEST__INIT;
     const ProtobufCMessage *reply;
     struct problem problem = {0};
+    bool unknown;
     request.request_id = cli_request_id();
     request.agency_reference = (char *)cli->options.arguments[0];
     request.observed_at_ms = cli_now_ms();
@@ -38,8 +40,14 @@ static enum exit_code run(struct cli *cli)
     request.reason = code_of_reason;
     receipts_begin(&receipts, cli);
     request.wait_for = receipts.wait_for;
-    if (link_call(cli->link, "/vacancy.v1.AgencyService/EndCarer", &request.base,
-                  &vacancy__v1__end_carer_response__descriptor, &reply, &problem) != ERR_NONE) {
+    const struct sure_call call = {"/vacancy.v1.AgencyService/EndCarer", &request.base,
+                                   &vacancy__v1__end_carer_response__descriptor};
+    enum err err = sure_call_run(cli, &call, &reply, &unknown, &problem);
+    if (unknown)
+        return sure_call_not_known(
+            cli, NULL, &problem,
+            "`vacancy show` of the carer shows whether its approval ends; to say it again is safe");
+    if (err != ERR_NONE) {
         static const struct {
             const char *field, *flag;
         } flags[] = {{"ends_on", "--on"}, {"reason", "--reason"}, {"agency_reference", "REF"}};
