@@ -80,8 +80,8 @@ static enum err find(struct batch *batch, struct update *update, const char *ref
 
 enum err former_find(struct batch *batch, struct update *update, const char *reference, uint64_t *out)
 {
-    struct stored_carer carer;
-    int64_t at_ms;
+    struct stored_carer carer = {0};
+    int64_t at_ms = 0;
     enum err err = find(batch, update, reference, &carer, &at_ms);
     *out = err == ERR_NONE ? carer.home.national_reference : 0;
     return err == ERR_NOT_FOUND ? ERR_NONE : err;
@@ -100,10 +100,10 @@ void former_when(int64_t at_ms, char out[FORMER_WHEN_BYTES])
 enum err former_refuse(struct batch *batch, struct update *update, const char *reference, const char *field)
 {
     struct problem *problem = &update->result.problem;
-    struct stored_carer carer;
+    struct stored_carer carer = {0};
     const struct home_carer *home = &carer.home;
     char when[FORMER_WHEN_BYTES];
-    int64_t at_ms;
+    int64_t at_ms = 0;
     enum err err = find(batch, update, reference, &carer, &at_ms);
     if (err != ERR_NONE)
         return err;

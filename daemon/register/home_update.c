@@ -246,7 +246,7 @@ static enum err put_carer(struct batch *batch, struct update *update)
 {
     static const char field[] = "carer.observed_at_ms";
     struct carer *pushed = &update->as.carer;
-    struct stored_carer stored;
+    struct stored_carer stored = {0};
     /* Whose it is, and since when it is known, comes from the caller's identity and the update, nowhere else. */
     memcpy(pushed->agency, update->agency, sizeof pushed->agency);
     pushed->observed_at_ms = update->observed_at_ms;
@@ -310,7 +310,7 @@ static enum err find_own(struct batch *batch, struct update *update, const char 
 static enum err end_carer(struct batch *batch, struct update *update)
 {
     static const char field[] = "observed_at_ms";
-    struct stored_carer stored;
+    struct stored_carer stored = {0};
     enum err err = find_own(batch, update, field, "agency_reference", &stored);
     if (err != ERR_NONE)
         return err;
@@ -350,7 +350,7 @@ static enum err end_carer(struct batch *batch, struct update *update)
 static enum err put_vacancy(struct batch *batch, struct update *update)
 {
     static const char field[] = "vacancy.observed_at_ms";
-    struct stored_carer stored;
+    struct stored_carer stored = {0};
     struct vacancy pushed = update->as.vacancy;
     pushed.observed_at_ms = update->observed_at_ms;
     enum err err = find_own(batch, update, field, "vacancy.agency_reference", &stored);
