@@ -43,7 +43,10 @@
         {"pets", "WISH", "animals in the home: there must be one, can be, or no animal at all", false},                \
         {"no-pet", "ANIMAL", "an animal that the child can't live with", true},                                        \
         {"alongside", "WHOM", "whom the child may live with", false},                                                  \
-        {"avoid", "POSTCODE[:METRES]", "a place to keep away from; default 1609 metres, a mile", true},                \
+        {"avoid", "POSTCODE[:METRES]",                                                                                 \
+         "a place to keep away from, or all of a sector or an outcode, and how far round it; default 1609 metres, a "  \
+         "mile",                                                                                                       \
+         true},                                                                                                        \
         {"school", "POSTCODE", "a school to keep within 10 miles: postcode or sector; never excludes", true},          \
         {"sibling-at", "POSTCODE", "where a sibling is placed, to be within 10 miles of; never excludes", true},       \
         {"important-place", "POSTCODE", "a place to be within 10 miles of: wishes, contact; never excludes", true},    \

@@ -31,7 +31,7 @@ static const struct rule_words rules[] = {
     {RULE(H8_ACCESSIBILITY), "the home itself", "lacks what the child needs of the home", "fewer --need"},
     {RULE(H9_ALONGSIDE), "children alongside", "other children in the home don't fit --alongside",
      "another --alongside"},
-    {RULE(H10_AVOIDED_PLACE), "places to avoid", "too near a place to avoid", "a smaller radius in --avoid"},
+    {RULE(H10_AVOIDED_PLACE), "places to avoid", "too near a place to avoid", "a smaller radius or area in --avoid"},
     {RULE(H11_RISK), "risks", "can't take a risk that was named",
      "--allow RISK_AGREED (social worker and agency must agree)"},
     {RULE(H12_PETS), "pets", "animals in the home don't fit --pets or --no-pet", "fewer --no-pet, or another --pets"},

@@ -36,16 +36,58 @@ static void load_groups(const struct gazetteer *g, enum table_id id, struct grou
 {
     struct table_rows rows;
     table->rows = table_memory(table_lines(id), sizeof *table->rows);
-    table_rows_begin(&rows, id, 5);
+    table_rows_begin(&rows, id, 6);
     while (table_rows_next(&rows)) {
         struct group_row *row = &table->rows[table->count++];
         table_rows_text(&rows, 0, row->key, sizeof row->key);
         row->square_e_km = (uint16_t)table_rows_int(&rows, 1);
         row->square_n_km = (uint16_t)table_rows_int(&rows, 2);
         row->authority = authority_of(g, &rows, 3);
+        row->reach_m = (uint32_t)table_rows_int(&rows, 5);
         if (table->count > 1 && strcmp(row[-1].key, row->key) >= 0)
             log_fatal("gazetteer", "built-in table %s is not sorted", rows.table.name);
     }
+}
+
+static int32_t middle_m(uint16_t square_km)
+{
+    return square_km * 1000 + 500;
+}
+
+/* The first whole metre that is no less than the root. */
+static uint32_t root_up(uint64_t square)
+{
+    uint32_t root = 0;
+    for (uint32_t bit = UINT32_C(1) << 31; bit != 0; bit >>= 1)
+        if ((uint64_t)(root | bit) * (root | bit) <= square)
+            root |= bit;
+    return root + ((uint64_t)root * root < square);
+}
+
+/* A newer edition has postcodes that the built-in table doesn't know: none of them may lie beyond the reach (H10). */
+static void reach_units(const struct import_file *units, struct group_row *row)
+{
+    struct postcode group;
+    uint64_t below, farthest = 0;
+    if (postcode_parse("", row->key, &group, NULL) != ERR_NONE)
+        log_fatal("gazetteer", "built-in table names %s, which is no sector or outcode", row->key);
+    uint64_t first = postcode_first_key(&group, &below);
+    for (size_t i = import_file_from(units, first); i < units->row_count && units->rows[i].key >> 16 < below; i++) {
+        int64_t e = units->rows[i].easting_m - middle_m(row->square_e_km);
+        int64_t n = units->rows[i].northing_m - middle_m(row->square_n_km);
+        uint64_t square = (uint64_t)(e * e + n * n);
+        farthest = square > farthest ? square : farthest;
+    }
+    uint32_t reach = root_up(farthest);
+    row->reach_m = reach > row->reach_m ? reach : row->reach_m;
+}
+
+static void reach_all_units(struct gazetteer *g)
+{
+    for (size_t i = 0; g->units && i < g->sectors.count; i++)
+        reach_units(g->units, &g->sectors.rows[i]);
+    for (size_t i = 0; g->units && i < g->outcodes.count; i++)
+        reach_units(g->units, &g->outcodes.rows[i]);
 }
 
 static int compare_cells(const void *a, const void *b)
@@ -122,6 +164,7 @@ enum err gazetteer_load(const char *import_path, struct gazetteer **out, struct 
     languages_load(g);
     load_groups(g, TABLE_SECTORS, &g->sectors);
     load_groups(g, TABLE_OUTCODES, &g->outcodes);
+    reach_all_units(g);
     load_cells(g);
     compute_digest(g);
     *out = g;
@@ -202,9 +245,10 @@ static bool find_group(const struct gazetteer *g, const struct group_table *tabl
     const struct group_row *row = bsearch(key, table->rows, table->count, sizeof *table->rows, compare_group);
     if (!row)
         return false;
-    *out = (struct place){.easting_m = row->square_e_km * 1000 + 500,
-                          .northing_m = row->square_n_km * 1000 + 500,
-                          .precision = precision};
+    *out = (struct place){.easting_m = middle_m(row->square_e_km),
+                          .northing_m = middle_m(row->square_n_km),
+                          .precision = precision,
+                          .reach_metres = row->reach_m};
     set_authority(g, out, g->authorities[row->authority].gss);
     return true;
 }

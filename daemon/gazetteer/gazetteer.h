@@ -47,6 +47,13 @@ struct place {
     /* British National Grid. UNIT: the postcode's point; coarser: the centre of the 1 km square of the mean. */
     int32_t easting_m, northing_m;
     enum place_precision precision;
+    /*
+     * Coarser than UNIT: the circle of this radius round the point holds every placed postcode of the sector or
+     * outcode, of the built-in tables' edition and of the imported file, and touches the cell of every home of which no
+     * more than its sector is known. Where the sector isn't known it is the outcode's, and no bound: the postcode may
+     * be newer than all that is known of the outcode.
+     */
+    uint32_t reach_metres;
     char authority[GSS_TEXT_BYTES]; /* coarser than UNIT: the English authority with most of its postcodes, a guess */
     char region[GSS_TEXT_BYTES];    /* empty outside England and for an authority that this program doesn't know */
 };

@@ -247,18 +247,21 @@ void import_file_destroy(struct import_file *file)
     free(file);
 }
 
-const struct import_row *import_file_find(const struct import_file *file, uint64_t postcode_key)
+size_t import_file_from(const struct import_file *file, uint64_t postcode_key)
 {
     size_t low = 0, high = file->row_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        uint64_t found = file->rows[middle].key >> 16;
-        if (found == postcode_key)
-            return &file->rows[middle];
-        if (found < postcode_key)
+        if (file->rows[middle].key >> 16 < postcode_key)
             low = middle + 1;
         else
             high = middle;
     }
-    return NULL;
+    return low;
+}
+
+const struct import_row *import_file_find(const struct import_file *file, uint64_t postcode_key)
+{
+    size_t at = import_file_from(file, postcode_key);
+    return at < file->row_count && file->rows[at].key >> 16 == postcode_key ? &file->rows[at] : NULL;
 }

@@ -52,6 +52,8 @@ enum err import_file_write(struct import_file *file, const char *path, struct pr
 enum err import_file_load(const char *path, struct import_file **out, struct problem *problem)
     __attribute__((warn_unused_result));
 void import_file_destroy(struct import_file *file);
+/* The first row whose postcode's key is not below this one; row_count: there is none. */
+size_t import_file_from(const struct import_file *file, uint64_t postcode_key);
 /* NULL if it isn't there. */
 const struct import_row *import_file_find(const struct import_file *file, uint64_t postcode_key);
 

@@ -121,13 +121,31 @@ static uint64_t digit37(char c)
     return is_digit(c) ? (uint64_t)(c - '0') + 1 : is_letter(c) ? (uint64_t)(c - 'A') + 11 : 0;
 }
 
+static uint64_t outward_key(const struct postcode *postcode, size_t outward)
+{
+    uint64_t key = 0;
+    for (size_t i = 0; i < 4; i++)
+        key = key * 37 + (i < outward ? digit37(postcode->text[i]) : 0);
+    return key;
+}
+
 uint64_t postcode_key(const struct postcode *unit)
 {
     size_t outward = strcspn(unit->text, " ");
-    uint64_t key = 0;
-    for (size_t i = 0; i < 4; i++)
-        key = key * 37 + (i < outward ? digit37(unit->text[i]) : 0);
+    uint64_t key = outward_key(unit, outward);
     for (size_t i = outward + 1; i < outward + 4; i++)
         key = key * 37 + digit37(unit->text[i]);
     return key;
+}
+
+uint64_t postcode_first_key(const struct postcode *group, uint64_t *below)
+{
+    size_t outward = strcspn(group->text, " ");
+    uint64_t key = outward_key(group, outward), wide = UINT64_C(37) * 37;
+    if (group->kind == POSTCODE_OUTCODE)
+        wide *= 37;
+    else
+        key = key * 37 + digit37(group->text[outward + 1]);
+    *below = (key + 1) * wide;
+    return key * wide;
 }

@@ -36,5 +36,7 @@ void postcode_outcode(const struct postcode *postcode, char out[POSTCODE_TEXT_BY
 
 /* A unit postcode as a number below 2^37; the numbers sort as outward part, then inward part. */
 uint64_t postcode_key(const struct postcode *unit);
+/* The keys of all unit postcodes of a sector or an outcode: from `first` on, below `*below`. */
+uint64_t postcode_first_key(const struct postcode *group, uint64_t *below);
 
 #endif

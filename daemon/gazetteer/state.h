@@ -13,6 +13,7 @@ struct group_row {
     char key[POSTCODE_TEXT_BYTES];
     uint16_t square_e_km, square_n_km;
     uint16_t authority; /* index into authorities */
+    uint32_t reach_m;   /* from the middle of the square to the farthest of its postcodes, of both editions */
 };
 
 struct group_table {

@@ -108,15 +108,22 @@ struct child_sought {
     uint8_t sex;
 };
 
+/*
+ * H10: the circle of radius_metres + reach_metres round the point, so that of an area (a sector, an outcode) it holds
+ * all that lies within radius_metres of any of its postcodes.
+ */
 struct avoided {
     uint32_t e_metres, n_metres, radius_metres;
+    uint32_t reach_metres;          /* from an area's middle to its farthest postcode; 0: a postcode's own point */
+    char area[POSTCODE_TEXT_BYTES]; /* "LS6", "LS6 1", for the reason; empty: a postcode's own point */
 };
 
 struct point_wanted {
     uint32_t e_metres, n_metres;
 };
 
-/* A search, resolved: no postcodes, no strings from outside but language tags and a framework's id. */
+/* A search, resolved: no postcodes, no strings from outside but language tags, a framework's id and the areas to avoid.
+ */
 struct criteria {
     uint32_t near_e_metres, near_n_metres;
     uint32_t child_count;

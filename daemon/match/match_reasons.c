@@ -397,6 +397,21 @@ static void add_bedroom(struct builder *b)
             " more, sharing: ", sharing);
 }
 
+/* "3 places to avoid; measured from the middle of LS6, widened by 2500 m; of LS7 1, by 1071 m". */
+static void say_avoided(struct builder *b, const struct criteria *criteria)
+{
+    bool first = true;
+    SAY(b, criteria->avoided_count, " place", criteria->avoided_count > 1 ? "s" : "", " to avoid");
+    for (uint32_t i = 0; i < criteria->avoided_count; i++) {
+        const struct avoided *avoided = &criteria->avoided[i];
+        if (avoided->area[0] == '\0')
+            continue;
+        SAY(b, first ? "; measured from the middle of " : "; of ", avoided->area, first ? ", widened by " : ", by ",
+            avoided->reach_metres, " m");
+        first = false;
+    }
+}
+
 /* What fails is told by what is in the way, and nothing else of the home. */
 static void add_home(struct builder *b)
 {
@@ -418,7 +433,7 @@ static void add_home(struct builder *b)
     }
     if (criteria->avoided_count) {
         bool met = begin_must(b, RULE_H10)->outcome == RULE_MET;
-        SAY(b, criteria->avoided_count, " place", criteria->avoided_count > 1 ? "s" : "", " to avoid");
+        say_avoided(b, criteria);
         found(b);
         SAY(b, met ? "no part of the area near" : "some part of the area near");
     }

@@ -449,7 +449,8 @@ static inline bool touches(const struct box *box, const struct avoided *avoided)
 {
     const struct cell cell = {
         .west_km = box->west_km, .south_km = box->south_km, .east_km = box->east_km, .north_km = box->north_km};
-    return cell_touches_circle(&cell, (int32_t)avoided->e_metres, (int32_t)avoided->n_metres, avoided->radius_metres);
+    return cell_touches_circle(&cell, (int32_t)avoided->e_metres, (int32_t)avoided->n_metres,
+                               avoided->radius_metres + avoided->reach_metres);
 }
 
 static inline lanes h10_avoided(const struct fact_group *f, lanes used, const struct asked *a)

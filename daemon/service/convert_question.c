@@ -230,6 +230,37 @@ static enum err near_from(const struct gazetteer *gazetteer, const struct path *
     return ERR_NONE;
 }
 
+/*
+ * H10: what is known by a sector or an outcode is avoided as that whole area. Where the sector isn't known the outcode
+ * stands for nothing that was asked: the postcode may lie beyond all that is known of it.
+ */
+static enum err avoided_place_from(const struct gazetteer *gazetteer, const struct path *at,
+                                   const Vacancy__V1__AvoidedPlace *in, struct avoided *out, struct problem *problem)
+{
+    struct postcode postcode;
+    struct place place;
+    char field[PROBLEM_FIELD_BYTES];
+    path_text(at, "postcode", field);
+    enum err err = check_range(problem, at, "radius_metres", in->radius_metres, 0, RADIUS_MAX_METRES, "metres");
+    if (err != ERR_NONE || (err = postcode_parse(field, in->postcode, &postcode, problem)) != ERR_NONE ||
+        (err = gazetteer_find(gazetteer, field, &postcode, &place, problem)) != ERR_NONE)
+        return err;
+    if (place.precision == PLACE_OUTCODE && postcode.kind != POSTCODE_OUTCODE)
+        return wrong(
+            problem, at, "postcode",
+            "no such sector is known of this outcode; check it, give another postcode or sector near there, or "
+            "the outcode alone, to avoid all of it");
+    *out = (struct avoided){.e_metres = (uint32_t)place.easting_m,
+                            .n_metres = (uint32_t)place.northing_m,
+                            .radius_metres = in->radius_metres,
+                            .reach_metres = place.reach_metres};
+    if (place.precision == PLACE_OUTCODE)
+        postcode_outcode(&postcode, out->area);
+    else if (place.precision == PLACE_SECTOR)
+        (void)postcode_sector(&postcode, out->area); /* there is one: the place was found by it */
+    return ERR_NONE;
+}
+
 static enum err avoided_from(const struct gazetteer *gazetteer, const struct path *up, const request *in,
                              struct criteria *out, struct problem *problem)
 {
@@ -237,17 +268,9 @@ static enum err avoided_from(const struct gazetteer *gazetteer, const struct pat
         return wrong(problem, up, "avoid", "%zu given; at most %d are accepted", in->n_avoid, AVOIDED_MAX);
     for (size_t i = 0; i < in->n_avoid; i++) {
         struct path at = {up, "avoid", (int)i};
-        struct place place;
-        char field[PROBLEM_FIELD_BYTES];
-        enum err err;
-        path_text(&at, "postcode", field);
-        if ((err = check_range(problem, &at, "radius_metres", in->avoid[i]->radius_metres, 0, RADIUS_MAX_METRES,
-                               "metres")) != ERR_NONE ||
-            (err = gazetteer_locate(gazetteer, field, in->avoid[i]->postcode, &place, problem)) != ERR_NONE)
+        enum err err = avoided_place_from(gazetteer, &at, in->avoid[i], &out->avoided[i], problem);
+        if (err != ERR_NONE)
             return err;
-        out->avoided[i] = (struct avoided){.e_metres = (uint32_t)place.easting_m,
-                                           .n_metres = (uint32_t)place.northing_m,
-                                           .radius_metres = in->avoid[i]->radius_metres};
     }
     out->avoided_count = (uint32_t)in->n_avoid;
     return ERR_NONE;

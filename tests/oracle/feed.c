@@ -184,8 +184,10 @@ void criteria_of(const struct question *q, struct criteria *out)
     for (int i = 0; i < q->child_count; i++)
         out->children[i] = (struct child_sought){(uint32_t)q->children[i].months, sex_code(q->children[i].sex)};
     for (int i = 0; i < q->avoided_count; i++)
-        out->avoided[i] =
-            (struct avoided){(uint32_t)q->avoided[i].e, (uint32_t)q->avoided[i].n, (uint32_t)q->avoided[i].radius};
+        out->avoided[i] = (struct avoided){.e_metres = (uint32_t)q->avoided[i].e,
+                                           .n_metres = (uint32_t)q->avoided[i].n,
+                                           .radius_metres = (uint32_t)q->avoided[i].radius,
+                                           .reach_metres = (uint32_t)q->avoided[i].reach};
     for (int i = 0; i < q->language_count; i++)
         snprintf(out->languages[i], sizeof out->languages[i], "%s", q->languages[i]);
     preferences_of(q, out);

@@ -451,6 +451,9 @@ void generate_question(struct chance *c, const struct country *country, const st
             q->avoided[i].radius -= q->avoided[i].radius % 1000; /* so that a side is just touched */
         if (q->avoided[i].radius > 50000)
             q->avoided[i].radius = 50000;
+        /* Some of it by the reach: what is asked for and how wide the area is come to the same. */
+        q->avoided[i].reach = chance_percent(c, 40) ? chance_below(c, (int)q->avoided[i].radius + 1) : 0;
+        q->avoided[i].radius -= q->avoided[i].reach;
     }
     for (int lift = 1; lift < LIFTS; lift++)
         q->lifts[lift] = chance_percent(c, 25);

@@ -214,8 +214,9 @@ static bool meet(const bool *a, const bool *b, int count)
 static bool near_avoided(const struct home_fact *home, const struct avoided_place *place)
 {
     long e = place->e < home->west ? home->west : place->e > home->east ? home->east : place->e;
+    long away = place->radius + place->reach;
     long n = place->n < home->south ? home->south : place->n > home->north ? home->north : place->n;
-    return (place->e - e) * (place->e - e) + (place->n - n) * (place->n - n) <= place->radius * place->radius;
+    return (place->e - e) * (place->e - e) + (place->n - n) * (place->n - n) <= away * away;
 }
 
 /* Whole metres, what is over cut off. */

@@ -126,7 +126,7 @@ struct asked_child {
 };
 
 struct avoided_place {
-    long e, n, radius;
+    long e, n, radius, reach; /* reach: of an area, from its middle to its end */
 };
 
 struct point {

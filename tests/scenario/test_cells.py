@@ -157,11 +157,15 @@ def test_sectors_and_outcodes_are_the_means_of_their_postcodes(postcodes, table,
         if nations["E92000001"] < max(nations.values()):
             continue
         english.add(name)
-        e, n, authority, count = stated[name]
+        e, n, authority, count, reach = stated[name]
         assert int(count) == len(inside)
         # The square of the mean; at its very edge rounding may go either way.
         assert -0.001 <= sum(r[1] for r in inside) / len(inside) / 1000 - int(e) <= 1.0
         assert -0.001 <= sum(r[2] for r in inside) / len(inside) / 1000 - int(n) <= 1.0
+        # H10 is judged by it: no postcode lies farther, and one lies that far.
+        middle = int(e) * 1000 + 500, int(n) * 1000 + 500
+        farthest = max((r[1] - middle[0]) ** 2 + (r[2] - middle[1]) ** 2 for r in inside)
+        assert farthest <= int(reach) ** 2 and (reach == "0" or farthest > (int(reach) - 1) ** 2)
         owners = collections.Counter(r[4] for r in inside if r[4] and r[3] == "E92000001")
         assert owners[authority] == max(owners.values())
     assert english == set(stated)

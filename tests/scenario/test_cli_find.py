@@ -91,6 +91,30 @@ def test_a_short_answer_says_what_would_bring_more(offers):
     assert "What would bring more" not in find(offers, *GIRL, "--pets", "no", "--within", "5", "--no-why")
 
 
+def test_not_in_that_area_means_all_of_it(hub):
+    """H10: an outcode is an area. From its middle a home of LS6 4 is 2 km away, one of DL8's farthest sector 30."""
+    homes.register_agencies(hub)
+    places = ("LS6 1", "LS6 2", "LS6 3", "LS6 4", "DL8 1", "DL8 3", "DL8 5", "HX1 1")
+    rows = "".join(home(place.replace(" ", "-"), postcode=place) for place in places)
+    done = hub.run_vacancy(LEEDS, "push", "-", stdin=HEADER + rows)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    def areas(*arguments):
+        done = hub.run_vacancy(library.TEAM, "find", *QUESTION, *GIRL, "--limit", "20", *arguments, "--json")
+        return [option["area"].split(", ")[-1] for option in json.loads(done.stdout)["options"]]
+
+    assert sorted(areas()) == ["DL8"] * 3 + ["HX1"] + ["LS6"] * 4
+    assert sorted(areas("--avoid", "LS6:0")) == ["DL8"] * 3 + ["HX1"]
+    assert sorted(areas("--avoid", "DL8:0")) == ["HX1"] + ["LS6"] * 4
+    assert "DL8" not in areas("--avoid", "DL8") and "LS6" not in areas("--avoid", "LS6")
+    assert "LS6" in areas("--avoid", "LS6 1:0") and areas("--avoid", "LS6 1:0").count("LS6") < 4
+    text = " ".join(find(hub, *GIRL, "--avoid", "DL8:0", "--avoid", "LS6 1:0", "--reasons", "all").split())
+    assert re.search(r"asked 2 places to avoid; measured from the middle of DL8, widened by 33541 m; of LS6 1, by 1071 m",
+                     text), text
+    done = hub.run_vacancy(library.TEAM, "find", *QUESTION, *GIRL, "--avoid", "SW1A 9AA")
+    assert done.returncode == 3 and "--avoid 1: no such sector is known" in " ".join(done.stderr.split()), done.stderr
+
+
 def test_siblings_whom_no_home_takes(offers):
     four = ("--child", "4:F", "--child", "6:M", "--child", "8:F", "--child", "10:M")
     assert "No home can take" not in find(offers, *four, code=1)

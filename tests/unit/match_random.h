@@ -150,9 +150,9 @@ static inline void random_criteria(struct seeded_random *random, struct criteria
         criteria->alongside = (enum alongside)random_up_to(random, ALONGSIDE_END - 1);
     if (random_percent(random, 20)) {
         criteria->avoided_count = 1;
-        criteria->avoided[0] =
-            (struct avoided){RANDOM_E_METRES + random_up_to(random, 60000),
-                             RANDOM_N_METRES + random_up_to(random, 60000), random_up_to(random, 30000)};
+        criteria->avoided[0] = (struct avoided){RANDOM_E_METRES + random_up_to(random, 60000),
+                                                RANDOM_N_METRES + random_up_to(random, 60000),
+                                                random_up_to(random, 30000), random_up_to(random, 10000), ""};
     }
     if (random_percent(random, 20))
         criteria->overrides = (uint32_t)seeded_random_next(random) & ((1u << OVERRIDE_END) - 2);

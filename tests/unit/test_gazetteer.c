@@ -205,6 +205,7 @@ static void a_place_tells_how_fine_it_is(void **state)
     assert_int_equal(gazetteer_locate(g, "x", "LS6", &place, NULL), ERR_NONE);
     assert_int_equal(place.precision, PLACE_OUTCODE);
     assert_true(PLACE_OUTCODE < PLACE_SECTOR && PLACE_SECTOR < PLACE_UNIT);
+    assert_int_equal(place.reach_metres, 2500); /* LS6's, as make_tables.py computes it; test_cells.py checks all */
     /* A sector that isn't there, in an outcode that is. */
     assert_int_equal(gazetteer_locate(g, "x", "SW1A 9", &place, NULL), ERR_NONE);
     assert_int_equal(place.precision, PLACE_OUTCODE);
@@ -266,7 +267,7 @@ static void a_home_known_to_a_sector_takes_the_cell_of_its_square(void **state)
     FILE *in = fopen("daemon/gazetteer/data/sectors.csv", "r");
     assert_non_null(in);
     char line[256];
-    int sectors = 0;
+    int sectors = 0, outcodes = 0;
     while (fgets(line, sizeof line, in)) {
         if (line[0] == '#' || !strncmp(line, "sector,", 7))
             continue;
@@ -275,10 +276,21 @@ static void a_home_known_to_a_sector_takes_the_cell_of_its_square(void **state)
         assert_int_equal(place.precision, PLACE_SECTOR);
         assert_int_equal(gazetteer_cell(g, "x", &place, &cell, NULL), ERR_NONE);
         assert_string_equal(cell.authority, place.authority);
+        /* So whoever avoids the sector, or all of its outcode, avoids this home too (H10). */
+        assert_true(cell_touches_circle(&cell, place.easting_m, place.northing_m, place.reach_metres));
+        struct place whole;
+        *strchr(line, ' ') = 0;
         sectors++;
+        if (gazetteer_locate(g, "x", line, &whole, NULL) == ERR_INVALID)
+            continue; /* most of this outcode is not in England */
+        assert_int_equal(whole.precision, PLACE_OUTCODE);
+        if (!cell_touches_circle(&cell, whole.easting_m, whole.northing_m, whole.reach_metres))
+            fail_msg("a home in a sector of %s is not in it", line);
+        outcodes++;
     }
     fclose(in);
     assert_int_equal(sectors, 9116);
+    assert_true(outcodes > 9000);
 }
 
 static void homes_without_a_cell_are_refused_with_the_reason(void **state)

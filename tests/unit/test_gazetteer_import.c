@@ -156,6 +156,36 @@ static void code_point_rows_are_read_as_they_are_given(void **state)
     gazetteer_destroy(g);
 }
 
+/* H10: a postcode that is newer than the tables lies within its sector's and its outcode's reach all the same. */
+static void a_newer_postcode_widens_what_is_avoided_with_its_area(void **state)
+{
+    (void)state;
+    struct import_summary s;
+    struct problem problem;
+    struct place sector, other, whole;
+    struct gazetteer *built_in, *g;
+    /* 30 km east of LS6 1, and one postcode where others are. LS61 is another outcode, in no table. */
+    put_text("Data/CSV/ls.csv",
+             HOME_ROW("LS6 1AA", "458500", "435500", "E08000035") HOME_ROW("LS6 2AA", "429500", "435500", "E08000035")
+                 HOME_ROW("LS611AA", "500000", "435500", "E08000035"));
+    assert_int_equal(import(&s, &problem), ERR_NONE);
+    g = load();
+    assert_int_equal(gazetteer_load(NULL, &built_in, &problem), ERR_NONE);
+    assert_int_equal(gazetteer_locate(g, "x", "LS6 1", &sector, NULL), ERR_NONE);
+    assert_int_equal(sector.easting_m, 428500);
+    assert_int_equal(sector.northing_m, 435500);
+    assert_int_equal(sector.reach_metres, 30000);
+    assert_int_equal(gazetteer_locate(g, "x", "LS6", &whole, NULL), ERR_NONE);
+    assert_int_equal(whole.reach_metres, 30017); /* 30 km and 1 km, rounded up */
+    assert_int_equal(gazetteer_locate(g, "x", "LS6 2", &sector, NULL), ERR_NONE);
+    assert_int_equal(gazetteer_locate(built_in, "x", "LS6 2", &other, NULL), ERR_NONE);
+    assert_int_equal(sector.reach_metres, other.reach_metres);
+    assert_int_equal(gazetteer_locate(g, "x", "LS6 1AA", &sector, NULL), ERR_NONE);
+    assert_int_equal(sector.reach_metres, 0);
+    gazetteer_destroy(built_in);
+    gazetteer_destroy(g);
+}
+
 static void the_postcode_directory_is_known_by_its_columns(void **state)
 {
     (void)state;
@@ -480,6 +510,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(code_point_rows_are_read_as_they_are_given, clean),
+        cmocka_unit_test_setup(a_newer_postcode_widens_what_is_avoided_with_its_area, clean),
         cmocka_unit_test_setup(the_postcode_directory_is_known_by_its_columns, clean),
         cmocka_unit_test_setup(the_file_does_not_depend_on_the_order_of_rows, clean),
         cmocka_unit_test_setup(a_few_malformed_rows_are_named_and_left_out, clean),

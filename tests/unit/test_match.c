@@ -435,7 +435,7 @@ static void test_avoided_place_and_the_rest_of_an_authority(void **state)
     fixture_criteria(&criteria, E_METRES, N_METRES);
     criteria.avoided_count = 1;
     criteria.avoided[0] =
-        (struct avoided){(uint32_t)leeds->west_km * 1000 - 600, (uint32_t)leeds->south_km * 1000 + 1000, 500};
+        (struct avoided){(uint32_t)leeds->west_km * 1000 - 600, (uint32_t)leeds->south_km * 1000 + 1000, 500, 0, ""};
     assert_int_equal(find(world, &criteria), 1);
     criteria.avoided[0].radius_metres = 600;
     find(world, &criteria);

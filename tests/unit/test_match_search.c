@@ -108,7 +108,7 @@ static void random_criteria(struct criteria *criteria)
     criteria->limit = pick(2) ? 3 : 1 + pick(OPTIONS_MAX);
     criteria->overrides = pick(2) ? 0 : some_codes(OVERRIDE_END, 3);
     if (pick(4) == 0)
-        criteria->avoided[criteria->avoided_count++] = (struct avoided){e + 2000, n, 1 + pick(20000)};
+        criteria->avoided[criteria->avoided_count++] = (struct avoided){e + 2000, n, 1 + pick(20000), 0, ""};
     for (uint32_t step = 1; step < STEP_END && pick(8) != 0; step++) {
         uint32_t at = pick(criteria->step_count + 1);
         memmove(criteria->steps + at + 1, criteria->steps + at, criteria->step_count - at);

@@ -665,7 +665,11 @@ static void test_failing_about_the_home_is_told(void **state)
     assert_fails(world, &criteria, &offer, RULE_H9, "0 placed, 1 of the household's own");
     begin(&criteria, &offer);
     criteria.avoided_count = 1;
-    criteria.avoided[0] = (struct avoided){E_METRES, N_METRES, 500};
+    criteria.avoided[0] = (struct avoided){E_METRES, N_METRES, 500, 0, ""};
+    assert_fails(world, &criteria, &offer, RULE_H10, "some part of the area near");
+    begin(&criteria, &offer);
+    criteria.avoided_count = 1; /* 2 km off: an area that reaches that far is not avoided by its middle alone */
+    criteria.avoided[0] = (struct avoided){E_METRES, N_METRES + 3000, 0, 3000, "LS6"};
     assert_fails(world, &criteria, &offer, RULE_H10, "some part of the area near");
     begin(&criteria, &offer);
     criteria.risks = BIT(1) | BIT(9);
@@ -715,7 +719,7 @@ static void test_the_longest_words(void **state)
         criteria.near_n_metres += 700000;
         criteria.avoided_count = AVOIDED_MAX;
         for (int i = 0; i < AVOIDED_MAX; i++)
-            criteria.avoided[i] = (struct avoided){E_METRES, N_METRES, 50000};
+            criteria.avoided[i] = (struct avoided){E_METRES, N_METRES, 50000, 99999, "WC99W 9"};
         criteria.language_count = WANTED_LANGUAGES_MAX;
         offer.language_count = LANGUAGES_MAX;
         for (int i = 0; i < LANGUAGES_MAX; i++) {

@@ -211,6 +211,33 @@ static void test_places(void **state)
     assert_string_equal(C.authority, LEEDS);
 }
 
+/* H10: what is known by more than a point is avoided as the area that it is. */
+static void test_avoided(void **state)
+{
+    (void)state;
+    static Vacancy__V1__AvoidedPlace place, *place_at[] = {&place};
+    static const struct {
+        const char *text, *area;
+    } known[] = {{"LS6", "LS6"}, {"ls6 1", "LS6 1"}, {"LS6 1AB", "LS6 1"}, {"DL8", "DL8"}};
+#define AVOID(text, metres)                                                                                            \
+    (vacancy__v1__avoided_place__init(&place), place.postcode = (char *)(text), place.radius_metres = (metres),        \
+     F.avoid = place_at, F.n_avoid = 1)
+    REFUSED("avoid[0].postcode", AVOID("SW1A 9", 0)); /* a sector that isn't known, of an outcode that is */
+    REFUSED("avoid[0].postcode", AVOID("SW1A 9AA", 50000));
+    REFUSED("avoid[0].postcode", AVOID("QQ1", 0));
+    REFUSED("avoid[0].radius_metres", AVOID("LS6", 50001));
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        struct place there;
+        assert_int_equal(gazetteer_locate(q.ctx.gazetteer, "", known[i].text, &there, &q.problem), ERR_NONE);
+        TAKEN(AVOID(known[i].text, 1000));
+        assert_int_equal(C.avoided_count, 1);
+        assert_string_equal(C.avoided[0].area, known[i].area);
+        assert_int_equal(C.avoided[0].radius_metres, 1000);
+        assert_true(there.reach_metres > 0 && C.avoided[0].reach_metres == there.reach_metres);
+    }
+    assert_true(C.avoided[0].reach_metres > 30000); /* DL8 is the widest of Yorkshire */
+}
+
 /* --- needs ------------------------------------------------------------------------------------------------------ */
 
 static bool asks_language(const char *tag)
@@ -363,9 +390,9 @@ int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(test_needed_by),     CASE(test_placement_code), CASE(test_key_stage_4), CASE(test_places),
-        CASE(test_communication), CASE(test_culture),        CASE(test_pets),        CASE(test_order),
-        CASE(test_framework),     CASE(test_extent),
+        CASE(test_needed_by), CASE(test_placement_code), CASE(test_key_stage_4), CASE(test_places),
+        CASE(test_avoided),   CASE(test_communication),  CASE(test_culture),     CASE(test_pets),
+        CASE(test_order),     CASE(test_framework),      CASE(test_extent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

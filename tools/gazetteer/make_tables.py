@@ -7,7 +7,10 @@ CODEPOINT_DIR  OS Code-Point Open, unzipped (Data/CSV/*.csv, Doc/metadata.txt)
 REFERENCE_DIR  local_authorities.csv, regions.csv, la_neighbours.csv, la_code_changes.csv, languages.csv
 OUT_DIR        default daemon/gazetteer/data
 
-The same input gives the same octets. Memory: about 16 octets a postcode (30 MB for England). Nothing is fetched.
+The same input gives the same octets. Memory: about 32 octets a postcode (60 MB for England). Nothing is fetched.
+
+A sector's or an outcode's reach is the distance from the middle of its square (what the program takes as its place) to
+the farthest of its placed postcodes, of any country, whole metres, rounded up: the circle of that radius holds all.
 
 Cells (design.md 4.9). Per authority, squares of 1, 2, 4, 8, 16 km on the national grid, then the whole authority: the
 unit postcodes that are in no smaller cell form a cell where a square holds at least 20 of them. What is left at the
@@ -18,6 +21,7 @@ Changing a published cell map moves homes between cells, which two editions side
 the postcode file is no reason to run this again; a reorganisation of authorities is, for the authorities concerned.
 """
 import csv
+import math
 import os
 import re
 import sys
@@ -47,10 +51,11 @@ class Authority:
 class Group:
     """A sector or an outcode: where its placed postcodes are, and whose they are."""
 
-    __slots__ = ("east", "north", "count", "countries", "authorities", "box")
+    __slots__ = ("east", "north", "count", "countries", "authorities", "box", "points")
 
     def __init__(self):
         self.east = self.north = self.count = 0
+        self.points = array("i")
         self.box = None
         self.countries, self.authorities = Counter(), Counter()
 
@@ -58,11 +63,20 @@ class Group:
         self.east += east
         self.north += north
         self.count += 1
+        self.points.extend((east, north))
         w, s, e, n = self.box or (east, north, east, north)
         self.box = (min(w, east), min(s, north), max(e, east), max(n, north))
         self.countries[country] += 1
         if country == ENGLAND and authority:
             self.authorities[authority] += 1
+
+    def square(self):
+        return mean(self.east, self.count) // 1000, mean(self.north, self.count) // 1000
+
+    def reach(self):
+        e, n = (km * 1000 + 500 for km in self.square())
+        farthest = max((x - e) ** 2 + (y - n) ** 2 for x, y in zip(self.points[::2], self.points[1::2]))
+        return math.isqrt(farthest - 1) + 1 if farthest else 0
 
     def english(self):
         top = max(self.countries.values())
@@ -149,8 +163,7 @@ def group_rows(groups):
     for name in sorted(groups):
         group = groups[name]
         if group.english():
-            yield (name, mean(group.east, group.count) // 1000, mean(group.north, group.count) // 1000,
-                   group.authority(), group.count)
+            yield (name, *group.square(), group.authority(), group.count, group.reach())
 
 
 def table(folder, name):
@@ -199,8 +212,8 @@ def main(codepoint, reference, out):
     path = lambda name: os.path.join(out, name)
 
     square = "The 1 km square (its south-west corner, national grid km) of the mean of its postcodes; the English " \
-             "authority with most of them."
-    columns = ("square_e_km", "square_n_km", "authority", "postcodes")
+             "authority with most of them; metres from the square's middle to the farthest of them."
+    columns = ("square_e_km", "square_n_km", "authority", "postcodes", "reach_m")
     write(path("sectors.csv"), ("Postcode sectors of England. " + source, square), ("sector",) + columns,
           group_rows(sectors))
     write(path("outcodes.csv"), ("Postcode outcodes of England. " + source, square), ("outcode",) + columns,
