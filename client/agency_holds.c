@@ -36,7 +36,7 @@ void agency_holds_row(struct table *table, const Vacancy__V1__HoldView *hold)
     table_cell(table, "%s", code_words(&vacancy__v1__hold_state__descriptor, (int)hold->state, word, sizeof word));
     table_cell(table, "%s", ago_text(hold->ended_at_ms ? hold->ended_at_ms : hold->until_ms, cli_now_ms(), ends));
     table_cell(table, "%s", hold->request_reference);
-    table_cell(table, "%s", hold->authority);
+    table_cell(table, "%s", hold->authority_name[0] ? hold->authority_name : hold->authority);
 }
 
 struct table *placements_table(void)

@@ -89,6 +89,8 @@ Vacancy__V1__HoldView *agency_hold_view(const struct service_context *ctx, const
     out->holder = (char *)hold->holder;
     out->authority = (char *)hold->authority;
     out->agency_reference = (char *)hold->agency_reference;
+    const struct authority *authority = gazetteer_authority(ctx->gazetteer, hold->authority);
+    out->authority_name = (char *)(authority != NULL ? authority->name : "");
     return out;
 }
 

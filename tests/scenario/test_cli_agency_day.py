@@ -42,7 +42,8 @@ def vacancy(fake, tmp_path):
 
 def hold(fake, **changes):
     fields = {"hold_id": HOLD, "vacancy_id": VACANCY, "beds": 2, "state": fake.known.enum("HoldState")["HOLD_STATE_ACTIVE"],
-              "until_ms": NOW_MS, "request_reference": "383-204417", "authority": "E08000035", "agency_reference": "L-1"}
+              "until_ms": NOW_MS, "request_reference": "383-204417", "authority": "E08000035", "authority_name": "Leeds",
+              "agency_reference": "L-1"}
     return fake.known.HoldView(**{**fields, **changes})
 
 
@@ -193,7 +194,7 @@ def test_the_worklist_has_each_thing_once_with_its_command(fake, vacancy, tmp_pa
         "2 vacancies are stale, in the list to phone first, or lapsed", "1 vacancy goes stale soon",
         "1 carer is known only in part after a restore of the hub", "3 complaints about your last file"]
     assert [each[-1] for each in parts[:6]] == [
-        f" {HOLD} L-1 2 active in 2 h 383-204417 E08000035", PLACEMENT[1], " L-5 E vacant 2 h ago", " L-4 D lapsed 8 days ago",
+        f" {HOLD} L-1 2 active in 2 h 383-204417 Leeds", PLACEMENT[1], " L-5 E vacant 2 h ago", " L-4 D lapsed 8 days ago",
         " L-2 B vacant in 37 h", " national reference REZ1-PYNZ-2ZXQ"]
     assert parts[6][-4:] == [" /x/carers.csv, sent 22 Nov 2026 03:06", " line 12: postcode", " line 14", " not in the file: L-9"]
     for command in ("accept HOLD", "decline HOLD --reason CODE", "confirm REF", "withdraw REF", "sync FILE.csv"):

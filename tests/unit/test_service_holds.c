@@ -202,6 +202,7 @@ static void the_agency_answers(void **state)
     assert_int_equal(accepted->hold->state, HOLD(ACCEPTED));
     assert_string_equal(accepted->hold->holder, FAKE_TEAM);
     assert_string_equal(accepted->hold->authority, "E08000035");
+    assert_string_equal(accepted->hold->authority_name, "Leeds");
     assert_string_equal(accepted->hold->agency_reference, "H-1");
     assert_string_equal(accepted->hold->request_id, "");
     fake_call_destroy(call);
