@@ -364,7 +364,7 @@ static struct field impact(const struct judging *j)
         youngest = asked < youngest ? asked : youngest;
         oldest = asked > oldest ? asked : oldest;
     }
-    for (uint32_t home = 0; home < AGE_BAND_END; home++)
+    for (uint32_t home = AGE_0_2; home < AGE_BAND_END; home++) /* NMS 15.1: on those who are there */
         if (home + 1 < oldest || home > youngest + 1)
             against |= BIT(home);
     return met_or_not(~(j->group->many_at_home[0] | with_any(j->group->bands_at_home, AGE_BAND_END, against)));

@@ -225,6 +225,15 @@ static uint32_t placed(const struct offer *offer)
     return count;
 }
 
+/* "1 placed", "1 placed, 2 held" */
+static void say_fostered(struct builder *b)
+{
+    const struct offer *offer = &b->option->offer;
+    SAY(b, placed(offer), " placed");
+    if (offer->beds_held > 0)
+        SAY(b, ", ", offer->beds_held, " held");
+}
+
 /* --- the MUSTs -------------------------------------------------------------------------------------------------- */
 
 static void say_day(struct builder *b)
@@ -351,7 +360,10 @@ static void add_capacity(struct builder *b)
     const struct reason *reason = begin_must(b, RULE_H4);
     SAY(b, taken);
     found(b);
-    SAY(b, offer->beds_free, " of ", offer->beds, " beds free, terms ", offer->max_children);
+    SAY(b, offer->beds_free, " of ", offer->beds, " beds free");
+    if (offer->beds_held > 0)
+        SAY(b, ", ", offer->beds_held, " held");
+    SAY(b, ", terms ", offer->max_children);
     if (offer->max_children_if_siblings > offer->max_children)
         SAY(b, " (", offer->max_children_if_siblings, " if siblings)");
     if (there > 0)
@@ -366,10 +378,11 @@ static void add_limit(struct builder *b)
     const struct reason *reason = begin_must(b, RULE_H5);
     SAY(b, b->option->children_taken);
     found(b);
+    say_fostered(b);
     if (reason->outcome == RULE_OVERRIDDEN)
-        SAY(b, placed(offer), " placed; exemption needed from ", authority_name(b->gazetteer, offer->cell.authority));
+        SAY(b, "; exemption needed from ", authority_name(b->gazetteer, offer->cell.authority));
     else
-        SAY(b, placed(offer), " placed, usual limit ", FOSTERING_LIMIT);
+        SAY(b, ", usual limit ", FOSTERING_LIMIT);
 }
 
 static void add_together(struct builder *b)
@@ -390,11 +403,14 @@ static void add_bedroom(struct builder *b)
     const char *sharing = sharing_words[offer->room_sharing < ROOM_SHARING_END ? offer->room_sharing : 0];
     SAY(b, b->asked->over_three, " over 3 of ", b->asked->criteria->child_count);
     found(b);
-    if (reason->outcome == RULE_OVERRIDDEN)
-        SAY(b, "bedrooms: ", offer->bedrooms, ", sharing: ", sharing, "; needs agreement of each authority");
-    else
-        SAY(b, "bedrooms: ", offer->bedrooms, " for ", placed(offer), " placed and ", b->option->children_taken,
-            " more, sharing: ", sharing);
+    SAY(b, "bedrooms: ", offer->bedrooms);
+    if (reason->outcome == RULE_OVERRIDDEN) {
+        SAY(b, ", sharing: ", sharing, "; needs agreement of each authority");
+        return;
+    }
+    SAY(b, " for ");
+    say_fostered(b);
+    SAY(b, " and ", b->option->children_taken, " more, sharing: ", sharing);
 }
 
 /* "3 places to avoid; measured from the middle of LS6, widened by 2500 m; of LS7 1, by 1071 m". */
@@ -429,7 +445,8 @@ static void add_home(struct builder *b)
         begin_must(b, RULE_H9);
         SAY(b, alongside_words[criteria->alongside]);
         found(b);
-        SAY(b, placed(offer), " placed, ", offer->child_count - placed(offer), " of the household's own");
+        say_fostered(b);
+        SAY(b, ", ", offer->child_count - placed(offer), " of the household's own");
     }
     if (criteria->avoided_count) {
         bool met = begin_must(b, RULE_H10)->outcome == RULE_MET;

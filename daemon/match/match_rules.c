@@ -11,6 +11,9 @@
  * - A vacancy for sibling groups only does not fit one child (H3): a search can't know siblings of the children placed.
  * - H4 counts the children placed against the terms; max_children_if_siblings holds when none is placed, since the
  *   asked children are siblings of each other and of nobody there. H5 likewise.
+ * - A bed that a team holds is a child who is coming, and counts as one placed in H4, H5, H7 and H9: over 3, nobody's
+ *   sibling, of an age that nobody knows, so neither wholly older nor younger. It may not come: WITH_OTHER_CHILDREN is
+ *   met by those who are there. No bed is kept for whoever holds one: who holds it is not shared between hubs.
  * - Staying Put (18 or over) is not fostering: it takes a bed and a bedroom, and counts neither against the terms'
  *   number nor against the usual fostering limit; no child under 18 fits it.
  * - H7: from the third birthday a child needs a bedroom of their own; younger ones need none. Where siblings may share
@@ -63,10 +66,17 @@ static uint16_t left_of(uint32_t most, uint32_t used)
     return most > used ? cut(most - used, NUMBER_BITS) : 0;
 }
 
-/* Bedrooms that the children placed need: each over 3 one, or each sibling group one where siblings may share. */
+/* Beds that teams hold, each a child who is coming: as many as count in any number. */
+static uint32_t coming(const struct offer *offer)
+{
+    return cut(offer->beds_held, NUMBER_BITS);
+}
+
+/* Bedrooms that the children placed need: each over 3 one, or each sibling group one where siblings may share; and one
+ * each child who is coming. */
 static uint32_t bedrooms_needed(const struct offer *offer, bool siblings_may_share)
 {
-    uint32_t needed = 0;
+    uint32_t needed = coming(offer);
     uint64_t groups_seen[4] = {0};
     for (uint32_t i = 0; i < offer->child_count; i++) {
         const struct child_at_home *child = &offer->children[i];
@@ -81,19 +91,19 @@ static uint32_t bedrooms_needed(const struct offer *offer, bool siblings_may_sha
     return needed;
 }
 
-/* How many more children the terms allow. */
-static uint16_t terms_cap(const struct offer *offer, uint32_t placed)
+/* How many more children the terms allow. fostered: placed, and coming. */
+static uint16_t terms_cap(const struct offer *offer, uint32_t fostered)
 {
     uint32_t most = offer->max_children;
-    if (placed == 0 && offer->max_children_if_siblings > most)
+    if (fostered == 0 && offer->max_children_if_siblings > most)
         most = offer->max_children_if_siblings;
-    return left_of(most, placed);
+    return left_of(most, fostered);
 }
 
 /* How many more before an exemption is needed: none when all the home fosters would be one sibling group. */
-static uint16_t limit_cap(uint32_t placed)
+static uint16_t limit_cap(uint32_t fostered)
 {
-    return placed == 0 ? NUMBER_MOST : left_of(FOSTERING_LIMIT, placed);
+    return fostered == 0 ? NUMBER_MOST : left_of(FOSTERING_LIMIT, fostered);
 }
 
 /* How many children over 3 find a bedroom. */
@@ -171,9 +181,9 @@ static int64_t believed_since_ms(const struct offer *offer)
 
 void facts_of_offer(const struct offer *offer, const struct box *box, struct facts *out)
 {
-    uint32_t placed = 0, bands = 0;
+    uint32_t held = coming(offer), fostered = held, bands = held > 0 ? BIT(AGE_NONE) : 0;
     for (uint32_t i = 0; i < offer->child_count; i++) {
-        placed += offer->children[i].placed;
+        fostered += offer->children[i].placed;
         bands |= BIT(offer->children[i].age_band);
     }
     *out = (struct facts){
@@ -195,8 +205,8 @@ void facts_of_offer(const struct offer *offer, const struct box *box, struct fac
         .cannot_take = (uint16_t)offer->cannot_take,
         .bands_at_home = (uint16_t)bands,
         .beds_free = cut(offer->beds_free, NUMBER_BITS),
-        .terms_cap = terms_cap(offer, placed),
-        .limit_cap = limit_cap(placed),
+        .terms_cap = terms_cap(offer, fostered),
+        .limit_cap = limit_cap(fostered),
         .bedroom_cap = bedroom_cap(offer),
         .vacant = was_vacant(offer),
         .lapsed = offer->state == VACANCY_LAPSED,
@@ -424,8 +434,8 @@ static inline lanes h8_features(const struct fact_group *f, const struct asked *
 
 static inline lanes h9_home(const struct fact_group *f, const struct asked *a)
 {
-    lanes somebody = with_any(f->bands_at_home, AGE_BAND_END, BIT(AGE_BAND_END) - 1);
-    return a->criteria->alongside == ALONGSIDE_SOLO                  ? ~somebody
+    lanes somebody = with_any(f->bands_at_home, AGE_BAND_END, BANDS_KNOWN);
+    return a->criteria->alongside == ALONGSIDE_SOLO                  ? ~(somebody | f->bands_at_home[AGE_NONE])
            : a->criteria->alongside == ALONGSIDE_WITH_OTHER_CHILDREN ? somebody
                                                                      : all(true);
 }
@@ -434,10 +444,10 @@ static inline lanes h9_home(const struct fact_group *f, const struct asked *a)
 static inline lanes h9_ages(const struct fact_group *f, const struct asked *a, uint32_t youngest, uint32_t oldest)
 {
     enum alongside alongside = a->criteria->alongside;
-    uint32_t against = 0;
+    uint32_t against = BIT(AGE_NONE); /* of unknown age is neither */
     if (alongside != ALONGSIDE_ONLY_WITH_OLDER && alongside != ALONGSIDE_ONLY_WITH_YOUNGER)
         return all(true);
-    for (uint32_t band = 0; band < AGE_BAND_END; band++) {
+    for (uint32_t band = AGE_0_2; band < AGE_BAND_END; band++) {
         bool older = age_band_from_months(band) > oldest, younger = age_band_below_months(band) <= youngest;
         if (alongside == ALONGSIDE_ONLY_WITH_OLDER ? !older : !younger)
             against |= BIT(band);

@@ -56,12 +56,14 @@ static inline uint32_t number_of_lane(const struct number *number, uint32_t lane
     X(bedroom_cap, NUMBER_BITS) /* how many children over 3 find a bedroom */                                          \
     X(age_from_months, AGE_BITS)                                                                                       \
     X(age_below_months, AGE_BITS)                                                                                      \
-    X(bands_at_home, AGE_BAND_END) /* age bands of the children at home, placed or not */                              \
+    X(bands_at_home, AGE_BAND_END) /* age bands of the children at home, placed or not; AGE_NONE: a bed is held */     \
     X(care_types, CARE_TYPE_END)                                                                                       \
     X(approved_care_types, CARE_TYPE_END)                                                                              \
     X(home_features, HOME_FEATURE_END)                                                                                 \
     X(pets, PET_END)                                                                                                   \
     X(cannot_take, RISK_END)
+
+#define BANDS_KNOWN ((1u << AGE_BAND_END) - 1 - (1u << AGE_NONE)) /* of children who are at home already */
 
 /*
  * What only the order of options looks at (match_order.h), likewise, of up to 32 bits. Home features, care types, beds

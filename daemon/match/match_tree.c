@@ -113,7 +113,7 @@ static void traits_of_number(lanes *traits, struct number number, lanes who)
 void tree_traits_of(const struct fact_group *f, uint32_t offers, lanes traits[TRAIT_END])
 {
     struct number free = number_of(f->beds_free);
-    lanes vacant = f->vacant[0], somebody = with_any(f->bands_at_home, AGE_BAND_END, (1u << AGE_BAND_END) - 1);
+    lanes vacant = f->vacant[0], somebody = with_any(f->bands_at_home, AGE_BAND_END, BANDS_KNOWN);
     traits_of_number(traits + TRAIT_beds, free, vacant);
     traits_of_number(traits + TRAIT_room_for, least(free, least(number_of(f->terms_cap), number_of(f->limit_cap))),
                      vacant);
@@ -128,7 +128,7 @@ void tree_traits_of(const struct fact_group *f, uint32_t offers, lanes traits[TR
     traits_of_codes(traits + TRAIT_takes_risk, f->cannot_take, RISK_END, ~UINT64_C(0));
     traits_of_codes(traits + TRAIT_no_band, f->bands_at_home, AGE_BAND_END, ~UINT64_C(0));
     traits[TRAIT_pet] = with_any(f->pets, PET_END, (1u << PET_END) - 1);
-    traits[TRAIT_nobody] = ~somebody;
+    traits[TRAIT_nobody] = ~(somebody | f->bands_at_home[AGE_NONE]);
     traits[TRAIT_somebody] = somebody;
     traits[TRAIT_confirmed] = ~f->lapsed[0];
     for (uint32_t trait = 0; trait < TRAIT_END; trait++)
@@ -178,9 +178,9 @@ static uint32_t asked_of_children(const struct asked *a, uint8_t *traits, uint32
             count = asked_year(traits, count, a->oldest_months);
         count = asked_codes(traits, count, TRAIT_sexes, SEX_U + 1, a->sexes);
     }
-    for (uint32_t band = 0; band < AGE_BAND_END; band++) {
-        bool older = age_band_from_months(band) > a->oldest_months;
-        bool younger = age_band_below_months(band) <= a->youngest_months;
+    for (uint32_t band = AGE_NONE; band < AGE_BAND_END; band++) {
+        bool known = band != AGE_NONE, older = known && age_band_from_months(band) > a->oldest_months;
+        bool younger = known && age_band_below_months(band) <= a->youngest_months;
         if ((criteria->alongside == ALONGSIDE_ONLY_WITH_OLDER && !older) ||
             (criteria->alongside == ALONGSIDE_ONLY_WITH_YOUNGER && !younger))
             traits[count++] = (uint8_t)(TRAIT_no_band + band);

@@ -46,7 +46,8 @@ struct tree_key {
  *   room_for + i: it is vacant and i + 1 more children find a bed within the terms and the usual limit (i: up to 3)
  *   beds + i: it is vacant and has i + 1 beds free; bedrooms + i: i + 1 children over 3 find a bedroom
  *   years + i: a child of i years (of any month of that year, at least) is within the terms
- *   sexes, care_types, features + i: code i; lacks_pet, takes_risk, no_band + i: not code i (a band: of a child there)
+ *   sexes, care_types, features + i: code i; lacks_pet, takes_risk, no_band + i: not code i (a band: of a child there;
+ *   AGE_NONE: of a bed held); nobody: no child there and no bed held; somebody: a child there
  *   confirmed: not lapsed by its hub. Its validity may have run out all the same
  */
 #define TREE_ROOM  4

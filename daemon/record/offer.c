@@ -99,6 +99,7 @@ bool offer_derive(const struct home_carer *home, struct offer *out)
     out->bucket = vacancy->stated == VACANCY_NOT_AVAILABLE ? (uint8_t)reason_bucket_of(vacancy->reason) : BUCKET_NONE;
     out->beds = vacancy->beds;
     out->beds_free = beds_free(home);
+    out->beds_held = beds_held(home);
     out->from = vacancy->from;
     out->until = vacancy->until;
     out->reserved_until = vacancy->reserved_until;
@@ -141,9 +142,10 @@ bool offer_recount(const struct home_carer *home, struct offer *offer)
     beds = least(beds, home->carer.places - least(home->carer.places, taken));
     if (state == VACANCY_VACANT || state == VACANCY_HELD || state == VACANCY_PLACED)
         state = beds > 0 || held + placed == 0 ? VACANCY_VACANT : held > 0 ? VACANCY_HELD : VACANCY_PLACED;
-    if (offer->beds_free == beds && offer->state == state)
+    if (offer->beds_free == beds && offer->beds_held == held && offer->state == state)
         return false;
     offer->beds_free = beds;
+    offer->beds_held = held;
     offer->state = state;
     return true;
 }
@@ -216,6 +218,7 @@ static void offer_vacancy_to_message(const struct offer *offer, Vacancy__V1__Off
     m->bucket = (Vacancy__V1__ReasonBucket)offer->bucket;
     m->beds = offer->beds;
     m->beds_free = offer->beds_free;
+    m->beds_held = offer->beds_held;
     m->care_types = offer->care_types;
     m->from_days = day_out(offer->from);
     m->until_days = day_out(offer->until);
@@ -311,6 +314,7 @@ static void read_offer_vacancy(const Vacancy__V1__Offer *m, struct offer *out)
     out->on_call = m->on_call;
     out->beds = m->beds;
     out->beds_free = m->beds_free;
+    out->beds_held = m->beds_held;
     out->care_types = m->care_types;
     out->from = day_in(m->from_days);
     out->until = day_in(m->until_days);

@@ -24,7 +24,7 @@ struct offer {
     char agency[AGENCY_ID_BYTES];
     uint8_t state, bucket, sex, approved_sex, room_sharing, training_level;
     bool sibling_group_only, on_call;
-    uint32_t beds, beds_free;
+    uint32_t beds, beds_free, beds_held; /* held: each a child who is coming, of whom nothing is known */
     uint32_t care_types, approved_care_types;
     date_days from, until, approved_on, approval_ends_on, reserved_until; /* DATE_NONE where not given */
     uint32_t age_from_months, age_below_months, approved_age_from_months, approved_age_below_months;
@@ -57,8 +57,8 @@ struct agency {
 bool offer_derive(const struct home_carer *home, struct offer *out);
 
 /*
- * Of a carer that is lost since a restore: its offer, as it was last logged, with the beds that its holds leave free
- * now, and the state that follows (VACANT, HELD, PLACED; any other stays). False: nothing changes.
+ * Of a carer that is lost since a restore: its offer, as it was last logged, with the beds that its holds have and
+ * leave free now, and the state that follows (VACANT, HELD, PLACED; any other stays). False: nothing changes.
  */
 bool offer_recount(const struct home_carer *home, struct offer *offer);
 
@@ -74,9 +74,9 @@ enum err carer_row_encode(const struct home_carer *home, const uint8_t reference
                           struct octets *out);
 /* Whose a carer row is: the agency, and the keyed hash of its reference. ERR_STORE_DAMAGED. */
 enum err carer_row_owner(const struct octets *row, char agency[AGENCY_ID_BYTES], uint8_t hash[DIGEST_BYTES]);
-/* True: it is a row of a carer that has gone to another region; which one, and the row's revision. */
 /* Of a carer that came from that region by transfer, and has not gone back there. */
 bool carer_row_came_from(const struct octets *row, const char *region);
+/* True: it is a row of a carer that has gone to another region; which one, and the row's revision. */
 bool carer_row_moved(const struct octets *row, uint64_t *revision, char to_region[GSS_BYTES]);
 void agency_reference_hash(const uint8_t reference_secret[32], const char *agency, const char *agency_reference,
                            uint8_t out[DIGEST_BYTES]);

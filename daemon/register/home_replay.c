@@ -131,16 +131,20 @@ static bool store_replayed(struct batch *batch, struct stored_carer *carer, uint
     return batch_store_carer(batch, carer);
 }
 
-/* Whether the carer, with the vacancy as it would be then, gives exactly this offer; then it becomes that. */
+/* Whether the carer, with the vacancy as it would be then, gives exactly this offer; then it becomes that. held_told:
+ * what the offer says of beds held; 0 also where the version that wrote it did not say it. */
 static bool gives(struct batch *batch, struct home_carer *home, const struct vacancy *vacancy,
-                  const struct octets *offer_octets)
+                  const struct octets *offer_octets, uint32_t held_told)
 {
     struct home_carer trial = *home;
     struct offer offer;
     struct octets derived;
     trial.vacancy = *vacancy;
-    if (!offer_derive(&trial, &offer) || offer_encode(&offer, batch->arena, &derived) != ERR_NONE ||
-        !octets_same(&derived, offer_octets))
+    if (!offer_derive(&trial, &offer))
+        return false;
+    if (held_told == 0)
+        offer.beds_held = 0;
+    if (offer_encode(&offer, batch->arena, &derived) != ERR_NONE || !octets_same(&derived, offer_octets))
         return false;
     *home = trial;
     return true;
@@ -166,12 +170,12 @@ static bool understand_offer(struct batch *batch, struct home_carer *home, const
             known.stated = told.stated;
         if (known.stated != VACANCY_NOT_AVAILABLE)
             known.reason = told.reason; /* none */
-        if (gives(batch, home, &known, offer_octets)) {
+        if (gives(batch, home, &known, offer_octets, offer.beds_held)) {
             home->vacancy_observed_at_ms = told.observed_at_ms;
             return true;
         }
     }
-    if (!gives(batch, home, &told, offer_octets))
+    if (!gives(batch, home, &told, offer_octets, offer.beds_held))
         return false;
     /* In the agency's own words it may read otherwise: then those are taken, also when seen at the same time. */
     home->vacancy_observed_at_ms = told.observed_at_ms - 1;

@@ -40,7 +40,8 @@ enum {
     STEP = SHOULD + 4 * RULES,       /* + step: decides between two neighbours of an answer */
     EXPLAINED = STEP + STEPS,        /* + 4 * rule + (failed, met, overridden) of a vacancy explained */
     RELAXED = EXPLAINED + 4 * MUSTS, /* + rule: in a relaxation */
-    BY_DISTANCE = RELAXED + MUSTS,   /* decides between two neighbours */
+    HELD = RELAXED + MUSTS,          /* + rule: fails for the beds that teams hold, and for nothing else */
+    BY_DISTANCE = HELD + MUSTS,      /* decides between two neighbours */
     TIE,                             /* the vacancy's id does */
     TIE_OF_REGIONS,                  /* its region does */
     PART_TAKEN,
@@ -74,6 +75,7 @@ struct expectation {
     struct relaxed relaxed[MUSTS][MUSTS]; /* [rule][0] alone */
     bool kinship_alone;                   /* a named-child approval would have suited */
     bool all_together;                    /* some home takes all children */
+    unsigned failed_for_held;             /* some home these rules, but for the beds that teams hold */
 };
 
 static const struct question *sorting;
@@ -132,6 +134,18 @@ static void expect_relaxations(const struct found *found, const struct question 
         relax(e, others | h6, together->distance);
 }
 
+/* What speaks against a home with as many beds free, of which nobody holds any. */
+static unsigned failed_with_none_held(const struct found *found, const struct question *q)
+{
+    struct home_fact home = *found->home;
+    struct opinion opinion;
+    home.beds -= home.held;
+    home.places -= home.held;
+    home.held = 0;
+    oracle_judge(&home, found->agency, q, &opinion);
+    return opinion.failed;
+}
+
 static void expect(const struct register_side *side, const struct question *q, struct expectation *e)
 {
     for (int i = 0; i < side->home_count; i++) {
@@ -144,6 +158,8 @@ static void expect(const struct register_side *side, const struct question *q, s
             continue;
         }
         e->considered++;
+        if (found.home->held > 0)
+            e->failed_for_held |= opinion->failed & ~failed_with_none_held(&found, q);
         unsigned removed = removed_by(opinion);
         for (int rule = 1; rule < MUSTS; rule++) {
             e->failed[rule] += removed >> rule & 1;
@@ -403,6 +419,8 @@ static void compare(const struct register_side *side, const struct question *q, 
     tally_list(q, e->options, e->option_count < q->limit ? e->option_count : q->limit, false);
     tally_list(q, e->phone_first, e->phone_first_count < q->limit ? e->phone_first_count : q->limit, true);
     tally[ALONE + 14] += e->kinship_alone;
+    for (int rule = 1; rule < MUSTS; rule++)
+        tally[HELD + rule] += e->failed_for_held >> rule & 1;
 }
 
 /* --- questions ------------------------------------------------------------------------------------------------- */
@@ -635,8 +653,10 @@ static const char *thing_name(int thing, char text[48])
         snprintf(text, 48, "step %d decides", thing - STEP);
     else if (thing < RELAXED)
         snprintf(text, 48, "rule %d explained, %s", (thing - EXPLAINED) / 4, musts[(thing - EXPLAINED) % 4]);
-    else if (thing < BY_DISTANCE)
+    else if (thing < HELD)
         snprintf(text, 48, "rule %d relaxed", thing - RELAXED);
+    else if (thing < BY_DISTANCE)
+        snprintf(text, 48, "rule %d for beds held", thing - HELD);
     else
         snprintf(text, 48, "%s", names[thing - BY_DISTANCE]);
     return text;
@@ -665,9 +685,13 @@ static int quota(int thing)
         bool can = rule >= 1 && rule != 14 && outcome < 3 && (outcome < 2 || liftable[rule]);
         return can ? 20 : 0;
     }
-    if (thing < BY_DISTANCE) {
+    if (thing < HELD) {
         int rule = thing - RELAXED;
         return rule >= 2 && rule != 14 ? 50 : 0;
+    }
+    if (thing < BY_DISTANCE) {
+        int rule = thing - HELD;
+        return rule == 4 || rule == 5 || rule == 7 || rule == 9 ? 300 : 0;
     }
     return thing == TIE_OF_REGIONS || thing >= PHONE_FIRST ? 50 : 300;
 }

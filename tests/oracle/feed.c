@@ -124,6 +124,17 @@ static void vacancy_of(const struct home_fact *h, const struct carer *carer, str
         out->valid_until_ms = h->reported_ms;
 }
 
+/* Of one team that has an answer, the rest of one that has none. */
+static void holds_of(const struct home_fact *h, struct home_carer *out)
+{
+    static const uint8_t states[] = {HOLD_ACCEPTED, HOLD_ACTIVE};
+    for (int left = h->live ? h->held : 0; left > 0; left -= (int)out->holds[out->hold_count++].beds)
+        out->holds[out->hold_count] = (struct live_hold){.epoch = 1,
+                                                         .sequence = 1 + out->hold_count,
+                                                         .state = states[out->hold_count],
+                                                         .beds = out->hold_count ? (uint32_t)left : 1};
+}
+
 static uint32_t points_of(const struct point *points, int count, struct point_wanted *out)
 {
     for (int i = 0; i < count; i++)
@@ -308,6 +319,7 @@ static void batch_home(struct batch *batch, struct register_side *side, const st
     uint8_t key[8];
     carer_of(side, h, &home.carer);
     vacancy_of(h, &home.carer, &home.vacancy);
+    holds_of(h, &home);
     for (int i = 0; i < 8; i++)
         key[i] = (uint8_t)(h->reference >> (56 - 8 * i));
     if (!offer_derive(&home, &offer)) {

@@ -196,7 +196,7 @@ static void make_easy(struct chance *c, struct home_fact *h)
 {
     h->ended = h->named_child_only = h->lapsed = h->sibling_group_only = h->narrows_care = false;
     h->live = true;
-    h->child_count = 0;
+    h->child_count = h->held = 0;
     h->places = h->max_children = 1 + chance_below(c, 3);
     h->max_if_siblings = 0;
     h->bedrooms = h->beds = h->places;
@@ -258,6 +258,16 @@ void generate_home(struct chance *c, const struct country *country, u64 referenc
         make_easy(c, h);
 }
 
+/* Fewer than would be free otherwise: when none is left, the vacancy is held, and there is nothing to judge. */
+static int held_of(struct chance *c, const struct home_fact *h)
+{
+    int most = h->places;
+    for (int i = 0; i < h->child_count; i++)
+        most -= h->children[i].placed;
+    most = (h->beds < most ? h->beds : most) - 1;
+    return most > 0 && chance_percent(c, 35) ? 1 + chance_below(c, most) : 0;
+}
+
 void generate_vacancy(struct chance *c, struct home_fact *h)
 {
     h->live = chance_percent(c, 94);
@@ -269,6 +279,7 @@ void generate_vacancy(struct chance *c, struct home_fact *h)
     if (h->state == 'R')
         day_text(chance_below(c, 90), h->reserved_until);
     h->beds = 1 + chance_below(c, chance_percent(c, 70) ? 3 : 6);
+    h->held = held_of(c, h);
     h->narrows_care = chance_percent(c, 25);
     random_set(c, h->narrowed_care, CARE_TYPES, 60);
     h->narrowed_care[LONG_TERM] |= h->narrows_care;

@@ -25,9 +25,9 @@ static int placed_in(const struct home_fact *home)
 static int free_beds(const struct home_fact *home)
 {
     int empty = home->places - placed_in(home);
-    if (empty < 0)
-        empty = 0;
-    return home->beds < empty ? home->beds : empty;
+    if (empty > home->beds)
+        empty = home->beds;
+    return empty > home->held ? empty - home->held : 0;
 }
 
 static int offered_from(const struct home_fact *home)
@@ -83,10 +83,12 @@ static bool within_terms(const struct home_fact *home, const struct question *q,
 /* Children Act 1989 Sch 7, as domain.md 2.5 puts it; a named exemption is nothing that a search can know. */
 static bool usual_limit_holds(const struct home_fact *home, int more)
 {
-    int groups[2 * MANY], total = 0;
+    int groups[3 * MANY], total = 0;
     for (int i = 0; i < home->child_count; i++)
         if (home->children[i].placed)
             groups[total++] = home->children[i].sibling_group ? home->children[i].sibling_group : -1 - i;
+    for (int i = 0; i < home->held; i++)
+        groups[total++] = -1000 - i; /* who comes is nobody's sibling, as far as anybody knows */
     for (int i = 0; i < more; i++)
         groups[total++] = 1000;
     if (total <= 3)
@@ -101,6 +103,7 @@ static int bedrooms_wanted(const struct home_fact *home, int asked_over_three)
 {
     bool share = home->sharing == SHARE_SIBLINGS || home->sharing == SHARE_AGREED;
     int rooms = share ? asked_over_three > 0 : asked_over_three;
+    rooms += home->held;
     for (int i = 0; i < home->child_count; i++) {
         const struct child_fact *child = &home->children[i];
         if (!child->placed || child->years_from < 3)
@@ -123,12 +126,13 @@ static bool may_live_beside(const struct home_fact *home, const struct question 
         if (q->beside == BESIDE_YOUNGER && home->children[i].years_below * 12 > child->months)
             return false;
     }
-    return true;
+    /* Nobody knows how old those are for whom beds are held. */
+    return home->held == 0 || (q->beside != BESIDE_OLDER && q->beside != BESIDE_YOUNGER);
 }
 
 static void try_children(const struct home_fact *home, const struct question *q, struct attempt *t)
 {
-    int placed = placed_in(home);
+    int fostered = placed_in(home) + home->held;
     t->size = t->outside_terms = t->over_three = 0;
     t->failed = t->lifted = 0;
     t->no_bed = false;
@@ -148,9 +152,9 @@ static void try_children(const struct home_fact *home, const struct question *q,
         t->no_bed = true;
     }
     int most = home->max_children;
-    if (placed == 0 && home->max_if_siblings > most)
+    if (fostered == 0 && home->max_if_siblings > most)
         most = home->max_if_siblings;
-    if (q->care != STAYING_PUT && placed + t->size > most)
+    if (q->care != STAYING_PUT && fostered + t->size > most)
         against(q, 4, LIFT_TERMS, &t->failed, &t->lifted);
     if (q->care != STAYING_PUT && !usual_limit_holds(home, t->size))
         against(q, 5, LIFT_EXEMPTION, &t->failed, &t->lifted);
@@ -312,7 +316,7 @@ void oracle_judge(const struct home_fact *home, const struct agency_fact *agency
         against(q, 3, LIFT_TERMS, &out->failed, &out->lifted);
     if (lacks(q->features, home->features, FEATURES))
         against(q, 8, 0, &out->failed, &out->lifted);
-    if ((q->beside == BESIDE_NOBODY && home->child_count > 0) ||
+    if ((q->beside == BESIDE_NOBODY && home->child_count + home->held > 0) ||
         (q->beside == BESIDE_SOMEBODY && home->child_count == 0))
         against(q, 9, 0, &out->failed, &out->lifted);
     for (int i = 0; i < q->avoided_count; i++)

@@ -109,9 +109,9 @@ struct home_fact {
     /* vacancy */
     bool live;
     u64 vacancy;
-    char state;  /* V vacant, R reserved, N not available */
-    bool lapsed; /* by the hub, for want of a confirmation */
-    int reason, beds;
+    char state;             /* V vacant, R reserved, N not available */
+    bool lapsed;            /* by the hub, for want of a confirmation */
+    int reason, beds, held; /* held: by teams; never all that would be free */
     bool narrows_care, narrowed_care[CARE_TYPES];
     char from[11], until[11], reserved_until[11];
     int narrowed_from_months, narrowed_below_months; /* 0: as approved */

@@ -51,7 +51,8 @@ ALLOWED = {
              "age_below_months sex sibling_group_only on_call observed_at_ms confirmed_at_ms valid_until_ms max_children "
              "max_children_if_siblings approved_care_types approved_age_from_months approved_age_below_months approved_sex "
              "approved_on_days approval_ends_on_days bedrooms room_sharing home_features pets cannot_take skills "
-             "training_level languages children cell reserved_until_days reported_unavailable_at_ms",
+             "training_level languages children cell reserved_until_days reported_unavailable_at_ms "
+             "beds_held",  # the sum of what the vacancy's HoldRows say
     "HoldRow": "national_reference vacancy_id beds "  # which offer, and how much of it: as public as the offer
                "state made_at_ms until_ms extended ended_at_ms "  # times and a state tell nothing of a child
                "holder_hash request_hash",  # keyed by the region's secret, and other ones for each vacancy: whoever has

@@ -129,8 +129,8 @@ static void check_offer(struct proof *proof, const struct log_payload *payload)
     sim_require(sim, offer_decode(&payload->value, &offer) == ERR_NONE, "an offer in the log can't be read");
     uint32_t most =
         offer.max_children > offer.max_children_if_siblings ? offer.max_children : offer.max_children_if_siblings;
-    sim_require(sim, offer.beds_free <= offer.beds && offer.beds_free <= 12 && most <= CHILDREN_MAX,
-                "an offer has more beds free than beds");
+    sim_require(sim, offer.beds_free + offer.beds_held <= offer.beds && offer.beds <= 12 && most <= CHILDREN_MAX,
+                "an offer has more beds free and held than beds");
     sim_require(sim,
                 (offer.care_types & ~offer.approved_care_types) == 0 &&
                     offer.age_from_months >= offer.approved_age_from_months &&

@@ -54,7 +54,8 @@ static inline void random_offer(struct seeded_random *random, uint64_t vacancy_i
     fixture_offer(offer, vacancy_id, RANDOM_E_METRES + random_up_to(random, spread),
                   RANDOM_N_METRES + random_up_to(random, spread));
     offer->beds_free = random_percent(random, 10) ? 0 : random_between(random, 1, 4);
-    offer->beds = offer->beds_free + 1;
+    offer->beds_held = random_percent(random, 15) ? random_between(random, 1, 2) : 0;
+    offer->beds = offer->beds_free + offer->beds_held + 1;
     offer->max_children = random_between(random, offer->beds_free > 1 ? offer->beds_free - 1 : 1, 5);
     offer->max_children_if_siblings = offer->max_children + random_up_to(random, 1);
     offer->bedrooms = random_between(random, 0, 5);

@@ -135,6 +135,92 @@ static void test_beyond_three_is_exemption_needed(void **state)
     assert_string_equal(reason_of(world, RULE_H5)->found, "3 placed; exemption needed from E08000035");
 }
 
+static const char *found_of(struct world *world, const struct criteria *criteria, enum rule rule)
+{
+    assert_int_equal(find(world, criteria), 1);
+    return reason_of(world, rule)->found;
+}
+
+/* Beds that teams hold are children who are coming, and nobody's siblings: five beds, of which three are held. */
+static void test_beds_held_count_as_children_who_are_coming(void **state)
+{
+    struct world *world = *state;
+    struct offer offer;
+    struct criteria criteria;
+    fixture_offer(&offer, 7, E_METRES, N_METRES);
+    offer.beds = offer.bedrooms = 5;
+    offer.beds_free = 2;
+    offer.beds_held = 3;
+    offer.max_children = 4;
+    offer.max_children_if_siblings = 5;
+    put(world, 1, &offer);
+    fixture_criteria(&criteria, E_METRES, N_METRES);
+    find(world, &criteria);
+    assert_removed_by(world, RULE_H5); /* the fourth */
+    criteria.overrides = 1u << OVERRIDE_EXEMPTION;
+    assert_string_equal(found_of(world, &criteria, RULE_H5), "0 placed, 3 held; exemption needed from E08000035");
+    assert_string_equal(reason_of(world, RULE_H4)->found, "2 of 5 beds free, 3 held, terms 4 (5 if siblings)");
+    assert_string_equal(reason_of(world, RULE_H7)->found,
+                        "bedrooms: 5 for 0 placed, 3 held and 1 more, sharing: not stated");
+
+    criteria.child_count = 2; /* the fifth, and no sibling of the three */
+    criteria.children[1] = criteria.children[0];
+    find(world, &criteria);
+    assert_removed_by(world, RULE_H4);
+    criteria.overrides |= 1u << OVERRIDE_OUTSIDE_TERMS;
+    assert_string_equal(
+        found_of(world, &criteria, RULE_H4),
+        "2 of 5 beds free, 3 held, terms 4 (5 if siblings); emergency, at most 6 working days (reg 23)");
+    criteria.child_count = 1;
+    criteria.overrides = 0;
+
+    offer.beds_held = 2; /* of the limit, one is left; who is asked for may share with nobody who is coming */
+    offer.bedrooms = 2;
+    offer.room_sharing = SHARING_SIBLINGS;
+    put(world, 1, &offer);
+    find(world, &criteria);
+    assert_removed_by(world, RULE_H7);
+    offer.bedrooms = 3;
+    put(world, 1, &offer);
+    assert_string_equal(found_of(world, &criteria, RULE_H5), "0 placed, 2 held, usual limit 3");
+}
+
+/* A home that waits for a child is nobody's own, nor does anybody know that child's age; and it may not come. */
+static void test_alongside_a_child_who_is_coming(void **state)
+{
+    static const bool alone[ALONGSIDE_END] = {[ALONGSIDE_UNSTATED] = true,
+                                              [ALONGSIDE_NO_PREFERENCE] = true,
+                                              [ALONGSIDE_SOLO] = true,
+                                              [ALONGSIDE_ONLY_WITH_OLDER] = true,
+                                              [ALONGSIDE_ONLY_WITH_YOUNGER] = true};
+    struct world *world = *state;
+    struct offer offer;
+    struct criteria criteria;
+    fixture_offer(&offer, 7, E_METRES, N_METRES);
+    offer.beds = offer.bedrooms = offer.max_children = 3;
+    fixture_criteria(&criteria, E_METRES, N_METRES);
+    for (int alongside = 0; alongside < ALONGSIDE_END; alongside++)
+        for (uint32_t held = 0; held < 2; held++) {
+            criteria.alongside = (enum alongside)alongside;
+            offer.beds_held = held;
+            put(world, 1, &offer);
+            if (held == 0 ? alone[alongside] : alongside <= ALONGSIDE_NO_PREFERENCE) {
+                assert_int_equal(find(world, &criteria), 1);
+                continue;
+            }
+            find(world, &criteria);
+            assert_removed_by(world, RULE_H9);
+        }
+    offer.child_count = 1; /* one of 9 to 11 is there, and one is coming */
+    offer.children[0] = (struct child_at_home){AGE_9_11, SEX_F, 0, true};
+    put(world, 1, &offer);
+    criteria.alongside = ALONGSIDE_WITH_OTHER_CHILDREN;
+    assert_string_equal(found_of(world, &criteria, RULE_H9), "1 placed, 1 held, 0 of the household's own");
+    criteria.alongside = ALONGSIDE_ONLY_WITH_OLDER;
+    find(world, &criteria);
+    assert_removed_by(world, RULE_H9);
+}
+
 /* There is no bed: no override brings one. A group short of beds fails H6 alone, since a split would find the home. */
 static void test_beds_and_groups(void **state)
 {
@@ -451,6 +537,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_reasons_carry_what_was_asked_and_found),
         CASE(test_beyond_three_is_exemption_needed),
+        CASE(test_beds_held_count_as_children_who_are_coming),
+        CASE(test_alongside_a_child_who_is_coming),
         CASE(test_beds_and_groups),
         CASE(test_bedrooms),
         CASE(test_stale_ones_are_to_phone_first),

@@ -87,6 +87,7 @@ static void random_facts(struct facts *facts, uint32_t number)
     fixture_offer(&offer, number + 1, town ? 400000 + 1000 * pick(4) : pick(650000), town ? 300000 : pick(650000));
     offer.state = pick(2) ? VACANCY_VACANT : pick(2) ? VACANCY_NOT_AVAILABLE : VACANCY_LAPSED;
     offer.beds_free = pick(4);
+    offer.beds_held = pick(3) ? 0 : pick(3);
     offer.max_children = pick(6);
     offer.child_count = pick(3);
     for (uint32_t i = 0; i < offer.child_count; i++)
@@ -193,7 +194,11 @@ static bool has_trait(const struct facts *f, uint32_t trait)
         return !(f->cannot_take >> AT(takes_risk) & 1);
     if (IN(no_band))
         return !(f->bands_at_home >> AT(no_band) & 1);
-    return IN(pet) ? f->pets != 0 : IN(nobody) ? !f->bands_at_home : IN(somebody) ? f->bands_at_home : !f->lapsed;
+    /* A bed held: solo no more, but nobody is there yet. */
+    return IN(pet)        ? f->pets != 0
+           : IN(nobody)   ? !f->bands_at_home
+           : IN(somebody) ? f->bands_at_home & ~(1u << AGE_NONE)
+                          : !f->lapsed;
 #undef IN
 #undef AT
 }

@@ -214,6 +214,8 @@ static void test_shared_fields_allow_list(void **state)
         " Offer.training_level Offer.languages Offer.children Offer.cell Offer.reserved_until_days"
         /* That a home was telephoned in vain is what a search shows anyway. Regions are no places. */
         " Offer.reported_unavailable_at_ms CarerRow.moved_to_region CarerRow.moved_from_region"
+        /* The sum of what the vacancy's HoldRows say. */
+        " Offer.beds_held"
         /* Which vacancy and how many beds are as public as its offer, and a state and times tell nothing of a child.
          * The hashes are keyed by the region's secret and name the vacancy: two holds of one team don't match. */
         " HoldRow.national_reference HoldRow.vacancy_id HoldRow.beds HoldRow.state HoldRow.made_at_ms HoldRow.until_ms"
@@ -312,6 +314,7 @@ static void expect_offer(const struct home_carer *home, enum vacancy_state state
     assert_int_equal(offer.beds, home->vacancy.beds);
     assert_int_equal(offer.beds_free, free_beds);
     assert_int_equal(offer.beds_free, beds_free(home));
+    assert_int_equal(offer.beds_held, beds_held(home));
     assert_int_equal(vacancy_state_now(home), state);
 }
 

@@ -271,6 +271,53 @@ static void test_a_hold_comes_back_after_a_restore(void **state)
     end();
 }
 
+/* The carer's offer as a hub wrote it that did not tell of beds held. */
+static void store_offer_of_before(struct world *world, uint64_t national_reference)
+{
+    struct batch batch;
+    struct stored_carer carer;
+    struct problem problem = {0};
+    struct offer offer;
+    rows_begin(world, &batch);
+    assert_int_equal(batch_get_carer(&batch, national_reference, &carer, &problem), ERR_NONE);
+    struct octets before = carer.shared.offer, log_key = {arena_alloc(batch.arena, 8), 8};
+    assert_non_null(log_key.data);
+    put_be64((uint8_t *)log_key.data, national_reference);
+    assert_int_equal(offer_decode(&before, &offer), ERR_NONE);
+    offer.beds_held = 0;
+    assert_int_equal(offer_encode(&offer, batch.arena, &carer.shared.offer), ERR_NONE);
+    assert_true(batch_log(&batch, LOG_TABLE_OFFER, &log_key, &before, false, &carer.shared.offer));
+    assert_true(batch_store_carer(&batch, &carer));
+    assert_int_equal(batch_commit(&batch), ERR_NONE);
+}
+
+/* Such a log is no damage and loses no carer; the hold's next change tells of it. */
+static void test_an_offer_that_does_not_tell_of_beds_held(void **state)
+{
+    (void)state;
+    struct home_carer home = begin_with_carer(), back;
+    struct hold made = rows_make(&original, &home, 1, 4 * HOUR_MS);
+    assert_int_equal(offer_of(&original, home.national_reference).beds_held, 1);
+    back_up();
+    store_offer_of_before(&original, home.national_reference);
+    assert_int_equal(offer_of(&original, home.national_reference).beds_held, 0);
+    reopen(&original);
+    restore();
+    replay_all(&original, &restored);
+    assert_same_view(original.view, restored.view);
+    assert_int_equal(home_get_carer(restored.home, AGENCY, "H-1", &back), ERR_NONE);
+    assert_false(back.lost);
+    assert_verifies(&restored);
+    reopen(&restored);
+    assert_int_equal(apply(&restored, UPDATE_DECIDE), ERR_NONE);
+    made.extended = true;
+    (void)rows_store(&restored, (struct stored_hold){.hold = made});
+    assert_int_equal(offer_of(&restored, home.national_reference).beds_held, 1);
+    assert_int_equal(offer_of(&restored, home.national_reference).beds_free, 1);
+    assert_shared(&restored);
+    end();
+}
+
 /* A clock that is wrong at the restore neither prolongs a hold beyond what it was given nor has it end before now. */
 static void test_what_is_left_is_within_what_was_given(void **state)
 {
@@ -419,7 +466,9 @@ static void test_a_hold_of_a_lost_carer(void **state)
     reopen(&restored);
     assert_int_equal(apply(&restored, UPDATE_DECIDE), ERR_NONE);
     assert_int_equal(offer_of(&restored, home.national_reference).state, VACANCY_HELD);
+    assert_int_equal(offer_of(&restored, home.national_reference).beds_held, 2);
     (void)rows_end(&restored, known(&made.token), HOLD_EXPIRED);
+    assert_int_equal(offer_of(&restored, home.national_reference).beds_held, 0);
     assert_int_equal(offer_of(&restored, home.national_reference).state, VACANCY_VACANT);
     assert_int_equal(offer_of(&restored, home.national_reference).beds_free, 2);
     assert_shared(&restored);
@@ -466,6 +515,7 @@ int main(void)
         cmocka_unit_test(test_a_hold_is_shared_as_its_row),
         cmocka_unit_test(test_disagreement_is_damage),
         cmocka_unit_test(test_a_hold_comes_back_after_a_restore),
+        cmocka_unit_test(test_an_offer_that_does_not_tell_of_beds_held),
         cmocka_unit_test(test_what_is_left_is_within_what_was_given),
         cmocka_unit_test(test_a_known_hold_goes_on),
         cmocka_unit_test(test_a_placement_that_was_taken_back),

@@ -200,6 +200,8 @@ static void check_head(struct world *world, const struct fed_hub *hub, uint64_t 
     sim_require(&world->sim, offer.beds_free + taken.held + taken.placed <= offer.beds,
                 "hub %u: %u of %u beds are said to be free, %u are held and %u placed", hub->index, offer.beds_free,
                 offer.beds, taken.held, taken.placed);
+    sim_require(&world->sim, offer.beds_held == taken.held, "hub %u: %u beds are said to be held, and %u are",
+                hub->index, offer.beds_held, taken.held);
 }
 
 void beds_check(struct world *world, const struct fed_hub *hub, uint32_t before)
