@@ -106,7 +106,10 @@ static const ProtobufCMessage *begin(void *context)
 
 static void turn(void *context)
 {
-    watch_run_turn(((struct watch *)context)->run);
+    struct watch *watch = context;
+    watch_run_turn(watch->run);
+    if (watch_run_broken(watch->run) != 0)
+        watch_stream_stop();
 }
 
 static enum exit_code watch_question(struct cli *cli, Vacancy__V1__FindVacanciesRequest *question)
@@ -130,8 +133,13 @@ static enum exit_code watch_question(struct cli *cli, Vacancy__V1__FindVacancies
     watch.shown = watch_shown_create();
     watch.run = program ? watch_run_create(program) : NULL;
     code = watch_stream_follow(&watch.stream);
+    int error = watch_run_broken(watch.run);
+    if (error != 0) {
+        cli_say(cli, "%s can't be run: %s", program, strerror(error));
+        code = EXIT_USAGE;
+    }
     if (watch.run != NULL && watch_run_failures(watch.run) > 0)
-        cli_say(cli, "%s could not be run, or failed, %lu times", program, watch_run_failures(watch.run));
+        cli_say(cli, "%s failed %lu times", program, watch_run_failures(watch.run));
     watch_run_destroy(watch.run);
     watch_shown_destroy(watch.shown);
     return code;
@@ -146,6 +154,10 @@ static bool is_of_agency(const struct cli *cli)
 
 static enum exit_code run(struct cli *cli)
 {
+    const char *program = options_text(&cli->options, "run");
+    struct problem problem = {0};
+    if (program != NULL && !watch_run_can(program, &problem))
+        return cli_usage(cli, "%s", problem.text);
     if (is_of_agency(cli))
         return watch_agency_run(cli);
     if (options_flag(&cli->options, "cursor") || options_flag(&cli->options, "from-now"))

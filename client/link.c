@@ -222,6 +222,11 @@ void link_turn(struct link *link, int64_t wait_ms)
     turn_with(link, wait_ms, -1);
 }
 
+void link_turn_with(struct link *link, int64_t wait_ms, int fd)
+{
+    turn_with(link, wait_ms, fd);
+}
+
 void link_wait_for(struct link *link, int fd)
 {
     struct pollfd input = {fd, POLLIN, 0};

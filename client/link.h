@@ -95,6 +95,8 @@ void link_free(struct link_call *call);
 
 /* One turn: sends, waits at most wait_ms for something to happen, hears it. */
 void link_turn(struct link *link, int64_t wait_ms);
+/* The same, and wakes when the descriptor can be read. */
+void link_turn_with(struct link *link, int64_t wait_ms, int fd);
 /* Turns until the descriptor can be read (or is at its end). For input that may be slow. */
 void link_wait_for(struct link *link, int fd);
 

@@ -16,6 +16,8 @@
 #include "client/watch_run.h"
 #include "client/watch_stream.h"
 
+#include <string.h>
+
 struct agency_watch {
     struct cli *cli;
     Vacancy__V1__WatchAgencyRequest request;
@@ -63,6 +65,18 @@ static void run_program(struct agency_watch *watch, const Vacancy__V1__AgencyEve
         cli_say(watch->cli, "an id that is none: nothing is run for it");
 }
 
+/* A program that can't be started any more: the next run goes on with the event that it was for. */
+static void stop_if_broken(struct agency_watch *watch)
+{
+    int error = watch_run_broken(watch->run);
+    if (watch->failed || error == 0)
+        return;
+    watch->failed = true;
+    cli_say(watch->cli, "%s can't be run: %s; the next run goes on with the event that it was for",
+            options_text(&watch->cli->options, "run"), strerror(error));
+    watch_stream_stop();
+}
+
 static void tell(struct agency_watch *watch, const Vacancy__V1__WatchAgencyResponse *response)
 {
     FILE *out = watch->cli->out;
@@ -95,6 +109,7 @@ static void hear(void *context, const ProtobufCMessage *message)
     if (!ready)
         run_program(watch, response->event);
     keep_what_is_done(watch);
+    stop_if_broken(watch);
 }
 
 static void turn(void *context)
@@ -102,6 +117,7 @@ static void turn(void *context)
     struct agency_watch *watch = context;
     watch_run_turn(watch->run);
     keep_what_is_done(watch);
+    stop_if_broken(watch);
     watch_cursor_sync(&watch->cursor);
 }
 
@@ -118,7 +134,7 @@ static enum exit_code follow(struct agency_watch *watch)
                 "if it says that the events after the cursor are no longer there: `vacancy history` has what "
                 "is kept, and --from-now begins anew");
     if (watch->run != NULL && watch_run_failures(watch->run) > 0)
-        cli_say(watch->cli, "%s could not be run, or failed, %lu times", program, watch_run_failures(watch->run));
+        cli_say(watch->cli, "%s failed %lu times", program, watch_run_failures(watch->run));
     watch_run_destroy(watch->run);
     return watch->failed ? EXIT_USAGE : code;
 }

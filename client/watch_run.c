@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +33,7 @@ struct watch_run {
     pid_t child;            /* 0: none */
     uint64_t running, done; /* cursors: of the program that runs, of the newest that has ended */
     unsigned long failures;
+    int broken; /* errno of a start that failed; 0: none did */
 };
 
 struct watch_run *watch_run_create(const char *program)
@@ -46,11 +48,52 @@ void watch_run_destroy(struct watch_run *run)
     free(run);
 }
 
+/* 0, or why this file is no program. */
+static int look_at(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return errno;
+    if (!S_ISREG(status.st_mode))
+        return EACCES;
+    return access(path, X_OK) == 0 ? 0 : errno;
+}
+
+/* As posix_spawnp(3) looks for it. */
+static int look_in_path(const char *program)
+{
+    const char *folders = getenv("PATH");
+    int error = ENOENT;
+    for (const char *from = folders ? folders : "/bin:/usr/bin"; from != NULL && error != 0;) {
+        size_t bytes = strcspn(from, ":");
+        char *path = must_print("%.*s%s%s", (int)bytes, from, bytes ? "/" : "", program);
+        int found = look_at(path);
+        free(path);
+        error = found == 0 || found == EACCES ? found : error;
+        from = from[bytes] == ':' ? from + bytes + 1 : NULL;
+    }
+    return error;
+}
+
+bool watch_run_can(const char *program, struct problem *problem)
+{
+    int error = program[0] == '\0' ? ENOENT : strchr(program, '/') ? look_at(program) : look_in_path(program);
+    if (error != 0)
+        problem_set(problem, ERR_INVALID, "", "--run: %s can't be run: %s", program, strerror(error));
+    return error == 0;
+}
+
+int watch_run_broken(const struct watch_run *run)
+{
+    return run != NULL ? run->broken : 0;
+}
+
 unsigned long watch_run_failures(const struct watch_run *run)
 {
     return run->failures;
 }
 
+/* 0: with errno. */
 static pid_t start(const char *program)
 {
     char *const argv[] = {(char *)program, NULL};
@@ -66,11 +109,11 @@ static pid_t start(const char *program)
     posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
     posix_spawnattr_setsigdefault(&attributes, &defaults);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-    if (posix_spawnp(&child, program, &files, &attributes, argv, environ) != 0)
-        child = 0;
+    int error = posix_spawnp(&child, program, &files, &attributes, argv, environ);
     posix_spawn_file_actions_destroy(&files);
     posix_spawnattr_destroy(&attributes);
-    return child;
+    errno = error;
+    return error == 0 ? child : 0;
 }
 
 /* True: none runs any more. */
@@ -110,14 +153,15 @@ static void tell_by_environment(const struct run_event *event)
 
 void watch_run_turn(struct watch_run *run)
 {
-    while (run != NULL && reap(run, WNOHANG) && run->count > 0) {
+    while (run != NULL && reap(run, WNOHANG) && run->count > 0 && run->broken == 0) {
         const struct run_event *next = &run->queue[run->first];
         tell_by_environment(next);
-        run->running = next->cursor;
         run->child = start(run->program);
-        run->failures += run->child == 0;
-        if (run->child == 0)
-            run->done = run->running;
+        if (run->child == 0) {
+            run->broken = errno;
+            return;
+        }
+        run->running = next->cursor;
         run->first = (run->first + 1) % WATCH_RUN_MAX;
         run->count--;
     }
@@ -143,10 +187,12 @@ bool watch_run_add_event(struct watch_run *run, const struct watch_run_event *ev
     if (!copy_plain(copy.event, event->event, false) || !copy_plain(copy.id, event->id, false) ||
         !copy_plain(copy.hold, event->hold, false) || !copy_plain(copy.reference, event->reference, true))
         return false;
-    while (run->count == WATCH_RUN_MAX) {
+    while (run->count == WATCH_RUN_MAX && run->broken == 0) {
         reap(run, 0);
         watch_run_turn(run);
     }
+    if (run->broken != 0)
+        return true;
     run->queue[(run->first + run->count++) % WATCH_RUN_MAX] = copy;
     watch_run_turn(run);
     return true;

@@ -9,12 +9,16 @@
 #ifndef VACANCY_CLIENT_WATCH_RUN_H
 #define VACANCY_CLIENT_WATCH_RUN_H
 
+#include "daemon/base/error.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
 #define WATCH_RUN_MAX 1000
 
 struct watch_run;
+/* Whether it can be run now, found as it will be; false: why, in *problem. */
+bool watch_run_can(const char *program, struct problem *problem) __attribute__((warn_unused_result));
 /* program is borrowed and must outlive it. */
 struct watch_run *watch_run_create(const char *program);
 /* Lets a program that runs end by itself. NULL is fine. */
@@ -31,7 +35,7 @@ struct watch_run_event {
 };
 /* False: a text is none of that kind, or too long, so nothing is run for it. */
 bool watch_run_add_event(struct watch_run *run, const struct watch_run_event *event);
-/* The cursor of the newest event whose program has ended, or could not be started; 0: none yet. */
+/* The cursor of the newest event whose program has ended; 0: none yet. */
 uint64_t watch_run_done(const struct watch_run *run);
 /* Whether every event's program has ended. NULL is fine. */
 bool watch_run_is_idle(const struct watch_run *run);
@@ -40,7 +44,12 @@ void watch_run_finish(struct watch_run *run);
 
 /* Looks whether the program has ended, and starts it for the next event. NULL is fine. */
 void watch_run_turn(struct watch_run *run);
-/* Programs that could not be started or did not end with 0, so far. */
+/*
+ * errno of a start that failed; 0: none did. From then on nothing is started: that event and those after it are not
+ * dealt with. NULL is fine.
+ */
+int watch_run_broken(const struct watch_run *run);
+/* Programs that did not end with 0, so far. */
 unsigned long watch_run_failures(const struct watch_run *run);
 
 #endif

@@ -6,23 +6,40 @@
 #include "client/find_request.h"
 #include "daemon/base/clock.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #define TURN_MS        1000
 #define RETRY_FIRST_MS 500
 #define RETRY_MOST_MS  30000
 
 static volatile sig_atomic_t stopped;
+static int woken[2] = {-1, -1}; /* a pipe: a signal between the last look and the poll must wake the poll as well */
 
 static void on_signal(int number)
 {
-    stopped = stopped || number != SIGCHLD; /* a child's end only wakes the poll */
+    int before = errno;
+    stopped = stopped || number != SIGCHLD;
+    if (write(woken[1], "", 1) < 0)
+        errno = before; /* full: it wakes anyway */
+}
+
+static void drain(void)
+{
+    char octets[64];
+    while (read(woken[0], octets, sizeof octets) > 0)
+        continue;
 }
 
 /* The second interrupt ends it at once, as ever. */
 static void take_signals(void)
 {
+    if (woken[0] < 0 && pipe2(woken, O_CLOEXEC | O_NONBLOCK) != 0)
+        abort();
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
@@ -61,7 +78,8 @@ static bool follow(struct watch_stream *stream, struct problem *problem)
     link_send(call, stream->begin(stream->context));
     link_end(call);
     while (!is_over(stream) && !link_is_over(call, problem)) {
-        link_turn(stream->cli->link, TURN_MS);
+        link_turn_with(stream->cli->link, TURN_MS, woken[0]);
+        drain();
         stream->turn(stream->context);
     }
     link_free(call);
@@ -72,7 +90,9 @@ static void wait_ms(struct watch_stream *stream, int64_t ms)
 {
     int64_t until = clock_boot_ms(clock_system()) + ms, left;
     while (!is_over(stream) && (left = until - clock_boot_ms(clock_system())) > 0) {
-        poll(NULL, 0, left > TURN_MS ? TURN_MS : (int)left);
+        struct pollfd signals = {woken[0], POLLIN, 0};
+        poll(&signals, 1, left > TURN_MS ? TURN_MS : (int)left);
+        drain();
         stream->turn(stream->context);
     }
 }

@@ -16,7 +16,7 @@ struct watch_stream {
     const ProtobufCMessageDescriptor *reply;
     const ProtobufCMessage *(*begin)(void *context); /* a stream begins: its request, valid until the next */
     void (*hear)(void *context, const ProtobufCMessage *message);
-    void (*turn)(void *context); /* at least once a second, also while the hub is away */
+    void (*turn)(void *context); /* at least once a second and after each signal, also while the hub is away */
     void *context;
     bool ready; /* the caller's word: from here on a hub that goes away is waited for */
     bool heard; /* something, since the last stream began */

@@ -366,6 +366,34 @@ def test_an_event_is_dealt_with_when_its_program_has_ended(fake, events, tmp_pat
     assert out.read_text() == first + f"reported-unavailable 2 {VACANCY}  L-1\ncarer-ended 3   L 1\n"
 
 
+def test_a_queue_of_events_waits_for_the_programs_alone(fake, events, tmp_path):
+    """A program that ends between two looks wakes the watch: at a second each, 40 would not be done within the bound."""
+    program, out = tmp_path / "program", tmp_path / "out"
+    program.write_text(f"#!/bin/sh\necho $VACANCY_CURSOR >>{out}\n", encoding="ascii")
+    program.chmod(0o700)
+    events.add(*(event(fake, "HELD", cursor=n, hold_id=HOLD) for n in range(1, 41)))
+    with Watch(fake, tmp_path, "--run", str(program)) as watch:
+        watch.wait("the last program", lambda: out.exists() and out.read_text().endswith("\n40\n"))
+        assert watch.end(signal.SIGINT) == 0
+
+
+def test_a_program_that_cannot_be_run_deals_with_nothing(fake, events, tmp_path):
+    program, nope = tmp_path / "program", tmp_path / "nope"
+    events.add(event(fake, "HELD", cursor=1, hold_id=HOLD))
+    with Watch(fake, tmp_path, "--run", str(nope)) as watch:
+        assert watch.process.wait(BOUND_S) == 2
+        watch.wait("why", lambda: any(f"--run: {nope} can't be run: No such file" in each for each in watch.said))
+    assert events.asked == [] and watch.lines == []
+    # One that goes away while it runs: what it was not run for is told again.
+    program.write_text(f"#!/bin/sh\nrm -f {program}\n", encoding="ascii")
+    program.chmod(0o700)
+    events.add(event(fake, "HELD", cursor=2, hold_id=HOLD), event(fake, "HELD", cursor=3, hold_id=HOLD))
+    with Watch(fake, tmp_path, "--run", str(program)) as watch:
+        assert watch.process.wait(BOUND_S) == 2
+        watch.wait("why", lambda: any("goes on with the event" in each for each in watch.said))
+    assert open(kept(tmp_path), encoding="ascii").read().endswith(" 00000000000000000001\n")
+
+
 def test_a_place_that_cannot_be_used_is_said(fake, events, tmp_path):
     path = tmp_path / "cursor"
     for text, words in (("nonsense\n", "is damaged; take it away"),

@@ -13,6 +13,7 @@
 #include "client/watch_run.h"
 #include "client/watch_shown.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -163,8 +164,38 @@ static void a_program_is_run_for_each_in_their_order(void **state)
     rmdir(folder);
     run = watch_run_create("/nowhere/program");
     assert_true(watch_run_add(run, "gone", "B-2"));
-    assert_int_equal(watch_run_failures(run), 1);
+    assert_int_equal(watch_run_broken(run), ENOENT);
+    assert_false(watch_run_is_idle(run));
+    assert_int_equal(watch_run_failures(run), 0);
+    for (int i = 0; i < WATCH_RUN_MAX + 1; i++) /* what comes after it waits for nothing */
+        assert_true(watch_run_add(run, "gone", "B-2"));
+    assert_int_equal(watch_run_done(run), 0);
     watch_run_destroy(run);
+}
+
+static void a_program_that_cannot_be_run_is_known_before(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/test_client_watch.XXXXXX", program[64];
+    struct problem problem = {0};
+    assert_true(watch_run_can("/bin/sh", &problem));
+    assert_true(watch_run_can("sh", &problem));
+    assert_false(watch_run_can("no-such-program-anywhere", &problem));
+    assert_false(watch_run_can("", &problem));
+    assert_false(watch_run_can("/tmp", &problem));
+    assert_non_null(mkdtemp(folder));
+    snprintf(program, sizeof program, "%s/program", folder);
+    assert_false(watch_run_can(program, &problem));
+    assert_non_null(strstr(problem.text, "No such file"));
+    FILE *file = fopen(program, "w");
+    assert_non_null(file);
+    fclose(file);
+    assert_int_equal(chmod(program, 0600), 0);
+    assert_false(watch_run_can(program, &problem));
+    assert_int_equal(chmod(program, 0700), 0);
+    assert_true(watch_run_can(program, &problem));
+    unlink(program);
+    rmdir(folder);
 }
 
 int main(void)
@@ -172,6 +203,7 @@ int main(void)
     screen_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_event_is_a_line),
+        cmocka_unit_test(a_program_that_cannot_be_run_is_known_before),
         cmocka_unit_test(anew_only_differences_are_told),
         cmocka_unit_test(a_hub_without_end_is_bounded),
         cmocka_unit_test(a_program_is_run_for_each_in_their_order),
