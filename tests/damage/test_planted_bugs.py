@@ -27,7 +27,7 @@ EXPECTED = {"ack_before_commit", "lost_observer", "sequence_reused", "expiry_for
             "replicated_too_early", "epoch_reused", "cursor_without_records",
             "accepted_hold_forgotten", "hold_by_wall_clock", "hold_ignores_placed", "retry_decided_again",
             "forward_denied", "done_denied_without_trail", "expiry_untold", "refusal_of_one_try",
-            "stream_ended_unanswered", "moved_still_owned", "taken_back_between"}
+            "stream_ended_unanswered", "moved_still_owned", "taken_back_between", "hold_forgotten_at_restart"}
 
 
 def command_for(target, changed):

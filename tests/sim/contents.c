@@ -97,7 +97,7 @@ bool content_suits(const struct offer *offer, bool agency_active, int64_t as_of_
     date_days day = date_of_wall_ms(as_of_ms);
     bool vacant = offer->state == VACANCY_VACANT || (offer->state == VACANCY_LAPSED && offer->bucket == BUCKET_NONE &&
                                                      offer->reserved_until == DATE_NONE);
-    bool unconfirmed = offer->state == VACANCY_LAPSED || offer->valid_until_ms < as_of_ms;
+    bool unconfirmed = offer->state == VACANCY_LAPSED || offer->valid_until_ms <= as_of_ms;
     return vacant && (unconfirmed_too || !unconfirmed) && agency_active && offer->approved_on <= day &&
            (offer->approval_ends_on == DATE_NONE || day < offer->approval_ends_on) &&
            (offer->from == DATE_NONE || offer->from <= day) && (offer->until == DATE_NONE || day <= offer->until) &&

@@ -95,7 +95,9 @@ static enum err open_parts(struct sim_hub *hub, struct problem *problem)
         .randomness = &hub->randomness,
         .signer = hub->signer,
         .reference_secret = {1, 2, 3},
-        .policy = {.lapse_emergency_ms = SIM_LAPSE_EMERGENCY_MS, .lapse_ms = SIM_LAPSE_MS},
+        .policy = {.lapse_emergency_ms = SIM_LAPSE_EMERGENCY_MS,
+                   .lapse_ms = SIM_LAPSE_MS,
+                   .holds_each = SIM_HOLDS_EACH},
     };
     struct access_options access = {
         .trust_domain = SIM_DOMAIN,
@@ -161,6 +163,7 @@ void hub_start(struct sim_hub *hub)
     proof_restarted(&hub->proof, hub->power_was_cut);
     hub->power_was_cut = false;
     model_compare(&hub->model, INT64_MIN);
+    model_compare_all_holds(&hub->model);
 }
 
 static void drop_queue(struct sim_hub *hub)
@@ -211,29 +214,39 @@ void hub_stop(struct sim_hub *hub)
 /* --- the writer -------------------------------------------------------------------------------------------------- */
 
 /* Design 4.8: a write's audit row is in its transaction: who, by which method, done or refused; in the batch's order.
+ * What had run out before it was ended first, with rows of its own: of so many transactions, how many it can have been.
  */
-static void check_audit_rows(struct sim_hub *hub, uint64_t before, const struct queued *batch, uint32_t count)
+static void check_audit_rows(struct sim_hub *hub, uint64_t before, const struct queued *batch, uint32_t count,
+                             uint64_t commits)
 {
-    struct audit_row rows[SIM_QUEUE + 1];
+    struct audit_row rows[2 * SIM_QUEUE + 1];
     struct arena arena;
     size_t got;
+    uint32_t done = 0, expiries = 0;
     arena_init(&arena, 1 << 20);
     hub->seam->looking++;
-    enum err err = home_read_audit(hub->home, before + 1, &arena, rows, SIM_QUEUE + 1, &got);
+    enum err err = home_read_audit(hub->home, before + 1, &arena, rows, 2 * SIM_QUEUE + 1, &got);
     hub->seam->looking--;
     sim_require(hub->sim, err == ERR_NONE, "the audit trail can't be read: %s", err_name(err));
-    sim_require(hub->sim, got == (hub->batch_committed ? count : 0), "%u updates left %zu audit rows", count, got);
     for (size_t i = 0; i < got; i++) {
         Vacancy__V1__AuditRecord *record =
             vacancy__v1__audit_record__unpack(NULL, rows[i].octets.size, rows[i].octets.data);
-        const struct update *update = batch[i].update;
-        sim_require(hub->sim,
-                    record != NULL && strcmp(record->principal, update->principal) == 0 &&
-                        strcmp(record->method, update->method) == 0 &&
-                        (record->code == 0) == (update->result.problem.code == ERR_NONE),
-                    "an audit row says other than what was done");
+        sim_require(hub->sim, record != NULL, "an audit row can't be read");
+        if (strcmp(record->method, "expire") == 0) {
+            expiries++;
+        } else {
+            const struct update *update = batch[done < count ? done : 0].update;
+            sim_require(hub->sim,
+                        done++ < count && strcmp(record->principal, update->principal) == 0 &&
+                            strcmp(record->method, update->method) == 0 &&
+                            (record->code == 0) == (update->result.problem.code == ERR_NONE),
+                        "an audit row says other than what was done");
+        }
         vacancy__v1__audit_record__free_unpacked(record, NULL);
     }
+    hub->batch_committed = done > 0;
+    sim_require(hub->sim, done == count || (done == 0 && commits <= expiries), "%u updates left %u audit rows", count,
+                done);
     arena_finish(&arena);
 }
 
@@ -267,8 +280,10 @@ void hub_writer_turn(struct sim_hub *hub, uint32_t most)
     sim_note(hub->sim, "applied a batch of %u: %" PRIu64 " commits%s", count, hub->seam->commits - commits,
              hub->seam->dead ? ", the disk died" : "");
     hub->batch_committed = hub->seam->commits > commits;
-    if (!hub->seam->dead)
-        check_audit_rows(hub, audit.sequence, batch, count);
+    if (!hub->seam->dead) {
+        check_audit_rows(hub, audit.sequence, batch, count, hub->seam->commits - commits);
+        model_learn_expired(&hub->model, hub->batch_committed && !hub->disk_full);
+    }
     settle(hub, batch, count);
     if (!hub->seam->dead)
         calls_turn(&hub->calls);
@@ -285,6 +300,7 @@ void hub_lapse(struct sim_hub *hub, size_t most)
     if (lapsed > 0)
         sim_cover(COVERED_VACANCIES_LAPSED);
     sim_require(hub->sim, lapsed <= most, "%zu lapsed, at most %zu were asked for", lapsed, most);
+    model_learn_expired(&hub->model, lapsed < most);
     model_compare(&hub->model, lapsed < most ? now_ms : INT64_MIN);
 }
 

@@ -81,35 +81,50 @@ static struct allowed expect_end_carer(const struct model_carer *carer, const st
 }
 
 /* From the comments of carer.proto: what an offer may not say against its approval. */
-static bool fits(const struct carer *carer, const struct vacancy *vacancy)
+static bool fits(const struct carer *carer, const struct vacancy *vacancy, uint32_t settled)
 {
     const struct terms *terms = &carer->terms;
     uint32_t from = vacancy->age_from_months ? vacancy->age_from_months : terms->age_from_months;
     uint32_t to = vacancy->age_below_months ? vacancy->age_below_months : terms->age_below_months;
-    return vacancy->beds + carer->placed_count <= carer->places && (vacancy->care_types & ~terms->care_types) == 0 &&
+    uint32_t others = carer->placed_count > settled ? carer->placed_count - settled : 0;
+    return vacancy->beds + others <= carer->places && (vacancy->care_types & ~terms->care_types) == 0 &&
            from >= terms->age_from_months && to <= terms->age_below_months && from < to &&
            (vacancy->sex == SEX_ANY || terms->sex == SEX_ANY || vacancy->sex == terms->sex) &&
            (carer->approval_ends_on == DATE_NONE || vacancy->from == DATE_NONE ||
             vacancy->from < carer->approval_ends_on);
 }
 
-static struct allowed expect_put_vacancy(const struct model_carer *carer, const struct operation *operation)
+/* V8: what teams hold, and where children are placed, is part of the beds. */
+static bool fits_claims(const struct model *model, const struct operation *operation)
+{
+    uint32_t held = model_held(model, operation->agency, operation->reference);
+    return operation->vacancy.beds >= held + model_placed(model, operation->agency, operation->reference) &&
+           (operation->vacancy.stated == VACANCY_VACANT || held == 0);
+}
+
+static struct allowed expect_put_vacancy(const struct model *model, const struct model_carer *carer,
+                                         const struct operation *operation)
 {
     if (!carer->known)
         return (struct allowed){.errors = ERROR(ERR_NOT_FOUND) | ERROR(ERR_FORBIDDEN)};
     const struct home_carer *home = &carer->home;
     bool live = home->vacancy.vacancy_id != 0;
-    bool fit = home->carer.status == CARER_APPROVED && fits(&home->carer, &operation->vacancy);
+    bool fit = home->carer.status == CARER_APPROVED &&
+               fits(&home->carer, &operation->vacancy, model_settled(model, operation->agency, operation->reference)) &&
+               fits_claims(model, operation);
     struct allowed allowed = allow_stale_or(operation->observed_at_ms, home->vacancy_observed_at_ms,
                                             live && vacancy_same_content(&home->vacancy, &operation->vacancy),
                                             live ? OUTCOME(OUTCOME_UPDATED) : OUTCOME(OUTCOME_CREATED));
     bool same = live && vacancy_same_content(&home->vacancy, &operation->vacancy);
-    if (!fit && !same)
+    if (model_unclear(model, operation->agency, operation->reference))
+        allowed.errors |= ERROR(ERR_PRECONDITION);
+    else if (!fit && !same)
         allowed = (struct allowed){.errors = allowed.errors | ERROR(ERR_PRECONDITION)};
     return allowed;
 }
 
-static struct allowed expect_withdraw(const struct model_carer *carer, const struct operation *operation)
+static struct allowed expect_withdraw(const struct model *model, const struct model_carer *carer,
+                                      const struct operation *operation)
 {
     if (!carer->known)
         return (struct allowed){.errors = ERROR(ERR_NOT_FOUND) | ERROR(ERR_FORBIDDEN)};
@@ -118,9 +133,15 @@ static struct allowed expect_withdraw(const struct model_carer *carer, const str
                                 .errors = ERROR(ERR_NOT_FOUND) | ERROR(ERR_PRECONDITION) | ERROR(ERR_STALE)};
     if (operation->observed_at_ms < carer->home.vacancy_observed_at_ms)
         return (struct allowed){.errors = ERROR(ERR_STALE)};
+    if (model_held(model, operation->agency, operation->reference) > 0 &&
+        !model_unclear(model, operation->agency, operation->reference))
+        return (struct allowed){.errors = ERROR(ERR_PRECONDITION) | ERROR(ERR_STALE)};
+    struct allowed allowed = {.outcomes = OUTCOME(OUTCOME_ENDED)};
     if (operation->observed_at_ms == carer->home.vacancy_observed_at_ms)
-        return (struct allowed){.outcomes = OUTCOME(OUTCOME_ENDED), .errors = ERROR(ERR_STALE)};
-    return (struct allowed){.outcomes = OUTCOME(OUTCOME_ENDED)};
+        allowed.errors = ERROR(ERR_STALE);
+    if (model_held(model, operation->agency, operation->reference) > 0)
+        allowed.errors |= ERROR(ERR_PRECONDITION);
+    return allowed;
 }
 
 static bool confirms(const struct operation *operation, uint32_t reference)
@@ -149,6 +170,11 @@ static struct allowed expect_confirm(const struct model *model, const struct ope
 static struct allowed expect(const struct model *model, const struct operation *operation)
 {
     const struct model_carer *carer = &model->carers[operation->agency][operation->reference];
+    struct allowed of_holds;
+    if (of_hold(operation->kind)) {
+        model_expect_hold(model, operation, &of_holds.outcomes, &of_holds.errors);
+        return of_holds;
+    }
     bool operators = operation->kind == UPDATE_PUT_AGENCY || operation->kind == UPDATE_SET_PRINCIPAL;
     if (!operators && !model->agency_known[operation->agency])
         return (struct allowed){.errors = ERROR(ERR_FORBIDDEN)};
@@ -158,9 +184,9 @@ static struct allowed expect(const struct model *model, const struct operation *
     case UPDATE_END_CARER:
         return expect_end_carer(carer, operation);
     case UPDATE_PUT_VACANCY:
-        return expect_put_vacancy(carer, operation);
+        return expect_put_vacancy(model, carer, operation);
     case UPDATE_WITHDRAW:
-        return expect_withdraw(carer, operation);
+        return expect_withdraw(model, carer, operation);
     case UPDATE_CONFIRM:
         return expect_confirm(model, operation);
     case UPDATE_PUT_AGENCY:
@@ -183,6 +209,8 @@ static bool same_principal(const struct operation *a, const struct operation *b)
 {
     bool a_operator = a->kind == UPDATE_PUT_AGENCY || a->kind == UPDATE_SET_PRINCIPAL;
     bool b_operator = b->kind == UPDATE_PUT_AGENCY || b->kind == UPDATE_SET_PRINCIPAL;
+    if (of_team(a->kind) || of_team(b->kind))
+        return of_team(a->kind) && of_team(b->kind) && a->team == b->team;
     return a_operator == b_operator && (a_operator || a->agency == b->agency);
 }
 
@@ -212,12 +240,13 @@ static void check_repeated(struct model *model, struct operation *operation, con
     sim_require(sim, now->problem.code == ERR_NONE && now->outcome == OUTCOME_REPEATED,
                 "a request sent again was not recognised: %s, outcome %d", err_name(now->problem.code),
                 (int)now->outcome);
-    sim_require(sim,
-                now->sequence == then->sequence && now->epoch == then->epoch &&
-                    now->national_reference == then->national_reference && now->vacancy_id == then->vacancy_id &&
-                    now->valid_until_ms == then->valid_until_ms && now->confirmed == then->confirmed,
-                "a request sent again got another answer: entry %" PRIu64 ", first %" PRIu64, now->sequence,
-                then->sequence);
+    sim_require(
+        sim,
+        now->sequence == then->sequence && now->epoch == then->epoch &&
+            now->hold.token.epoch == then->hold.token.epoch && now->hold.token.sequence == then->hold.token.sequence &&
+            now->national_reference == then->national_reference && now->vacancy_id == then->vacancy_id &&
+            now->valid_until_ms == then->valid_until_ms && now->confirmed == then->confirmed,
+        "a request sent again got another answer: entry %" PRIu64 ", first %" PRIu64, now->sequence, then->sequence);
 }
 
 /* --- taking over ---------------------------------------------------------------------------------------------------
@@ -251,6 +280,7 @@ static void take_carer(struct model *model, struct model_carer *carer, const str
                     "a carer's national reference changed");
     else
         no_vacancy(&carer->home);
+    model_holds_pushed(model, operation->agency, operation->reference, &operation->carer);
     carer->known = true;
     carer->home.national_reference = result->national_reference;
     carer->home.carer = operation->carer;
@@ -269,7 +299,9 @@ static void take_vacancy(struct model *model, struct model_carer *carer, const s
         new_episode(model, result->vacancy_id);
     else
         sim_require(sim, home->vacancy.vacancy_id == result->vacancy_id, "a live vacancy changed its id");
+    int64_t reported_ms = result->outcome == OUTCOME_CREATED ? 0 : home->vacancy.reported_unavailable_at_ms;
     home->vacancy = operation->vacancy;
+    home->vacancy.reported_unavailable_at_ms = reported_ms;
     home->vacancy.vacancy_id = result->vacancy_id;
     home->vacancy.observed_at_ms = operation->observed_at_ms;
     home->vacancy.state = operation->vacancy.stated;
@@ -309,6 +341,7 @@ static void take_over(struct model *model, const struct operation *operation, co
         take_carer(model, carer, operation, result);
         break;
     case UPDATE_END_CARER:
+        model_holds_ended(model, operation->agency, operation->reference);
         carer->home.carer.status = CARER_ENDED;
         carer->home.carer.ended_observed_at_ms = operation->observed_at_ms;
         memcpy(carer->home.carer.end_reason, operation->end_reason, sizeof operation->end_reason);
@@ -321,6 +354,7 @@ static void take_over(struct model *model, const struct operation *operation, co
         take_vacancy(model, carer, operation, result);
         break;
     case UPDATE_WITHDRAW:
+        model_holds_withdrawn(model, operation->agency, operation->reference);
         no_vacancy(&carer->home);
         carer->home.vacancy_observed_at_ms = operation->observed_at_ms;
         break;
@@ -370,6 +404,8 @@ static void cover_done(const struct sim_hub *hub, const struct operation *operat
         [UPDATE_SET_PRINCIPAL] = COVERED_PRINCIPAL_SUSPENDED,
     };
     bool created = result->outcome == OUTCOME_CREATED, updated = result->outcome == OUTCOME_UPDATED;
+    if (of_hold(operation->kind)) /* model_take_hold covers what it met */
+        return;
     if (operation->kind == UPDATE_PUT_CARER)
         sim_cover(created ? COVERED_CARER_CREATED : COVERED_CARER_UPDATED);
     else if (operation->kind == UPDATE_PUT_VACANCY)
@@ -387,7 +423,7 @@ static void cover_refused(struct sim_hub *hub, const struct operation *operation
         sim_cover(COVERED_REFUSED_STALE);
         break;
     case ERR_PRECONDITION:
-        sim_cover(COVERED_REFUSED_PRECONDITION);
+        sim_cover(of_hold(operation->kind) ? COVERED_TEAM_REFUSED : COVERED_REFUSED_PRECONDITION);
         break;
     case ERR_FORBIDDEN:
         sim_cover(COVERED_REFUSED_FORBIDDEN);
@@ -398,6 +434,9 @@ static void cover_refused(struct sim_hub *hub, const struct operation *operation
             request_id_ms(operation->request_id) <= clock_wall_ms(&hub->clock) &&
             operation->observed_at_ms <= clock_wall_ms(&hub->clock))
             sim_cover(COVERED_ID_FORGOTTEN);
+        break;
+    case ERR_LIMIT:
+        sim_cover(COVERED_TEAM_LIMIT);
         break;
     case ERR_DEADLINE:
         sim_cover(COVERED_DEADLINE_PASSED);
@@ -421,6 +460,10 @@ void model_apply(struct model *model, struct operation *operation, const struct 
              (int)operation->kind, operation->agency, operation->reference, operation->observed_at_ms,
              operation->has_request_id ? " with id" : "", err_name(result->problem.code), (int)result->outcome,
              result->sequence);
+    if (of_hold(operation->kind))
+        sim_note(hub->sim, "    team %u hold %" PRIu64 " of vacancy %" PRIx64 ", %u beds", operation->team,
+                 operation->kind == UPDATE_HOLD ? result->hold.token.sequence : operation->token.sequence,
+                 operation->vacancy_id, operation->beds);
     operation->settled = true;
     operation->code = result->problem.code;
     operation->result = *result;
@@ -449,7 +492,10 @@ void model_apply(struct model *model, struct operation *operation, const struct 
                 (int)result->outcome, allowed.outcomes, allowed.errors ? " or a refusal" : "");
     model->applied++;
     cover_done(hub, operation, result);
-    take_over(model, operation, result);
+    if (of_hold(operation->kind))
+        model_take_hold(model, operation, update);
+    else
+        take_over(model, operation, result);
     operation->life = hub->life;
     if (operation->has_request_id)
         model->answered[model->answered_count++ % ANSWERED] = operation;
@@ -465,9 +511,10 @@ static int64_t believed_for_ms(const struct carer *carer, const struct vacancy *
     return offered & 1u << CARE_EMERGENCY ? DAY_MS : 7 * DAY_MS;
 }
 
-static void compare_vacancy(struct model *model, struct model_carer *carer, const struct home_carer *found,
+static void compare_vacancy(struct model *model, uint32_t agency, uint32_t reference, const struct home_carer *found,
                             int64_t all_lapsed_before_ms)
 {
+    struct model_carer *carer = &model->carers[agency][reference];
     struct sim_hub *hub = model->hub;
     struct vacancy *known = &carer->home.vacancy;
     const struct vacancy *stored = &found->vacancy;
@@ -482,10 +529,17 @@ static void compare_vacancy(struct model *model, struct model_carer *carer, cons
     sim_require(hub->sim, vacancy_same_content(known, stored) && known->observed_at_ms == stored->observed_at_ms,
                 "a vacancy's content is not the one acknowledged");
     int64_t ttl_ms = believed_for_ms(&carer->home.carer, known);
+    int64_t believed_ms = stored->confirmed_at_ms + ttl_ms, reported_ms = stored->reported_unavailable_at_ms;
     sim_require(hub->sim,
-                stored->valid_until_ms == stored->confirmed_at_ms + ttl_ms &&
+                (reported_ms != 0 ? stored->valid_until_ms <= believed_ms && stored->valid_until_ms <= reported_ms
+                                  : stored->valid_until_ms == believed_ms) &&
                     stored->confirmed_at_ms <= stored->observed_at_ms,
                 "a vacancy is believed for longer than its terms say");
+    sim_require(hub->sim,
+                reported_ms == known->reported_unavailable_at_ms ||
+                    (reported_ms == 0 && known->reported_unavailable_at_ms < known->observed_at_ms),
+                "that a vacancy was reported is not as it was acknowledged");
+    known->reported_unavailable_at_ms = reported_ms;
     if (known->valid_until_ms == 0)
         known->valid_until_ms = stored->valid_until_ms;
     sim_require(hub->sim, known->valid_until_ms == stored->valid_until_ms, "a vacancy's valid_until changed by itself");
@@ -496,12 +550,18 @@ static void compare_vacancy(struct model *model, struct model_carer *carer, cons
     if (stored->state == VACANCY_LAPSED)
         sim_require(hub->sim, lapses_ms <= latest_ms, "a vacancy lapsed before its time");
     else
-        sim_require(hub->sim, stored->state == stored->stated && known->state != VACANCY_LAPSED,
-                    "a lapsed vacancy came back by itself");
+        sim_require(hub->sim,
+                    stored->state == model_state(model, agency, reference) &&
+                        (known->state != VACANCY_LAPSED || stored->state == VACANCY_PLACED),
+                    "a vacancy is of state %d, had to be %d; it was %d", stored->state,
+                    model_state(model, agency, reference), known->state);
     sim_require(hub->sim, stored->stage == STAGE_FRESH || stored->valid_until_ms - ttl_ms / 4 <= latest_ms,
                 "an agency was told too early that a vacancy goes stale");
     sim_require(hub->sim, stored->stage != STAGE_STALE || stored->valid_until_ms <= latest_ms,
                 "a vacancy was stale before its time");
+    known->state = stored->state;
+    if (vacancy_state_now(found) == VACANCY_PLACED) /* full: there is nothing left that could lapse */
+        return;
     if (stored->valid_until_ms - ttl_ms / 4 < all_lapsed_before_ms)
         sim_require(hub->sim, stored->state == VACANCY_LAPSED || stored->stage != STAGE_FRESH,
                     "a vacancy was going stale and its agency not told");
@@ -510,7 +570,6 @@ static void compare_vacancy(struct model *model, struct model_carer *carer, cons
                     "a vacancy was stale and its agency not told");
     if (lapses_ms < all_lapsed_before_ms)
         sim_require(hub->sim, stored->state == VACANCY_LAPSED, "a vacancy was due to lapse and did not");
-    known->state = stored->state;
 }
 
 static void compare_carer(struct model *model, uint32_t agency, uint32_t reference, int64_t all_lapsed_before_ms)
@@ -538,7 +597,8 @@ static void compare_carer(struct model *model, uint32_t agency, uint32_t referen
                     strcmp(known->end_reason, found.carer.end_reason) == 0 &&
                         known->ended_observed_at_ms == found.carer.ended_observed_at_ms,
                     "how a carer's approval ended is not as acknowledged");
-    compare_vacancy(model, carer, &found, all_lapsed_before_ms);
+    model_compare_holds(model, agency, reference, &found);
+    compare_vacancy(model, agency, reference, &found, all_lapsed_before_ms);
 }
 
 static void compare_agency(struct model *model, uint32_t agency)

@@ -4,13 +4,14 @@
  * Owns: the simulator's own idea of the register: a fixed array of carers with their last acknowledged content, the
  * agencies, the suspended, and the request ids answered. Written from the contract (agency_service.proto, design.md
  * section 5), not from daemon/register.
- * Not here: the log and the audit trail (proof.h), searches (reads.c).
+ * Not here: holds (model_holds.h), the log and the audit trail (proof.h), searches (reads.c).
  * Thread: the simulator's one. Invariant: the model changes only where an update's result says that it was done.
  */
 #ifndef VACANCY_TESTS_SIM_MODEL_H
 #define VACANCY_TESTS_SIM_MODEL_H
 
 #include "daemon/register/home.h"
+#include "tests/sim/model_holds.h"
 #include "tests/sim/sim.h"
 
 #define AGENCIES   3
@@ -35,6 +36,12 @@ struct operation {
     bool confirm_all, confirm_one[REFERENCES];
     uint32_t principal; /* index; AGENCIES: the team */
     bool suspended;
+    /* Of a hold: */
+    uint32_t team, beds;
+    uint64_t vacancy_id;
+    int64_t duration_s;
+    struct hold_token token;
+    date_days starts_on;
     /* From here on: not content. */
     int64_t asked_at_ms; /* the hub's wall clock when the request came */
     bool submitted;      /* reached the writer */
@@ -60,6 +67,7 @@ struct model {
     uint64_t episodes[4096]; /* every vacancy id ever given */
     uint32_t episode_count;
     uint64_t applied; /* operations done */
+    struct model_holds holds;
 };
 
 /* The texts of agencies, references and postcodes are the same in every seed; the last two must stay private. */

@@ -15,6 +15,12 @@ static void write_more(struct sim_hub *hub)
         traffic_write(hub);
 }
 
+static void ask_for_hold(struct sim_hub *hub)
+{
+    if (hub->queue_count + 2 < SIM_QUEUE)
+        traffic_hold(hub);
+}
+
 static void writer(struct sim_hub *hub)
 {
     hub_writer_turn(hub, 1 + below(hub->sim, 8));
@@ -98,9 +104,9 @@ static const struct {
     void (*run)(struct sim_hub *hub);
     uint32_t weight;
 } actions[] = {
-    {write_more, 36},  {writer, 26},         {lapse, 6},        {pass_time, 8},     {step_clock, 2},
-    {traffic_find, 8}, {traffic_explain, 3}, {traffic_read, 5}, {plan_death, 3},    {kill_now, 1},
-    {hub_stop, 1},     {fill_disk, 2},       {fail_commit, 1},  {hub_sign_head, 4}, {traffic_cancel, 2},
+    {write_more, 36},  {ask_for_hold, 10},   {writer, 26},       {lapse, 6},          {pass_time, 8}, {step_clock, 2},
+    {traffic_find, 8}, {traffic_explain, 3}, {traffic_read, 5},  {plan_death, 3},     {kill_now, 1},  {hub_stop, 1},
+    {fill_disk, 2},    {fail_commit, 1},     {hub_sign_head, 4}, {traffic_cancel, 2},
 };
 
 static void act(struct sim_hub *hub)

@@ -13,7 +13,8 @@
 #include "daemon/register/home.h"
 #include "tests/sim/sim.h"
 
-#define ROWS_MAX 64
+#define ROWS_MAX   512 /* holds, mostly */
+#define OFFERS_MAX 64
 
 struct sim_hub;
 

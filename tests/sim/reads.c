@@ -32,7 +32,7 @@ static bool agency_active(const struct sim_hub *hub, const char *id)
 }
 
 /* Those with a confirmation that holds, or those to telephone first. */
-static uint32_t expect_options(struct sim_hub *hub, int64_t as_of_ms, bool unconfirmed, struct expected out[ROWS_MAX])
+static uint32_t expect_options(struct sim_hub *hub, int64_t as_of_ms, bool unconfirmed, struct expected out[OFFERS_MAX])
 {
     const struct rows *offers = proof_offers(&hub->proof);
     uint32_t count = 0;
@@ -41,7 +41,7 @@ static uint32_t expect_options(struct sim_hub *hub, int64_t as_of_ms, bool uncon
         const struct octets octets = {offers->at[i].octets, offers->at[i].bytes};
         sim_require(hub->sim, offer_decode(&octets, &expected->offer) == ERR_NONE, "an offer can't be read");
         expected->row = &offers->at[i];
-        expected->unconfirmed = expected->offer.state == VACANCY_LAPSED || expected->offer.valid_until_ms < as_of_ms;
+        expected->unconfirmed = expected->offer.state == VACANCY_LAPSED || expected->offer.valid_until_ms <= as_of_ms;
         count += expected->unconfirmed == unconfirmed &&
                  content_suits(&expected->offer, agency_active(hub, expected->offer.agency), as_of_ms, unconfirmed);
     }
@@ -60,7 +60,7 @@ static void compare_options(struct sim_hub *hub, const struct option *options, u
                             bool unconfirmed)
 {
     struct sim *sim = hub->sim;
-    struct expected expected[ROWS_MAX];
+    struct expected expected[OFFERS_MAX];
     uint32_t count = expect_options(hub, as_of_ms, unconfirmed, expected);
     struct arena arena;
     sim_require(sim, found == count, "a search finds %u options%s, the log's state has %u", found,
@@ -115,7 +115,7 @@ struct finding {
 static void check_options(struct sim_hub *hub, const struct finding *finding, int64_t as_of_ms,
                           Vacancy__V1__Option *const *options, size_t found, bool unconfirmed)
 {
-    struct expected expected[ROWS_MAX];
+    struct expected expected[OFFERS_MAX];
     uint32_t count = expect_options(hub, as_of_ms, unconfirmed, expected);
     uint32_t shown = unconfirmed && !finding->unconfirmed_too ? 0 : count < finding->limit ? count : finding->limit;
     sim_require(hub->sim, found == shown, "FindVacancies shows %zu %s where %u suit", found,
@@ -128,7 +128,7 @@ static void check_options(struct sim_hub *hub, const struct finding *finding, in
         sim_require(hub->sim, options[i]->beds_free == one->offer.beds_free && options[i]->beds_free > 0,
                     "FindVacancies shows other beds than are free");
         sim_require(hub->sim,
-                    options[i]->unconfirmed == unconfirmed && (unconfirmed || options[i]->valid_until_ms >= as_of_ms),
+                    options[i]->unconfirmed == unconfirmed && (unconfirmed || options[i]->valid_until_ms > as_of_ms),
                     "FindVacancies shows an expired vacancy as confirmed");
         sim_cover(!unconfirmed                         ? COVERED_OPTION_SHOWN
                   : one->offer.state == VACANCY_LAPSED ? COVERED_OPTION_UNCONFIRMED
@@ -236,7 +236,7 @@ static void explain_answered(struct sim_call *call, const ProtobufCMessage *mess
     const Vacancy__V1__ExplainVacancyResponse *response = (const Vacancy__V1__ExplainVacancyResponse *)message;
     const struct explaining *explaining = call->user;
     struct sim_hub *hub = call->hub;
-    struct expected expected[ROWS_MAX];
+    struct expected expected[OFFERS_MAX];
     bool suits = false;
     for (int unconfirmed = 0; unconfirmed <= explaining->unconfirmed_too; unconfirmed++) {
         uint32_t count = expect_options(hub, response->as_of_ms, unconfirmed, expected);

@@ -242,10 +242,9 @@ const ProtobufCMessage *request_message(const struct operation *operation)
         return &m.request.put_agency.base;
     case UPDATE_SET_PRINCIPAL:
         return suspend_message(operation);
-    default: /* nobody asks for the others here */
-        break;
+    default:
+        return request_hold_message(operation);
     }
-    return NULL;
 }
 
 const ProtobufCMessage *request_submit(const struct operation *operation, uint64_t tag)
@@ -287,6 +286,13 @@ const char *request_path(const struct operation *operation)
         [UPDATE_WITHDRAW] = "/vacancy.v1.AgencyService/WithdrawVacancy",
         [UPDATE_PUT_AGENCY] = "/vacancy.v1.HubService/PutAgency",
         [UPDATE_SET_PRINCIPAL] = "/vacancy.v1.HubService/SuspendPrincipal",
+        [UPDATE_HOLD] = "/vacancy.v1.PlacementService/HoldVacancy",
+        [UPDATE_EXTEND_HOLD] = "/vacancy.v1.PlacementService/ExtendHold",
+        [UPDATE_RELEASE_HOLD] = "/vacancy.v1.PlacementService/ReleaseHold",
+        [UPDATE_PLACE] = "/vacancy.v1.PlacementService/PlaceChild",
+        [UPDATE_REPORT_UNAVAILABLE] = "/vacancy.v1.PlacementService/ReportUnavailable",
+        [UPDATE_ACCEPT_HOLD] = "/vacancy.v1.AgencyService/AcceptHold",
+        [UPDATE_DECLINE_HOLD] = "/vacancy.v1.AgencyService/DeclineHold",
     };
     return paths[operation->kind];
 }

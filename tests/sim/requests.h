@@ -15,6 +15,9 @@
 const char *request_path(const struct operation *operation);
 /* The request of the operation's own method; valid until the next call. */
 const ProtobufCMessage *request_message(const struct operation *operation);
+/* Those of holds (requests_holds.c). */
+const ProtobufCMessage *request_hold_message(const struct operation *operation);
+uint64_t request_hold_receipt(const ProtobufCMessage *message);
 /* The same as a SubmitRequest; NULL where Submit doesn't take this kind. */
 const ProtobufCMessage *request_submit(const struct operation *operation, uint64_t tag);
 

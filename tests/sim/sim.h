@@ -98,6 +98,18 @@ _Noreturn void sim_fail(struct sim *sim, const char *format, ...) __attribute__(
     X(LISTED)                                                                                                          \
     X(SUBMIT_ANSWERED)                                                                                                 \
     X(CALL_CANCELLED)                                                                                                  \
+    X(TEAM_HOLD_MADE)                                                                                                  \
+    X(TEAM_HOLD_EXTENDED)                                                                                              \
+    X(TEAM_HOLD_RELEASED)                                                                                              \
+    X(TEAM_PLACED)                                                                                                     \
+    X(TEAM_HOLD_ACCEPTED)                                                                                              \
+    X(TEAM_HOLD_DECLINED)                                                                                              \
+    X(TEAM_HOLD_EXPIRED)                                                                                               \
+    X(TEAM_HOLD_EXPIRED_AFTER_REBOOT)                                                                                  \
+    X(TEAM_HOLD_ENDED_WITH_CARER)                                                                                      \
+    X(TEAM_REPORTED)                                                                                                   \
+    X(TEAM_REFUSED)                                                                                                    \
+    X(TEAM_LIMIT)                                                                                                      \
     X(HEAD_SIGNED)                                                                                                     \
     X(SEARCHED_BESIDE_SYNC)
 

@@ -25,7 +25,7 @@ void traffic_reset(void)
     operation_count = 0;
 }
 
-static struct operation *new_operation(enum update_kind kind)
+struct operation *traffic_new(enum update_kind kind)
 {
     if (operation_count == OPERATIONS)
         return NULL;
@@ -43,6 +43,8 @@ const char *traffic_name(uint32_t principal, char out[PRINCIPAL_NAME_BYTES])
         snprintf(out, PRINCIPAL_NAME_BYTES, "%s%s", SIM_AGENCY, agency_id(principal));
     else
         strcpy(out, principal == AGENCIES ? SIM_TEAM : SIM_OPERATOR);
+    if (principal >= PRINCIPALS)
+        (void)traffic_team_name(principal - PRINCIPALS, out);
     return out;
 }
 
@@ -56,6 +58,8 @@ bool traffic_refused(const struct sim_hub *hub, uint32_t principal)
 static uint32_t asker(const struct operation *operation)
 {
     bool operators = operation->kind == UPDATE_PUT_AGENCY || operation->kind == UPDATE_SET_PRINCIPAL;
+    if (of_team(operation->kind))
+        return PRINCIPALS + operation->team;
     return operators ? AGENCIES + 1 : operation->agency;
 }
 
@@ -138,7 +142,7 @@ static int64_t observed(struct sim_hub *hub, int64_t stored_ms)
     }
 }
 
-static void give_request_id(struct sim_hub *hub, struct operation *operation)
+void traffic_give_request_id(struct sim_hub *hub, struct operation *operation)
 {
     struct sim *sim = hub->sim;
     int64_t made_ms = clock_wall_ms(&hub->clock) - between(sim, 0, SECOND_MS);
@@ -164,7 +168,7 @@ static void fill(struct sim_hub *hub, struct operation *operation)
     bool of_carer = operation->kind == UPDATE_PUT_CARER || operation->kind == UPDATE_END_CARER;
     operation->observed_at_ms = observed(hub, of_carer ? known->carer.observed_at_ms : known->vacancy_observed_at_ms);
     if (once_in(sim, 2))
-        give_request_id(hub, operation);
+        traffic_give_request_id(hub, operation);
     switch (operation->kind) {
     case UPDATE_PUT_CARER:
         put_carer(hub, operation);
@@ -215,7 +219,7 @@ static enum update_kind any_kind(struct sim *sim, bool by_submit)
 
 static struct operation *make(struct sim_hub *hub, uint32_t agency, bool by_submit)
 {
-    struct operation *operation = new_operation(any_kind(hub->sim, by_submit));
+    struct operation *operation = traffic_new(any_kind(hub->sim, by_submit));
     if (operation == NULL)
         return NULL;
     operation->agency = agency;
@@ -261,7 +265,7 @@ static struct operation *make_again(struct sim_hub *hub)
     const struct operation *old = &operations[operation_count - back];
     if (!old->has_request_id)
         return NULL;
-    struct operation *operation = new_operation(old->kind);
+    struct operation *operation = traffic_new(old->kind);
     memcpy(operation, old, offsetof(struct operation, asked_at_ms));
     if (once_in(sim, 6))
         alter(hub, operation);
@@ -283,7 +287,8 @@ static void check_refused(struct sim_hub *hub, const struct operation *operation
     case ERR_INVALID: {
         int64_t made_ms = request_id_ms(operation->request_id);
         bool of_id = operation->has_request_id && (made_ms < now_ms - 7 * DAY_MS || made_ms > now_ms + 5 * MINUTE_MS);
-        sim_require(hub->sim, of_id || operation->observed_at_ms > now_ms + 5 * MINUTE_MS,
+        bool of_day = operation->kind == UPDATE_PLACE; /* sent again much later, it lies too far back */
+        sim_require(hub->sim, of_id || of_day || operation->observed_at_ms > now_ms + 5 * MINUTE_MS,
                     "a right request is invalid: %s: %s", problem->field, problem->text);
         return;
     }
@@ -323,8 +328,8 @@ static uint64_t receipt_sequence(const struct operation *operation, const Protob
         return ((const Vacancy__V1__PutAgencyResponse *)message)->sequence;
     case UPDATE_SET_PRINCIPAL:
         break;
-    default: /* nobody asks for the others here */
-        break;
+    default:
+        return request_hold_receipt(message);
     }
     return 0;
 }
@@ -346,7 +351,7 @@ static void write_ended(struct sim_call *call, const struct problem *problem)
         sim_require(call->hub->sim, call->sent == 1, "a write ended without its answer");
 }
 
-static void ask(struct sim_hub *hub, struct operation *operation)
+void traffic_ask(struct sim_hub *hub, struct operation *operation)
 {
     static const struct client client = {.answered = write_answered, .ended = write_ended};
     char name[PRINCIPAL_NAME_BYTES];
@@ -420,18 +425,18 @@ void traffic_write(struct sim_hub *hub)
         if (operation == NULL)
             operation = make(hub, below(sim, AGENCIES), false);
         if (operation != NULL)
-            ask(hub, operation);
+            traffic_ask(hub, operation);
     }
 }
 
 void traffic_begin(struct sim_hub *hub)
 {
     for (uint32_t agency = 0; agency < AGENCIES; agency++) {
-        struct operation *operation = new_operation(UPDATE_PUT_AGENCY);
+        struct operation *operation = traffic_new(UPDATE_PUT_AGENCY);
         operation->agency = agency;
         put_agency(hub->sim, operation);
         operation->agency_row.status = AGENCY_ACTIVE;
-        ask(hub, operation);
+        traffic_ask(hub, operation);
     }
     hub_writer_turn(hub, AGENCIES);
 }

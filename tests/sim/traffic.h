@@ -15,6 +15,14 @@ void traffic_reset(void);
 void traffic_begin(struct sim_hub *hub);
 /* One client asks for something: a unary write, a Submit of several, or something sent again. */
 void traffic_write(struct sim_hub *hub);
+/* A team asks for a hold or goes on with one, an agency answers one (traffic_holds.c). */
+void traffic_hold(struct sim_hub *hub);
+/* For traffic_holds.c: NULL when a seed has enough of them; its answer is checked as a push's is. */
+struct operation *traffic_new(enum update_kind kind);
+void traffic_give_request_id(struct sim_hub *hub, struct operation *operation);
+void traffic_ask(struct sim_hub *hub, struct operation *operation);
+/* The name in a team's certificate that holds. */
+const char *traffic_team_name(uint32_t team, char out[PRINCIPAL_NAME_BYTES]);
 /* Some call that waits loses its client. */
 void traffic_cancel(struct sim_hub *hub);
 
