@@ -12,7 +12,7 @@ int main(void)
         .sim = &world.sim,
         .run = world_run,
         .seeds = 1000,
-        .times_long = 4,
+        .times_long = 9, /* with those of check 10,000 */
         .steps = 120,
         .first_covered = (enum sim_covered)(SIM_COVERED_END + 1),
         .end_covered = SIM_COVERED_COUNT,
