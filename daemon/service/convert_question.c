@@ -111,6 +111,10 @@ static enum err children_from(const struct path *up, const request *in, struct c
             err = wrong(problem, &at, "age_months", "from 12 months on whole years (a multiple of 12) are accepted");
         if (err == ERR_NONE && age >= AGE_18_MONTHS && out->care_type != CARE_STAYING_PUT)
             err = wrong(problem, &at, "age_months", "18 or over is accepted only with care_type STAYING_PUT");
+        if (err == ERR_NONE && age < AGE_18_MONTHS && out->care_type == CARE_STAYING_PUT)
+            err = wrong(problem, &at, "age_months",
+                        "STAYING_PUT is for those of 18 and over (216 months); a child under 18 is fostered: ask for "
+                        "another care_type, and for each by itself where brothers and sisters are of both");
         if (err == ERR_NONE)
             err = check_code(problem, &at, "sex", (int)in->children[i]->sex, SEX_U + 1, true, "Sex",
                              &out->children[i].sex);

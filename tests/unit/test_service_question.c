@@ -185,6 +185,21 @@ static void test_key_stage_4(void **state)
     }
 }
 
+/* Staying Put is not fostering: no child under 18 gets past the terms and the usual limit by that name. */
+static void test_staying_put(void **state)
+{
+    (void)state;
+    static const int outside_terms[] = {OVERRIDE_OUTSIDE_TERMS};
+#define STAYING_PUT F.care_type = VACANCY__V1__CARE_TYPE__CARE_TYPE_STAYING_PUT
+    REFUSED("children[0].age_months", STAYING_PUT);
+    REFUSED("children[0].age_months", STAYING_PUT; q.children[0].age_months = 204; F.n_overrides = 1;
+            F.overrides = (Vacancy__V1__Override *)outside_terms);
+    REFUSED("children[1].age_months", STAYING_PUT; F.n_children = 2; q.children[0].age_months = 216);
+    REFUSED("children[0].age_months", q.children[0].age_months = 216);
+    TAKEN(STAYING_PUT; F.n_children = 2; q.children[0].age_months = 216; q.children[1].age_months = 240);
+    assert_true(C.care_type == CARE_STAYING_PUT && C.child_count == 2);
+}
+
 /* --- where ------------------------------------------------------------------------------------------------------ */
 
 static void test_places(void **state)
@@ -390,9 +405,9 @@ int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(test_needed_by), CASE(test_placement_code), CASE(test_key_stage_4), CASE(test_places),
-        CASE(test_avoided),   CASE(test_communication),  CASE(test_culture),     CASE(test_pets),
-        CASE(test_order),     CASE(test_framework),      CASE(test_extent),
+        CASE(test_needed_by),   CASE(test_placement_code), CASE(test_key_stage_4),   CASE(test_places),
+        CASE(test_staying_put), CASE(test_avoided),        CASE(test_communication), CASE(test_culture),
+        CASE(test_pets),        CASE(test_order),          CASE(test_framework),     CASE(test_extent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
