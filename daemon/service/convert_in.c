@@ -32,6 +32,17 @@ static enum err check_sex_taken(struct problem *problem, const struct path *at, 
     return check_code(problem, at, "sex", value, SEX_U, false, "Sex", out);
 }
 
+/*
+ * Searches ask in whole years from 12 months on, a child of 2 being anything from 24 to 35 months (domain.md 2.6): what
+ * is approved or offered is, at either end, whole years as well, so that who is within is within as a whole.
+ */
+static enum err check_age(struct problem *problem, const struct path *at, const char *field, uint32_t months)
+{
+    return months > 12 && months % 12 != 0
+               ? wrong(problem, at, field, "from 12 months on whole years (a multiple of 12) are accepted")
+               : ERR_NONE;
+}
+
 /* --- carer ----------------------------------------------------------------------------------------------------- */
 
 static enum err ages_from(const Vacancy__V1__Terms *in, const struct path *at, struct terms *out,
@@ -39,16 +50,16 @@ static enum err ages_from(const Vacancy__V1__Terms *in, const struct path *at, s
 {
     enum err err;
     if ((err = check_range(problem, at, "age_from_months", in->age_from_months, 0, AGE_18_MONTHS, "months")) !=
-        ERR_NONE)
+            ERR_NONE ||
+        (err = check_age(problem, at, "age_from_months", in->age_from_months)) != ERR_NONE)
         return err;
-    if (in->age_from_months > 12 && in->age_from_months % 12 != 0)
-        return wrong(problem, at, "age_from_months", "from 12 months on whole years (a multiple of 12) are accepted");
     bool staying_put = code_in(out->care_types, CARE_STAYING_PUT);
     if (in->age_below_months > AGE_18_MONTHS && !staying_put)
         return wrong(problem, at, "age_below_months",
                      "at most 216 (the 18th birthday) unless STAYING_PUT is among the care types");
     if ((err = check_range(problem, at, "age_below_months", in->age_below_months, 1,
-                           staying_put ? AGE_21_MONTHS : AGE_18_MONTHS, "months")) != ERR_NONE)
+                           staying_put ? AGE_21_MONTHS : AGE_18_MONTHS, "months")) != ERR_NONE ||
+        (err = check_age(problem, at, "age_below_months", in->age_below_months)) != ERR_NONE)
         return err;
     if (in->age_below_months <= in->age_from_months)
         return wrong(problem, at, "age_below_months", "no age is left: the oldest lies below the youngest");
@@ -318,8 +329,10 @@ static enum err narrowing_from(const Vacancy__V1__Vacancy *in, const struct path
                           &out->care_types)) != ERR_NONE ||
         (err = check_range(problem, at, "age_from_months", in->age_from_months, 0, AGE_21_MONTHS, "months")) !=
             ERR_NONE ||
+        (err = check_age(problem, at, "age_from_months", in->age_from_months)) != ERR_NONE ||
         (err = check_range(problem, at, "age_below_months", in->age_below_months, 0, AGE_21_MONTHS, "months")) !=
-            ERR_NONE)
+            ERR_NONE ||
+        (err = check_age(problem, at, "age_below_months", in->age_below_months)) != ERR_NONE)
         return err;
     if (in->age_below_months != 0 && in->age_below_months <= in->age_from_months)
         return wrong(problem, at, "age_below_months", "no age is left: the oldest lies below the youngest");

@@ -99,6 +99,9 @@ static void test_carer_fields(void **state)
     CARER("carer.terms.age_from_months", T.age_from_months = 61);
     CARER("carer.terms.age_below_months", T.age_below_months = 217); /* 18+ without Staying Put */
     CARER("carer.terms.age_below_months", T.age_below_months = 0);
+    CARER("carer.terms.age_below_months", T.age_from_months = 0; T.age_below_months = 13);
+    CARER("carer.terms.age_below_months", T.age_from_months = 0; T.age_below_months = 30);
+    CARER("carer.terms.age_below_months", T.age_below_months = 215);
     CARER("carer.terms.age_below_months", T.age_below_months = 60);
     CARER("carer.terms.age_below_months", T.age_below_months = 253;
           T.care_types[0] = VACANCY__V1__CARE_TYPE__CARE_TYPE_STAYING_PUT);
@@ -175,6 +178,8 @@ static void test_carer_lists(void **state)
     /* The bounds themselves are taken. */
     CARER_GOOD(T.max_children = T.max_children_if_siblings = 12; C.places = C.bedrooms = 12);
     CARER_GOOD(T.age_from_months = 0; T.age_below_months = 216);
+    CARER_GOOD(T.age_from_months = 3; T.age_below_months = 11);
+    CARER_GOOD(T.age_from_months = 12; T.age_below_months = 24);
     CARER_GOOD(T.age_from_months = 216; T.age_below_months = 252;
                T.care_types[0] = VACANCY__V1__CARE_TYPE__CARE_TYPE_STAYING_PUT);
     CARER_GOOD(C.n_placed_children = 12; C.n_household_children = 12; C.n_exemptions = 4; C.n_languages = 8);
@@ -266,6 +271,8 @@ static void test_vacancy_fields(void **state)
     VACANCY("vacancy.until", V.from = (char *)"2026-07-02"; V.until = (char *)"2026-07-01");
     VACANCY("vacancy.age_from_months", V.age_from_months = 253);
     VACANCY("vacancy.age_below_months", V.age_from_months = 120; V.age_below_months = 120);
+    VACANCY("vacancy.age_from_months", V.age_from_months = 66);
+    VACANCY("vacancy.age_below_months", V.age_below_months = 150);
     VACANCY("vacancy.sex", V.sex = VACANCY__V1__SEX__SEX_U);
     assert_int_equal(fake_hub_log(&hub), fake_hub_log(&hub));
     fake_vacancy_init(&vacancy, "H-1", hub.now_ms);
