@@ -167,7 +167,7 @@ const struct command command_hold = {
         "When nothing is heard of it, it is asked again by itself; when still nothing is known, `vacancy holds "
         "--settle` asks what became of it. Exits 3 when the hub refused (the beds are taken), 4 when the home hub "
         "can't "
-        "be reached or the outcome is not known: then telephone.",
+        "be reached, or nobody knows yet whether it was done: settle that, or telephone.",
     .options = hold_options,
     .arguments_min = 1,
     .arguments_max = 1,

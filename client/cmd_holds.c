@@ -5,6 +5,7 @@
 #include "client/agency_holds.h"
 #include "client/json.h"
 #include "client/memory.h"
+#include "client/screen.h"
 #include "client/team_holds.h"
 
 #include <stdlib.h>
@@ -21,7 +22,15 @@ static bool is_listed(const struct team_list *list, const char *hold_id)
     return false;
 }
 
-/* A hold keeps the number that it was told by; those that are not listed any more lose theirs. */
+static bool is_unsettled(const struct team_memory *memory, const char *hold_id)
+{
+    for (size_t i = 0; i < memory->unsettled_count; i++)
+        if (strcmp(memory->unsettled[i].subject, hold_id) == 0)
+            return true;
+    return false;
+}
+
+/* A hold keeps the number that it was told by; those that are neither listed nor asked about any more lose theirs. */
 static bool number_rows(struct team_memory *memory, void *context, struct problem *problem)
 {
     struct team_list *list = context;
@@ -29,7 +38,7 @@ static bool number_rows(struct team_memory *memory, void *context, struct proble
     size_t kept = 0;
     (void)problem;
     for (size_t i = 0; i < memory->hold_count; i++)
-        if (is_listed(list, memory->holds[i].hold_id))
+        if (is_listed(list, memory->holds[i].hold_id) || is_unsettled(memory, memory->holds[i].hold_id))
             memory->holds[kept++] = memory->holds[i];
     memory->hold_count = kept;
     for (size_t i = 0; i < list->count; i++)
@@ -51,18 +60,33 @@ static void number_list(struct cli *cli, const char *path, struct team_list *lis
 /* --- printing ------------------------------------------------------------------------------------------------------
  */
 
-static void print_unsettled(struct cli *cli, size_t count)
+static void print_unsettled(struct cli *cli, const struct team_request *requests, size_t count)
 {
+    char when[WHEN_TEXT_BYTES];
     if (count == 0)
         return;
-    char *text = must_print("Of %zu request%s it is not known whether %s done: `vacancy holds --settle` asks.", count,
+    struct table *table = table_create();
+    table_column(table, "asked", TABLE_LEFT);
+    table_column(table, "of", TABLE_LEFT);
+    table_column(table, "region", TABLE_LEFT);
+    table_column(table, "at", TABLE_LEFT);
+    for (size_t i = 0; i < count; i++) {
+        table_cell(table, "%s", requests[i].what);
+        table_cell(table, "%s", requests[i].subject);
+        table_cell(table, "%s", requests[i].region);
+        table_cell(table, "%s", when_text(requests[i].asked_at_ms, when));
+    }
+    char *text = must_print("Of %zu request%s it is not known whether %s done; `vacancy holds --settle` asks:", count,
                             count == 1 ? "" : "s", count == 1 ? "it was" : "they were");
     fputc('\n', cli->out);
     print_wrapped(cli->out, 0, "", 0, text, cli->width);
     free(text);
+    table_print(table, cli->out, 0, cli->width);
+    table_destroy(table);
 }
 
-static void print_list(struct cli *cli, const struct team_list *list, size_t unsettled)
+static void print_list(struct cli *cli, const struct team_list *list, const struct team_request *requests,
+                       size_t unsettled)
 {
     if (list->count == 0)
         fprintf(cli->out, "%s\n",
@@ -71,7 +95,7 @@ static void print_list(struct cli *cli, const struct team_list *list, size_t uns
         hold_table_print(cli->out, cli->width, list->rows, list->count, cli_now_ms());
     if (list->cut)
         fprintf(cli->out, "There are more; the newest %zu are here.\n", list->count);
-    print_unsettled(cli, unsettled);
+    print_unsettled(cli, requests, unsettled);
 }
 
 static void print_json(struct cli *cli, const struct team_list *list, const struct team_request *unsettled,
@@ -149,7 +173,7 @@ static enum exit_code list_holds(struct cli *cli, const char *path)
         if (json)
             print_json(cli, &list, requests, count, settled);
         else
-            print_list(cli, &list, count);
+            print_list(cli, &list, requests, count);
     }
     json_decref(settled);
     team_list_free(&list);

@@ -4,6 +4,7 @@
 #include "client/hold_call.h"
 
 #include "client/contact_text.h"
+#include "client/json.h"
 #include "client/said.h"
 #include "daemon/base/clock.h"
 
@@ -35,12 +36,17 @@ static void flag_of_field(char field[PROBLEM_FIELD_BYTES])
     options_flag_of_field(known, sizeof known / sizeof known[0], field);
 }
 
+static void print_telephone(struct cli *cli, const struct grown_text *contact)
+{
+    if (contact->bytes > 0)
+        print_wrapped(cli->err, INDENT, "telephone", LABEL_COLUMNS, contact->text, cli->width);
+}
+
 static void print_contact(struct cli *cli, const Vacancy__V1__AgencyContact *agency)
 {
     struct grown_text text = {0};
     contact_add(&text, agency);
-    if (text.bytes > 0)
-        print_wrapped(cli->err, INDENT, "telephone", LABEL_COLUMNS, text.text, cli->width);
+    print_telephone(cli, &text);
     grown_free(&text);
 }
 
@@ -123,27 +129,59 @@ static void say_unknown(struct cli *cli, const struct problem *problem)
     free(text);
 }
 
-static enum exit_code not_known(struct cli *cli, const char *memory_path, const struct hold_call *call,
-                                const struct problem *problem)
+/* What the tries so far say together: the last one may not have left, where an earlier one did. */
+struct tries {
+    bool unknown;           /* one of them may have been done */
+    struct problem problem; /* of the first such: of a later one there may have been no time left to ask anybody */
+    char region[TEAM_REGION_BYTES]; /* whose hub decides; "" while nobody said */
+    int64_t unreachable_since_ms;   /* as the last try found; 0: not said */
+    struct grown_text contact;
+};
+
+static void tries_add(struct tries *tries, const struct problem *problem, const struct link_failure *failure)
 {
-    const struct link_failure *failure = link_failure(cli->link);
+    const Vacancy__V1__ForwardFailure *forward = failure->forward;
+    if (failure->outcome_unknown && !tries->unknown) {
+        tries->unknown = true;
+        tries->problem = *problem;
+    }
+    tries->unreachable_since_ms = forward ? forward->unreachable_since_ms : 0;
+    if (forward == NULL)
+        return;
+    snprintf(tries->region, sizeof tries->region, "%s", forward->region);
+    if (forward->agency != NULL) {
+        grown_free(&tries->contact);
+        contact_add(&tries->contact, forward->agency);
+    }
+}
+
+static void print_unknown_json(struct cli *cli, const struct hold_call *call, const struct tries *tries)
+{
+    if (options_flag(&cli->options, "json") && call->asked.what[0])
+        json_print(cli->out, json_pack("{sb ss ss ss}", "outcome_unknown", 1, "what", call->asked.what, "request_id",
+                                       call->asked.request_id, "region", tries->region));
+}
+
+static enum exit_code not_known(struct cli *cli, const char *memory_path, const struct hold_call *call,
+                                const struct tries *tries)
+{
     struct problem ignored; /* --settle then finds the region out by the hub's list */
     char when[WHEN_TEXT_BYTES];
-    if (call->asked.what[0] && failure->forward != NULL)
-        (void)!team_memory_change(memory_path, note_region,
-                                  &(struct went){call->asked.request_id, failure->forward->region}, &ignored);
-    /* The last try may not have left; an earlier one did. */
-    if (failure->forward != NULL && failure->forward->unreachable_since_ms != 0)
+    if (call->asked.what[0] && tries->region[0])
+        (void)!team_memory_change(memory_path, note_region, &(struct went){call->asked.request_id, tries->region},
+                                  &ignored);
+    if (tries->unreachable_since_ms != 0)
         cli_say(cli, "it is not known whether it was done: the hub of %s decides this and can't be reached since %s",
-                failure->forward->region, when_text(failure->forward->unreachable_since_ms, when));
+                tries->region, when_text(tries->unreachable_since_ms, when));
     else
-        say_unknown(cli, problem);
+        say_unknown(cli, &tries->problem);
+    print_unknown_json(cli, call, tries);
     print_wrapped(cli->err, INDENT, "next", LABEL_COLUMNS,
-                  call->asked.what[0] ? "`vacancy holds --settle` asks what became of it; until then do nothing else "
-                                        "about it"
+                  call->asked.what[0] ? "`vacancy holds --settle` asks what became of it; ask that before anything "
+                                        "else about it, or telephone"
                                       : "say it again: that is safe",
                   cli->width);
-    print_contact(cli, failure->forward ? failure->forward->agency : NULL);
+    print_telephone(cli, &tries->contact);
     return EXIT_UNAVAILABLE;
 }
 
@@ -161,34 +199,47 @@ static void reconnect(struct cli *cli, int64_t left_ms)
     settings_free(&settings);
 }
 
-enum exit_code hold_call_run(struct cli *cli, const char *memory_path, const struct hold_call *call,
-                             const ProtobufCMessage **reply)
+/* Until it is decided, or time is over. *decided: `problem` says by what. */
+static enum err try_on(struct cli *cli, const struct hold_call *call, struct tries *tries,
+                       const ProtobufCMessage **reply, struct problem *problem, bool *decided)
 {
-    struct problem problem = {0};
-    bool unknown = false;
-    if (call->asked.what[0] && team_memory_change(memory_path, note, (void *)&call->asked, &problem) != ERR_NONE) {
-        cli_say(cli, "nothing was asked: %s", problem.text);
-        return EXIT_USAGE;
-    }
     int64_t until_ms = clock_boot_ms(clock_system()) + LINK_CALL_MS, left_ms = LINK_CALL_MS;
     for (;;) {
-        enum err err = link_call_within(cli->link, call->path, call->request, call->reply, left_ms, reply, &problem);
-        if (err == ERR_NONE)
-            return EXIT_DONE;
-        unknown = unknown || link_failure(cli->link)->outcome_unknown;
-        if (!unknown || hold_call_is_decision(err))
-            break;
+        enum err err = link_call_within(cli->link, call->path, call->request, call->reply, left_ms, reply, problem);
+        if (err != ERR_NONE)
+            tries_add(tries, problem, link_failure(cli->link));
+        *decided = err == ERR_NONE || !tries->unknown || hold_call_is_decision(err);
         left_ms = until_ms - clock_boot_ms(clock_system()) - RETRY_MS;
-        if (exit_code_of_call(err) != EXIT_UNAVAILABLE || left_ms <= 0)
-            return not_known(cli, memory_path, call, &problem);
+        if (*decided || exit_code_of_call(err) != EXIT_UNAVAILABLE || left_ms <= 0)
+            return err;
         poll(NULL, 0, RETRY_MS);
         if (!link_lives(cli->link))
             reconnect(cli, left_ms);
         left_ms = until_ms - clock_boot_ms(clock_system());
         if (left_ms <= 0)
-            return not_known(cli, memory_path, call, &problem);
+            return err;
     }
-    if (call->asked.what[0])
-        hold_call_settle(cli, memory_path, call->asked.request_id, NULL);
-    return hold_call_failed(cli, &problem, link_failure(cli->link));
+}
+
+enum exit_code hold_call_run(struct cli *cli, const char *memory_path, const struct hold_call *call,
+                             const ProtobufCMessage **reply)
+{
+    struct problem problem = {0};
+    struct tries tries = {0};
+    bool decided;
+    if (call->asked.what[0] && team_memory_change(memory_path, note, (void *)&call->asked, &problem) != ERR_NONE) {
+        cli_say(cli, "nothing was asked: %s", problem.text);
+        return EXIT_USAGE;
+    }
+    enum exit_code code = EXIT_DONE;
+    enum err err = try_on(cli, call, &tries, reply, &problem, &decided);
+    if (!decided) {
+        code = not_known(cli, memory_path, call, &tries);
+    } else if (err != ERR_NONE) {
+        if (call->asked.what[0])
+            hold_call_settle(cli, memory_path, call->asked.request_id, NULL);
+        code = hold_call_failed(cli, &problem, link_failure(cli->link));
+    }
+    grown_free(&tries.contact);
+    return code;
 }

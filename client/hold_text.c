@@ -178,12 +178,16 @@ static void add_row(struct table *table, const struct hold_row *row, int64_t now
 {
     const hold_t *hold = row->hold;
     char number[16] = "", when[WHEN_TEXT_BYTES], left[LEFT_TEXT_BYTES];
+    const char *code = code_name(&vacancy__v1__placement_code__descriptor, (int)hold->placement_code);
     if (row->number != 0)
         snprintf(number, sizeof number, "%" PRIu32, row->number);
     table_cell(table, "%s", number);
     table_cell(table, "%s", hold->outcome_unknown ? "not known" : hold_state_words(hold->state));
     table_cell(table, "%" PRIu32, hold->beds);
-    table_cell(table, "%s", when_text(hold->ended_at_ms ? hold->ended_at_ms : hold->until_ms, when));
+    if (hold->state == STATE(PLACED)) /* does not end */
+        table_cell(table, "from %s, %s", hold->starts_on, code ? code : "?");
+    else
+        table_cell(table, "%s", when_text(hold->ended_at_ms ? hold->ended_at_ms : hold->until_ms, when));
     table_cell(table, "%s", hold_is_live(hold) ? left_text(hold->until_ms - now_ms, left) : "");
     table_cell(table, "%s", hold->hold_id);
     table_cell(table, "%s", hold->vacancy_id);

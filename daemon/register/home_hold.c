@@ -201,8 +201,8 @@ static enum err check_order(struct batch *batch, struct update *update, int64_t 
         return problem_set(problem, ERR_INVALID, "beds", "must be 1 to %d", CHILDREN_MAX);
     if (*duration_ms < least_ms || *duration_ms > most_ms)
         return problem_set(problem, ERR_INVALID, "duration_s",
-                           "must be %lld to %lld seconds, or 0 for this hub's default", (long long)least_ms / 1000,
-                           (long long)most_ms / 1000);
+                           "must be %lld to %lld seconds; left out, it is this hub's default",
+                           (long long)least_ms / 1000, (long long)most_ms / 1000);
     return ERR_NONE;
 }
 
@@ -449,8 +449,8 @@ enum err hold_extend(struct batch *batch, struct update *update)
     int64_t by_ms = or_default(update->as.hold.duration_ms, most_ms);
     if (update->as.hold.duration_ms < 0 || by_ms < least_ms || by_ms > most_ms)
         return problem_set(problem, ERR_INVALID, "duration_s",
-                           "must be %lld to %lld seconds, or 0 for this hub's default", (long long)least_ms / 1000,
-                           (long long)most_ms / 1000);
+                           "must be %lld to %lld seconds; left out, it is this hub's default",
+                           (long long)least_ms / 1000, (long long)most_ms / 1000);
     enum err err = find_for(batch, update, HOLD_EXTEND, &hold, &carer);
     if (err != ERR_NONE)
         return err;

@@ -41,10 +41,11 @@ static enum err check_children(struct update *update, const struct hold *hold, c
     if (hold->beds > 1 && code_in(care_types, CARE_PARENT_AND_CHILD))
         least--;
     if (count < least || count > hold->beds)
-        return problem_set(&update->result.problem, ERR_INVALID, "children",
-                           "%u given for %u beds: as many as the hold has beds, where parent and child are taken one "
-                           "fewer for a parent who is not looked after",
-                           count, hold->beds);
+        return problem_set(
+            &update->result.problem, ERR_INVALID, "children",
+            "%u given, for a hold of %u: as many as the hold has beds, where parent and child are taken one "
+            "fewer for a parent who is not looked after",
+            count, hold->beds);
     uint32_t there = home->carer.placed_count;
     for (uint32_t i = 0; i < home->hold_count; i++)
         there += home->holds[i].child_count;

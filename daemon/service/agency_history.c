@@ -149,7 +149,8 @@ static void history_closed(struct call *call)
 static enum err history_from(const Vacancy__V1__GetHistoryRequest *in, struct history *out, struct problem *problem)
 {
     if (in->vacancy_id[0] != '\0' && !id_parse(in->vacancy_id, &out->vacancy_id))
-        return wrong(problem, NULL, "vacancy_id", "no vacancy's id: 12 characters, or empty for all");
+        return wrong(problem, NULL, "vacancy_id",
+                     "no vacancy's id: mistyped? as `list` and `show` print it, or empty for all");
     return in->agency_reference[0] == '\0'
                ? ERR_NONE
                : check_reference(problem, NULL, "agency_reference", in->agency_reference, out->agency_reference);

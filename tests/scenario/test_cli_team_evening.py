@@ -231,6 +231,42 @@ def test_a_try_that_never_left_is_no_word_about_the_one_before(fake, vacancy):
     assert "has not heard" not in done.stderr and "`vacancy holds --settle` asks" in done.stderr
 
 
+def test_the_try_that_may_have_been_done_is_told(fake, vacancy, tmp_path):
+    def say(_):
+        if len(asked(fake, "HoldVacancy")) == 1:
+            return forward_failure(fake, grpc.StatusCode.DEADLINE_EXCEEDED, "no answer from E12000001", outcome_unknown=True)
+        return Exception(grpc.StatusCode.INTERNAL, "nobody was asked")
+
+    fake.answers["PlacementService/HoldVacancy"] = say
+    done = vacancy("hold", OTHER, "--region", FAR, "--ref", REF, "--json")
+    assert done.returncode == 4 and "it is not known whether it was done: no answer from" in done.stderr, done.stderr
+    assert "nobody was asked" not in done.stderr and "01632 960219" in done.stderr
+    told, request = json.loads(done.stdout), asked(fake, "HoldVacancy")[0]
+    assert told == {"outcome_unknown": True, "what": "hold", "request_id": request.request_id, "region": FAR}
+
+
+def test_a_hold_of_which_something_is_not_known_keeps_its_number(fake, vacancy, tmp_path):
+    """A placement nobody answered: its hold lives no longer, as far as the hub knows, and is still there to be asked about."""
+    fake.answers["PlacementService/ListHolds"] = [fake.known.ListHoldsResponse(hold=view(fake))]
+    assert vacancy("holds").returncode == 0
+    fake.answers["PlacementService/PlaceChild"] = forward_failure(
+        fake, grpc.StatusCode.INTERNAL, "the home hub's disk failed", outcome_unknown=True)
+    placing = ("place", "1", "--code", "U6", "--starts", "2026-11-23", "--child", "8:F", "--provider-consent", "given",
+               "--authorities-consent", "not-needed")
+    assert vacancy(*placing).returncode == 4
+    fake.answers["PlacementService/ListHolds"] = []
+    listed = vacancy("holds").stdout
+    assert re.search(rf"asked +of +region +at\nplace +{view(fake).hold_id} ", listed), listed
+    assert vacancy(*placing).returncode == 4 and len(asked(fake, "PlaceChild")) == 2
+
+
+def test_a_placement_is_listed_from_its_first_day(fake, vacancy, tmp_path):
+    code = fake.known.enum("PlacementCode")["PLACEMENT_CODE_U6"]
+    fake.answers["PlacementService/ListHolds"] = [fake.known.ListHoldsResponse(hold=view(
+        fake, "PLACED", ended_at_ms=now_ms(), starts_on="2026-11-23", placement_code=code))]
+    assert "from 2026-11-23, U6" in vacancy("holds", "--all").stdout
+
+
 def test_a_lost_connection_is_dialled_anew(fake, vacancy, tmp_path):
     relay = relays.Relay(("127.0.0.1", fake.port))
     try:
