@@ -168,7 +168,7 @@ static enum exit_code read_file(struct sync *sync)
 
 static void add_rows(struct table *table, const struct sync_plan *plan, enum sync_kind kind)
 {
-    static const char *const words[SYNC_KINDS] = {"added", "changed", "ended"};
+    static const char *const words[SYNC_KINDS] = {"added", "changed", "ended", "not used"};
     char number[GROUPED_TEXT_BYTES];
     uint64_t shown = 0;
     for (size_t i = 0; i < plan->shown_count && shown < SHOWN_MAX; i++) {
@@ -225,6 +225,20 @@ static void show_kept(struct sync *sync)
     grown_free(&text);
 }
 
+/* Once for all rows: it is the file that is old, not each of them. */
+static void show_older(struct sync *sync)
+{
+    const struct sync_plan *plan = &sync->plan;
+    char number[GROUPED_TEXT_BYTES], when[WHEN_TEXT_BYTES];
+    if (plan->older == 0)
+        return;
+    char *text = must_print("%s of %s %s older than what the hub has; the file is from %s: export it again",
+                            grouped_text(plan->older, number), sync->name, plan->older == 1 ? "is" : "are",
+                            when_text(plan->file_ms, when));
+    print_wrapped(sync->cli->out, 0, "", 0, text, sync->cli->width);
+    free(text);
+}
+
 static char *totals(const struct sync_plan *plan)
 {
     char numbers[5][GROUPED_TEXT_BYTES];
@@ -244,6 +258,7 @@ static void show_difference(struct sync *sync)
     table_column(table, "reference", TABLE_LEFT);
     table_column(table, "line", TABLE_RIGHT);
     table_column(table, "what", TABLE_LEFT);
+    add_rows(table, plan, SYNC_NOT_USED);
     add_rows(table, plan, SYNC_ENDED);
     add_rows(table, plan, SYNC_CHANGED);
     add_rows(table, plan, SYNC_ADDED);
@@ -253,6 +268,7 @@ static void show_difference(struct sync *sync)
     char *text = totals(plan);
     fprintf(sync->cli->out, "%s, as of %s\n", text, when_text(plan->file_ms, when));
     free(text);
+    show_older(sync);
     show_missing(sync);
     show_kept(sync);
     fflush(sync->cli->out);
@@ -330,6 +346,12 @@ static void tell_end(struct sync *sync, const struct submit_stream *stream)
                 stream->sequence);
 }
 
+/* Something in the file was not taken. */
+static bool is_partly(const struct sync *sync)
+{
+    return sync->report.rejected > 0 || sync->plan.counts[SYNC_NOT_USED] > 0;
+}
+
 static enum exit_code send_plan(struct sync *sync)
 {
     static struct submit_stream stream; /* one a process, and large */
@@ -357,7 +379,7 @@ static enum exit_code send_plan(struct sync *sync)
                 stream.answered, plan->update_count);
         return code;
     }
-    return receipts_end(&sync->report.receipts, sync->cli, sync->report.rejected > 0 ? EXIT_PARTLY : EXIT_DONE);
+    return receipts_end(&sync->report.receipts, sync->cli, is_partly(sync) ? EXIT_PARTLY : EXIT_DONE);
 }
 
 /* The whole file and the hub's lists are compared. */
@@ -375,9 +397,9 @@ static enum exit_code go_on(struct sync *sync)
     if (!nothing && !only_shown && (code = agree(sync)) == EXIT_DONE)
         return send_plan(sync);
     report_end_idle(&sync->report);
-    if (code == EXIT_DONE && nothing && !json)
+    if (code == EXIT_DONE && nothing && !json && sync->plan.counts[SYNC_NOT_USED] == 0)
         fputs("nothing to do\n", sync->cli->out);
-    return code == EXIT_DONE && sync->report.rejected > 0 ? EXIT_PARTLY : code;
+    return code == EXIT_DONE && is_partly(sync) ? EXIT_PARTLY : code;
 }
 
 static enum exit_code run_with(struct sync *sync)

@@ -14,12 +14,22 @@
 struct sync_known {
     char *reference;
     bool in_file, approved, live;
+    char *moved; /* where to; NULL: it has not. Owned */
     char ends_on[16], end_reason[16];
-    int64_t vacancy_observed_ms;
+    int64_t carer_observed_ms, vacancy_observed_ms;
     uint64_t carer[CONTENT_FIELDS_MAX], vacancy[CONTENT_FIELDS_MAX];
 };
 
 /* --- what the hub has --------------------------------------------------------------------------------------------- */
+
+static char *where_to(const Vacancy__V1__CarerView *view)
+{
+    if (view->status != VACANCY__V1__CARER_STATUS__CARER_STATUS_MOVED)
+        return NULL;
+    return must_print("moved to %s%s%s: take the row out",
+                      view->moved_to_agency[0] ? view->moved_to_agency : "another agency",
+                      view->moved_to_region[0] ? " of " : "", view->moved_to_region);
+}
 
 bool sync_plan_know(struct sync_plan *plan, const Vacancy__V1__CarerView *view)
 {
@@ -35,11 +45,13 @@ bool sync_plan_know(struct sync_plan *plan, const Vacancy__V1__CarerView *view)
         plan->known = must_resize(plan->known, plan->known_count ? plan->known_count * 2 : 1, sizeof *plan->known);
     struct sync_known *known = &plan->known[plan->known_count];
     *known = (struct sync_known){.reference = must_copy(view->carer->agency_reference),
-                                 .approved = view->status == VACANCY__V1__CARER_STATUS__CARER_STATUS_APPROVED};
+                                 .approved = view->status == VACANCY__V1__CARER_STATUS__CARER_STATUS_APPROVED,
+                                 .moved = where_to(view),
+                                 .carer_observed_ms = view->carer->observed_at_ms};
     snprintf(known->ends_on, sizeof known->ends_on, "%s", view->carer->approval_ends_on);
     snprintf(known->end_reason, sizeof known->end_reason, "%s", view->end_reason);
     content_print(&view->carer->base, known->carer);
-    if (view->vacancy != NULL && view->vacancy->vacancy != NULL) {
+    if (known->moved == NULL && view->vacancy != NULL && view->vacancy->vacancy != NULL) {
         known->live = true;
         known->vacancy_observed_ms = view->vacancy->vacancy->observed_at_ms;
         content_print(&view->vacancy->vacancy->base, known->vacancy);
@@ -203,6 +215,23 @@ static bool settle_vacancy(struct sync_plan *plan, uint64_t line, const struct p
     return false;
 }
 
+/* Whether something that the row would change is known newer. */
+static bool is_older(const struct push_row *row, const struct sync_known *known)
+{
+    struct grown_text ignored = {0};
+    bool older = false;
+    if (known == NULL || !known->approved)
+        return false;
+    if (row->with_carer && row->put_carer->carer->observed_at_ms < known->carer_observed_ms)
+        older = add_differences(&ignored, "put_carer.carer", &row->put_carer->carer->base, known->carer);
+    if (known->live && row->withdraw_vacancy->observed_at_ms < known->vacancy_observed_ms)
+        older = older || row->vacancy == ROW_VACANCY_NONE ||
+                (row->vacancy == ROW_VACANCY_OFFERED &&
+                 add_differences(&ignored, "put_vacancy.vacancy", &row->put_vacancy->vacancy->base, known->vacancy));
+    grown_free(&ignored);
+    return older;
+}
+
 void sync_plan_row(struct sync_plan *plan, uint64_t line, const struct push_row *row)
 {
     struct sync_known *known = find(plan, row->reference);
@@ -212,8 +241,17 @@ void sync_plan_row(struct sync_plan *plan, uint64_t line, const struct push_row 
     sync_plan_keep(plan, row->reference);
     if (observed_at_ms > plan->newest_ms)
         plan->newest_ms = observed_at_ms;
+    if (known != NULL && known->moved != NULL) {
+        show(plan, SYNC_NOT_USED, line, row->reference, must_copy(known->moved));
+        return;
+    }
     if (row->with_end) {
         end_row(plan, line, row, known);
+        return;
+    }
+    if (is_older(row, known)) {
+        plan->older++;
+        show(plan, SYNC_NOT_USED, line, row->reference, must_copy("older than the hub: not used"));
         return;
     }
     if (row->with_carer && carer_differs(known, row, &what))
@@ -231,6 +269,7 @@ void sync_plan_finish(struct sync_plan *plan)
 {
     plan->missing = must_alloc(plan->known_count + 1, sizeof *plan->missing);
     plan->kept = must_alloc(plan->known_count + 1, sizeof *plan->kept);
+    const int64_t seen_ms = plan->newest_ms > plan->file_ms ? plan->newest_ms : plan->file_ms;
     for (size_t i = 0; i < plan->known_count; i++) {
         const struct sync_known *known = &plan->known[i];
         if (known->in_file)
@@ -243,7 +282,12 @@ void sync_plan_finish(struct sync_plan *plan)
             plan->missing[plan->missing_count++] = known->reference;
         if (!known->live)
             continue;
-        withdraw(plan, 0, known->reference, plan->newest_ms > plan->file_ms ? plan->newest_ms : plan->file_ms);
+        if (seen_ms < known->vacancy_observed_ms) {
+            plan->older++;
+            show(plan, SYNC_NOT_USED, 0, known->reference, must_copy("not in the file, which is older than the hub"));
+            continue;
+        }
+        withdraw(plan, 0, known->reference, seen_ms);
         show(plan, SYNC_ENDED, 0, known->reference, must_copy("vacancy withdrawn: not in the file"));
     }
 }
@@ -264,7 +308,7 @@ bool sync_plan_is_of_another(const struct sync_plan *plan)
 
 json_t *sync_plan_json(const struct sync_plan *plan)
 {
-    static const char *const names[SYNC_KINDS] = {"added", "changed", "ended"};
+    static const char *const names[SYNC_KINDS] = {"added", "changed", "ended", "not_used"};
     json_t *all = json_object();
     for (int kind = 0; kind < SYNC_KINDS; kind++)
         json_object_set_new(all, names[kind], json_array());
@@ -291,8 +335,10 @@ json_t *sync_plan_json(const struct sync_plan *plan)
 
 void sync_plan_free(struct sync_plan *plan)
 {
-    for (size_t i = 0; i < plan->known_count; i++)
+    for (size_t i = 0; i < plan->known_count; i++) {
         free(plan->known[i].reference);
+        free(plan->known[i].moved);
+    }
     for (size_t i = 0; i < plan->shown_count; i++) {
         free(plan->shown[i].reference);
         free(plan->shown[i].what);

@@ -19,7 +19,9 @@
 
 #define SYNC_CARERS_MAX 100000u
 
-enum sync_kind { SYNC_ADDED, SYNC_CHANGED, SYNC_ENDED, SYNC_KINDS };
+/* NOT_USED: the hub would refuse it, for it knows newer things of the household, or another agency has taken it over.
+ */
+enum sync_kind { SYNC_ADDED, SYNC_CHANGED, SYNC_ENDED, SYNC_NOT_USED, SYNC_KINDS };
 
 /* A household that is not as the hub has it. */
 struct sync_row {
@@ -55,6 +57,7 @@ struct sync_plan {
     struct sync_row *shown;
     size_t shown_count;
     uint64_t counts[SYNC_KINDS];
+    uint64_t older;                /* of those not used, those that are older than the hub */
     uint64_t unchanged, confirmed; /* of the unchanged, those whose vacancy is confirmed anew */
     uint64_t vacancies_ended, approvals_ended;
     const char **missing; /* references of approved carers that are not in the file; borrowed */

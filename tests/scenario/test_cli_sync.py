@@ -203,10 +203,39 @@ def test_an_older_file_takes_nothing_back(agencies, file):
     before = state(agencies)
     old = file.write(row(0), newer=False)
     os.utime(old, (file.at - 60, file.at - 60))
-    done = sync(agencies, old, "--yes", code=1)
-    assert done.stderr.count("but what is stored was observed at") == 2
-    assert re.search(r"carers\.csv: L-1: observed at", done.stderr), done.stderr
-    assert state(agencies) == before
+    for arguments in (("--yes",), ("--dry-run",)):  # what it shows is what it does
+        done = sync(agencies, old, *arguments, code=1)
+        assert re.search(r"^not used +L-0 +2  older than the hub: not used$", done.stdout, re.M), done.stdout
+        assert re.search(r"^not used +L-1 +not in the file, which is older than the hub$", done.stdout, re.M), done.stdout
+        assert "0 added, 0 changed, 0 ended, 0 unchanged" in done.stdout and "nothing to do" not in done.stdout
+        assert re.search(r"carers\.csv are older than what the hub has; the file is from \d+ \w+ ", done.stdout.replace("\n", " "))
+        assert done.stderr == "" and done.stdout.count("export it again") == 1
+        assert state(agencies) == before
+    told = json.loads(sync(agencies, old, "--json", code=1).stdout)["difference"]
+    assert [each["agency_reference"] for each in told["not_used"]] == ["L-0", "L-1"]
+
+
+def test_a_carer_that_has_moved_away_is_to_be_taken_out_of_the_file(federation, tmp_path, file):
+    fake = said_hub.SaidHub(federation, ("AgencyService/ListCarers", "AgencyService/Submit"))
+    fake.answers["AgencyService/ListCarers"] = [fake.known.ListCarersResponse(carer={
+        "status": fake.known.enum("CarerStatus")["CARER_STATUS_MOVED"], "carer": {"agency_reference": "L-0"},
+        "moved_to_agency": "newcastle", "moved_to_region": "E12000001"})]
+    sent = []
+
+    def submit(requests):
+        for each in requests:
+            sent.append(each.put_carer.carer.agency_reference or each.put_vacancy.vacancy.agency_reference)
+            yield fake.known.SubmitResponse(tag=each.tag, receipt={"outcome": 1, "epoch": 1, "sequence": 5})
+
+    fake.answers["AgencyService/Submit"] = submit
+    done = fake.run(LEEDS, tmp_path, "sync", file.write(row(0), row(1)), "--yes")
+    assert re.search(r"^not used +L-0 +2  moved to newcastle of E12000001: take the row out$", done.stdout, re.M), done.stdout
+    assert "older than" not in done.stdout
+    assert (done.returncode, sent) == (1, ["L-1", "L-1"])
+    ended = file.write(row(0).rstrip("\n") + ",2026-01-31,AW1\n", header=HEADER.rstrip("\n") + ",ended_on,end_reason\n")
+    done = fake.run(LEEDS, tmp_path, "sync", ended, "--yes")
+    assert "moved to newcastle" in done.stdout and sent == ["L-1", "L-1"], done.stdout
+    fake.stop()
 
 
 def test_rows_with_their_own_time_are_as_old_as_that(agencies, file):
