@@ -58,12 +58,20 @@ static const char *short_name(const char *by)
     return region ? region + strlen("/region/") : by;
 }
 
+/* What happens at until_ms: of a vacancy that is stale or reported, its lapse unless somebody confirms it. */
+static const char *before_until(const Vacancy__V1__AgencyEvent *event)
+{
+    bool lapses = event->kind == VACANCY__V1__AGENCY_EVENT__KIND__KIND_STALE ||
+                  event->kind == VACANCY__V1__AGENCY_EVENT__KIND__KIND_REPORTED_UNAVAILABLE;
+    return lapses ? "lapses " : "until ";
+}
+
 static char *what_of(const Vacancy__V1__AgencyEvent *event)
 {
     struct grown_text text = {0};
     char when[WHEN_TEXT_BYTES], word[64];
     add_beds(&text, event);
-    add_part(&text, "until ", when_text(event->until_ms, when));
+    add_part(&text, before_until(event), when_text(event->until_ms, when));
     if (event->decline_reason != VACANCY__V1__DECLINE_REASON__DECLINE_REASON_UNSPECIFIED)
         add_part(&text, "because: ",
                  code_words(&vacancy__v1__decline_reason__descriptor, (int)event->decline_reason, word, sizeof word));

@@ -91,7 +91,8 @@ def test_history_is_told_by_line(fake, vacancy):
         event(fake, "VACANCY_OFFERED", beds=2, beds_free=2, state=kinds["VACANCY_STATE_VACANT"]),
         event(fake, "HELD", beds=1, beds_free=1, hold_id=HOLD, request_reference="383-204417", until_ms=NOW_MS,
               state=kinds["VACANCY_STATE_VACANT"], by="spiffe://fostering.example/region/E12000003/placement-team/E08000035/duty"),
-        event(fake, "STALE", by="hub", agency_reference="L-1\u202e"))]
+        event(fake, "STALE", by="hub", agency_reference="L-1\u202e"),
+        event(fake, "REPORTED_UNAVAILABLE", by="hub", until_ms=NOW_MS))]
     done = vacancy("history", "L-1", "--vacancy", VACANCY)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
@@ -99,7 +100,8 @@ def test_history_is_told_by_line(fake, vacancy):
         "E12000003/agency/leeds",
         "2026-11-22 03:06:51  held                  L-1           1 bed for 383-204417, 1 free, now vacant; until 22 Nov 2026 "
         "03:06; vacancy 7KQ2-M9FW-3TXB; hold E12000003-1-4711; by E12000003/placement-team/E08000035/duty",
-        "2026-11-22 03:06:51  stale                 L-1\ufffd\ufffd\ufffd        vacancy 7KQ2-M9FW-3TXB; by hub"]
+        "2026-11-22 03:06:51  stale                 L-1\ufffd\ufffd\ufffd        vacancy 7KQ2-M9FW-3TXB; by hub",
+        "2026-11-22 03:06:51  reported-unavailable  L-1           lapses 22 Nov 2026 03:06; vacancy 7KQ2-M9FW-3TXB; by hub"]
     asked = fake.heard[0][1]
     assert (asked.agency_reference, asked.vacancy_id) == ("L-1", VACANCY)
     assert [each.get("kind") for each in json.loads(vacancy("history", "--json").stdout)][:2] == ["VACANCY_OFFERED", "HELD"]
