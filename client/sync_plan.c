@@ -16,6 +16,7 @@ struct sync_known {
     bool in_file, approved, live;
     char *moved; /* where to; NULL: it has not. Owned */
     char ends_on[16], end_reason[16];
+    uint32_t beds_taken; /* held or placed */
     int64_t carer_observed_ms, vacancy_observed_ms;
     uint64_t carer[CONTENT_FIELDS_MAX], vacancy[CONTENT_FIELDS_MAX];
 };
@@ -53,6 +54,9 @@ bool sync_plan_know(struct sync_plan *plan, const Vacancy__V1__CarerView *view)
     content_print(&view->carer->base, known->carer);
     if (known->moved == NULL && view->vacancy != NULL && view->vacancy->vacancy != NULL) {
         known->live = true;
+        known->beds_taken = view->vacancy->vacancy->beds - view->vacancy->beds_free;
+        if (view->vacancy->beds_free > view->vacancy->vacancy->beds)
+            known->beds_taken = 0;
         known->vacancy_observed_ms = view->vacancy->vacancy->observed_at_ms;
         content_print(&view->vacancy->vacancy->base, known->vacancy);
     }
@@ -210,6 +214,8 @@ static bool settle_vacancy(struct sync_plan *plan, uint64_t line, const struct p
         *confirmed = vacancy->observed_at_ms > known->vacancy_observed_ms;
         if (!*confirmed)
             return false;
+    } else if (known->beds_taken > 0 && vacancy->beds <= known->beds_taken) {
+        grown_add(what, " (no bed free: %u held or placed)", known->beds_taken);
     }
     put_vacancy(plan, line, row);
     return false;

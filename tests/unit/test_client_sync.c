@@ -82,6 +82,7 @@ static void know(struct sync_plan *plan, const char *reference, bool approved, u
     vacancy.observed_at_ms = observed_at_ms;
     offered.vacancy = &vacancy;
     view.carer = &carer;
+    offered.beds_free = beds > 1 ? beds - 1 : beds; /* of several, one is placed */
     view.vacancy = beds > 0 ? &offered : NULL;
     view.status =
         approved ? VACANCY__V1__CARER_STATUS__CARER_STATUS_APPROVED : VACANCY__V1__CARER_STATUS__CARER_STATUS_ENDED;
@@ -189,6 +190,20 @@ static void what_may_be_an_unsure_rows_does_not_end(void **state)
     }
 }
 
+/* After a placement the beds of a file that counts only what is left would be none. */
+static void a_change_that_leaves_no_bed_free_says_so(void **state)
+{
+    (void)state;
+    struct sync_plan plan = {.file_ms = FILE_MS};
+    know(&plan, "A", true, 3, FILE_MS - 1);
+    know(&plan, "B", true, 3, FILE_MS - 1);
+    row(&plan, 2, "A", 1, FILE_MS);
+    row(&plan, 3, "B", 2, FILE_MS);
+    assert_string_equal(plan.shown[0].what, "beds (no bed free: 1 held or placed)");
+    assert_string_equal(plan.shown[1].what, "beds");
+    sync_plan_free(&plan);
+}
+
 static void files_that_somebody_must_agree_to(void **state)
 {
     (void)state;
@@ -246,6 +261,7 @@ int main(void)
         cmocka_unit_test(each_household_is_one_of_four),
         cmocka_unit_test(a_rejected_row_keeps_its_household),
         cmocka_unit_test(what_may_be_an_unsure_rows_does_not_end),
+        cmocka_unit_test(a_change_that_leaves_no_bed_free_says_so),
         cmocka_unit_test(files_that_somebody_must_agree_to),
         cmocka_unit_test(a_cursor_is_kept_in_place_and_by_one_alone),
     };
