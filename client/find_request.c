@@ -31,7 +31,7 @@
         {"type", "TYPE", "kind of care; default SHORT_TERM, or what --placement-code implies", false},                 \
         {"placement-code", "CODE", "what it will be in the SSDA903 return: U4, U5 or U6", false},                      \
         {"starts", "DATE", "first day, YYYY-MM-DD; default today", false},                                             \
-        {"needed-by", "WHEN", "when the home is needed", false},                                                       \
+        {"needed-by", "WHEN", "when the home is needed; the day itself is --starts, or today", false},                 \
         {"together", NULL, "one home for all the children (the default)", false},                                      \
         {"split", NULL, "also homes that can take at least one of them", false},                                       \
         {"split-into", "N",                                                                                            \

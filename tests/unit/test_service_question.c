@@ -131,6 +131,8 @@ static void test_needed_by(void **state)
     TAKEN(F.needed_by = VACANCY__V1__NEEDED_BY__NEEDED_BY_TODAY; F.starts_on = (char *)"2026-06-01");
     TAKEN(F.needed_by = VACANCY__V1__NEEDED_BY__NEEDED_BY_UNDER_5_DAYS; F.starts_on = (char *)"2026-06-05");
     assert_true(C.starts_on == today + 4 && !C.on_call_asked);
+    TAKEN(F.needed_by = VACANCY__V1__NEEDED_BY__NEEDED_BY_UNDER_5_DAYS);
+    assert_true(C.starts_on == today); /* as NeededBy says */
     TAKEN(F.needed_by = VACANCY__V1__NEEDED_BY__NEEDED_BY_5_DAYS_OR_MORE; F.starts_on = (char *)"2026-06-06");
     assert_true(C.starts_on == today + 5);
     /* S11 is asked for by each of three. */
