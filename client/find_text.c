@@ -115,7 +115,8 @@ static void print_splits(FILE *out, const struct option_style *style, const requ
     struct grown_text text = {0};
     if (response->n_splits == 0)
         return;
-    grown_add(&text, "No home can take all %zu together.", request->n_children);
+    grown_add(&text, "No %shome can take all %zu together.", response->n_phone_first ? "confirmed " : "",
+              request->n_children);
     fputc('\n', out);
     print_text(out, 0, style->width, &text);
     for (size_t i = 0; i < response->n_splits; i++)
@@ -261,6 +262,22 @@ static void print_ask_first(FILE *out, unsigned width, const response_t *respons
     print_wrapped(out, 0, "", 0, response->ask_first, width);
 }
 
+/* Tenths of miles look as if the very place were known. */
+static void print_near(FILE *out, unsigned width, const request_t *request, const response_t *response)
+{
+    struct grown_text text = {0};
+    const char *precision = response->near_precision;
+    bool outcode = strcmp(precision, "outcode") == 0;
+    if ((!outcode && strcmp(precision, "sector") != 0) ||
+        response->n_options + response->n_phone_first + response->n_splits == 0)
+        return;
+    char *near = clean_text(request->near_postcode, 0);
+    grown_add(&text, "Miles are measured from the middle of the %s of %s.", precision, near);
+    free(near);
+    fputc('\n', out);
+    print_text(out, 0, width, &text);
+}
+
 static void print_order(FILE *out, unsigned width, const request_t *request, const response_t *response)
 {
     if (response->n_options + response->n_phone_first < 2)
@@ -283,6 +300,7 @@ void find_text_print(FILE *out, unsigned width, bool all_reasons, const request_
     print_splits(out, &style, request, response);
     if (response->n_options < wanted && request->explain != VACANCY__V1__EXPLAIN_WHEN__EXPLAIN_WHEN_NEVER)
         print_why(out, width, response);
+    print_near(out, width, request, response);
     print_order(out, width, request, response);
     print_ask_first(out, width, response);
     find_positions_print(out, width, response->positions, response->n_positions, response->as_of_ms);

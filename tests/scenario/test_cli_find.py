@@ -60,6 +60,7 @@ def test_what_a_placement_officer_reads(offers):
     flat = " ".join(text.split())
     assert 'Order "default": homes that meet every rule first, then the nearest distance band (5, 10, 20, 50 miles' in flat
     assert "Has a relative, friend or other person connected with the child been considered first?" in flat
+    assert "Miles are measured from the middle of the sector of LS1 4AP." in flat
     assert "PHONE FIRST" not in text and "What would bring more" not in text and re.search(r"^As of ", text, re.M)
     full = find(offers, *GIRL, "--reasons", "all")
     assert re.search(r"terms of approval: asked 8 F, short term; found\s+approved", full)

@@ -474,6 +474,17 @@ static void siblings_are_told_apart(void **state)
     response.n_splits = 1;
     response.splits = splits;
     response.as_of_ms = AS_OF;
+    /* One to telephone first takes them all: no confirmed home does. */
+    response.n_phone_first = 1;
+    response.phone_first = (Vacancy__V1__Option *[]){&homes[0]};
+    request.near_postcode = (char *)"DL8 7AA";
+    response.near_precision = (char *)"outcode";
+    char *phoned = text_of(&request, &response, 80);
+    assert_non_null(strstr(phoned, "\nNo confirmed home can take all 3 together.\n"));
+    assert_non_null(strstr(phoned, "\nMiles are measured from the middle of the outcode of DL8 7AA.\n"));
+    free(phoned);
+    response.near_precision = (char *)"unit";
+    response.n_phone_first = 0;
     char *text = text_of(&request, &response, 80);
     assert_string_equal(text, "Nothing suits.\n"
                               "\n"
