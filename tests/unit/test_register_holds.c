@@ -439,9 +439,9 @@ static void test_consents_and_children(void **state)
     WRONG(place->as.hold.starts_on = DATE_NONE, ERR_INVALID, "starts_on", "required");
     WRONG(place->as.hold.starts_on = today + 366, ERR_INVALID, "starts_on", "at most");
     WRONG(place->as.hold.starts_on = today - 29, ERR_INVALID, "starts_on", "at most");
-    WRONG(place->as.hold.child_count = 0, ERR_INVALID, "children", "for 2 beds");
-    WRONG(place->as.hold.child_count = 1, ERR_INVALID, "children", "for 2 beds");
-    WRONG(place->as.hold.child_count = 3, ERR_INVALID, "children", "for 2 beds");
+    WRONG(place->as.hold.child_count = 0, ERR_INVALID, "children", "for a hold of 2");
+    WRONG(place->as.hold.child_count = 1, ERR_INVALID, "children", "for a hold of 2");
+    WRONG(place->as.hold.child_count = 3, ERR_INVALID, "children", "for a hold of 2");
     place = about(world, UPDATE_PLACE, LEEDS, token);
     place->as.hold.child_count = 2;
     place->as.hold.children[1] = (struct household_child){AGE_3_5, SEX_M};
