@@ -79,7 +79,8 @@ struct cell {
     /*
      * A box that holds every home of the cell, [west, east) x [south, north). The square itself, but for the one cell
      * of an authority that also takes the places in no square (it and a whole authority: all the authority's
-     * postcodes). H10 is judged against this box: the square alone would let such a home pass.
+     * postcodes). H10 is judged against this box: the square alone would let such a home pass. A home of which no more
+     * than its sector is known (allow-sector) may lie outside: its cell is that of its sector's middle.
      */
     int32_t west_km, south_km, east_km, north_km;
     char area_name[AREA_TEXT_BYTES]; /* "Leeds, LS6": a function of the cell, so it tells nothing more than the cell */
