@@ -6,13 +6,12 @@
 #include "client/contact_text.h"
 #include "client/json.h"
 #include "client/said.h"
+#include "client/sure_call.h"
 #include "daemon/base/clock.h"
 
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define RETRY_MS      500
 #define LABEL_COLUMNS 12
 #define INDENT        3
 
@@ -185,20 +184,6 @@ static enum exit_code not_known(struct cli *cli, const char *memory_path, const 
     return EXIT_UNAVAILABLE;
 }
 
-static void reconnect(struct cli *cli, int64_t left_ms)
-{
-    struct settings settings;
-    struct problem problem = {0};
-    struct link *link = NULL;
-    if (settings_load(&cli->options, &settings, &problem) != ERR_NONE)
-        return;
-    if (link_open_within(&settings, left_ms, &link, &problem) == ERR_NONE) {
-        link_close(cli->link);
-        cli->link = link;
-    }
-    settings_free(&settings);
-}
-
 /* Until it is decided, or time is over. *decided: `problem` says by what. */
 static enum err try_on(struct cli *cli, const struct hold_call *call, struct tries *tries,
                        const ProtobufCMessage **reply, struct problem *problem, bool *decided)
@@ -209,14 +194,7 @@ static enum err try_on(struct cli *cli, const struct hold_call *call, struct tri
         if (err != ERR_NONE)
             tries_add(tries, problem, link_failure(cli->link));
         *decided = err == ERR_NONE || !tries->unknown || hold_call_is_decision(err);
-        left_ms = until_ms - clock_boot_ms(clock_system()) - RETRY_MS;
-        if (*decided || exit_code_of_call(err) != EXIT_UNAVAILABLE || left_ms <= 0)
-            return err;
-        poll(NULL, 0, RETRY_MS);
-        if (!link_lives(cli->link))
-            reconnect(cli, left_ms);
-        left_ms = until_ms - clock_boot_ms(clock_system());
-        if (left_ms <= 0)
+        if (*decided || exit_code_of_call(err) != EXIT_UNAVAILABLE || !sure_call_try_again(cli, until_ms, &left_ms))
             return err;
     }
 }

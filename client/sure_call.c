@@ -26,8 +26,7 @@ static void reconnect(struct cli *cli, int64_t left_ms)
     settings_free(&settings);
 }
 
-/* Waits for another try; false: there is no time for one. */
-static bool try_again(struct cli *cli, int64_t until_ms, int64_t *left_ms)
+bool sure_call_try_again(struct cli *cli, int64_t until_ms, int64_t *left_ms)
 {
     *left_ms = until_ms - clock_boot_ms(clock_system()) - RETRY_MS;
     if (*left_ms <= 0)
@@ -53,7 +52,7 @@ enum err sure_call_run(struct cli *cli, const struct sure_call *call, const Prot
         if (may_be_done || !*unknown)
             *problem = now;
         *unknown = *unknown || may_be_done;
-        if (!*unknown || exit_code_of_call(err) != EXIT_UNAVAILABLE || !try_again(cli, until_ms, &left_ms))
+        if (!*unknown || exit_code_of_call(err) != EXIT_UNAVAILABLE || !sure_call_try_again(cli, until_ms, &left_ms))
             return err;
     }
 }

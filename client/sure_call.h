@@ -11,6 +11,10 @@
 
 #include "client/command.h"
 
+/* Waits half a second for another try of a call that may last until until_ms (clock_boot_ms), and dials anew where the
+ * link is gone. *left_ms: what is left then. False: no time for another. */
+bool sure_call_try_again(struct cli *cli, int64_t until_ms, int64_t *left_ms) __attribute__((warn_unused_result));
+
 struct sure_call {
     const char *path;
     const ProtobufCMessage *request; /* with a request id */
