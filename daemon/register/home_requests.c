@@ -106,6 +106,9 @@ static enum err read_hold(struct batch *batch, struct update_result *result)
     if (token.epoch == 0)
         return ERR_NONE;
     enum err err = batch_get_hold(batch, &token, &hold, &result->problem);
+    if (err == ERR_NOT_FOUND) /* holds are kept for longer than ids, but a wall clock may have leapt */
+        return problem_set(&result->problem, ERR_PRECONDITION, "request_id",
+                           "this id was used before, for a hold that is not kept any more; use a new one");
     if (err == ERR_NONE)
         err = batch_get_carer(batch, hold.hold.national_reference, &carer, &result->problem);
     if (err != ERR_NONE)
@@ -137,6 +140,8 @@ enum err request_check(struct batch *batch, struct update *update)
     err = read_answer(&value, &update->result);
     if (err == ERR_NONE)
         err = read_hold(batch, &update->result);
+    if (err == ERR_PRECONDITION)
+        return err;
     if (err != ERR_NONE)
         return problem_set(problem, err, "", "the first answer to this request can't be read back");
     return ERR_EXISTS;

@@ -484,11 +484,17 @@ void asking_message(struct call *call, const struct asking_type *type, const Pro
     }
 }
 
+/* As the note has it; `open` other tries. What was done is done, also where the home hub can't be asked again now. */
+static bool may_be_done(const struct asked_hold *asked, uint32_t open)
+{
+    return open > 0 || (asked->token.epoch != 0 && asked->step != ASKED_SETTLED);
+}
+
 static void noted(struct call *call, struct update *note)
 {
     struct asking *asking = call->state;
     struct problem problem = note->result.problem;
-    asking->others_open = note->as.asked.open > 1;
+    asking->others_open = may_be_done(&note->as.asked, note->as.asked.open > 0 ? note->as.asked.open - 1 : 0);
     update_destroy(note);
     if (problem.code == ERR_NONE)
         send_away(call);
@@ -501,7 +507,7 @@ static void answer_noted(struct call *call, struct update *note)
     struct asking *asking = call->state;
     bool again = asking->done_by_other && !asking->sent_again;
     if (note->result.problem.code == ERR_NONE)
-        asking->others_open = note->as.asked.open > 0 || asking->done_by_other;
+        asking->others_open = may_be_done(&note->as.asked, note->as.asked.open) || asking->done_by_other;
     update_destroy(note);
     asking->sent_again = asking->sent_again || again;
     if (again)

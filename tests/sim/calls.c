@@ -92,7 +92,8 @@ static void ops_attach(struct call *call, const struct call_details *details)
 {
     struct sim_call *self = of(call);
     const ProtobufCMessage *detail = details->detail;
-    if (detail != NULL && detail->descriptor == &vacancy__v1__forward_failure__descriptor)
+    self->was_forwarded = detail != NULL && detail->descriptor == &vacancy__v1__forward_failure__descriptor;
+    if (self->was_forwarded)
         self->outcome_unknown = ((const Vacancy__V1__ForwardFailure *)detail)->outcome_unknown;
     uint8_t octets[STATUS_DETAILS_BYTES];
     self->status_bytes = details->status_bytes;

@@ -38,7 +38,8 @@ struct sim_call {
     bool shows; /* its answers show records: no message before a disclosure */
     bool finished, yielded, gone;
     bool not_reading;     /* the handler takes nothing more for now */
-    bool outcome_unknown; /* its end's detail says so: what was asked of another hub may have been done */
+    bool was_forwarded;   /* its end's detail is of what was asked of another hub */
+    bool outcome_unknown; /* which says: that may have been done */
     uint8_t *status;      /* google.rpc.Status octets of its end; NULL: none */
     size_t status_bytes;
     int64_t wake_boot_ms; /* when the handler wants to hear due(); 0: not */

@@ -236,6 +236,8 @@ static void check_repeated(struct model *model, struct operation *operation, con
                     err_name(now->problem.code));
         return;
     }
+    if (now->problem.code == ERR_PRECONDITION && model_hold_may_be_forgotten(model, &then->hold.token))
+        return;
     sim_cover(first->life == model->hub->life ? COVERED_REPEATED : COVERED_REPEATED_AFTER_RESTART);
     sim_require(sim, now->problem.code == ERR_NONE && now->outcome == OUTCOME_REPEATED,
                 "a request sent again was not recognised: %s, outcome %d", err_name(now->problem.code),

@@ -183,6 +183,12 @@ static bool may_be_forgotten(const struct model *model, const struct model_hold 
     return !live(hold) && (now_ms > latest_ms ? now_ms : latest_ms) >= hold->ended_wall_ms + HOLD_KEPT_MS;
 }
 
+bool model_hold_may_be_forgotten(const struct model *model, const struct hold_token *token)
+{
+    const struct model_hold *hold = hold_find(model, token);
+    return hold != NULL && (hold->forgotten || may_be_forgotten(model, hold));
+}
+
 /* --- what the register had to answer ------------------------------------------------------------------------------ */
 
 static const struct model_carer *carer_of_vacancy(const struct model *model, uint64_t vacancy_id, uint32_t *agency,

@@ -64,6 +64,9 @@ uint32_t model_settled(const struct model *model, uint32_t agency, uint32_t refe
 enum vacancy_state model_state(const struct model *model, uint32_t agency, uint32_t reference);
 bool model_unclear(const struct model *model, uint32_t agency, uint32_t reference);
 
+/* It may be kept no more, as the clocks went: who asked for it hears that. */
+bool model_hold_may_be_forgotten(const struct model *model, const struct hold_token *token);
+
 /* Sets of outcomes and errors, as model.c has them. */
 void model_expect_hold(const struct model *model, const struct operation *operation, uint32_t *outcomes,
                        uint32_t *errors);

@@ -171,7 +171,10 @@ static enum err seam_segment_read(struct store *store, const char *name, uint64_
 {
     struct seam *seam = seam_of(store);
     *got = 0;
-    return stopped(seam) ? ERR_STORE_IO : seam->under->ops->segment_read(seam->under, name, offset, out, size, got);
+    /* The simulator looks at a dead disk, too: at what was shown before it died. */
+    return seam->looking == 0 && stopped(seam)
+               ? ERR_STORE_IO
+               : seam->under->ops->segment_read(seam->under, name, offset, out, size, got);
 }
 
 static enum err seam_segment_truncate(struct store *store, const char *name, uint64_t bytes)

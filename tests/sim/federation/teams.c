@@ -34,6 +34,7 @@ struct attempt {
     uint32_t who_region, who;
     struct hold_token token; /* a reading's */
     uint64_t commits;        /* of the hub's disk as it began */
+    uint32_t number;         /* of the ask's attempts, from 1 */
     bool ended_too, receipt, repeated, replicated;
     uint64_t epoch, sequence;
     uint32_t told_count;
@@ -119,6 +120,12 @@ static bool of_team(uint32_t region, uint32_t who_region, uint32_t who, const st
 static bool loose(const struct world *world, const struct ask *ask)
 {
     return world->claimed_twice[ask->region] || world->memories_lost[ask->region] != ask->memories_lost;
+}
+
+/* The hub that was told to ask another has lost what it noted of that, or there are two of it. */
+static bool asker_loose(const struct world *world, const struct ask *ask)
+{
+    return world->claimed_twice[ask->who_region] || world->memories_lost[ask->who_region] != ask->asker_memories_lost;
 }
 
 /* --- what was told ------------------------------------------------------------------------------------------------ */
@@ -269,6 +276,8 @@ static void ask_ended(struct sim_call *call, const struct problem *problem)
     } else if (refuses(call, problem->code)) {
         ask->refused++;
         check_refused(world, ask, problem);
+        if (ask->kind == UPDATE_HOLD && call->was_forwarded && attempt->number > ask->refused_last)
+            ask->refused_last = attempt->number;
         sim_cover(COVERED_HOLD_REFUSED);
     } else {
         sim_cover(COVERED_HOLD_UNKNOWN);
@@ -473,7 +482,7 @@ static void attempt_ask(struct teams *teams, struct fed_hub *hub, struct ask *as
                  world_region(hub->region), hub->region, ask->who);
     else
         team_name(ask->who_region, ask->who, name);
-    ask->begun++;
+    attempt->number = ++ask->begun;
     send(attempt, ask_path(ask), name, &asking, ask_message(ask, hub->world->sim.gazetteer));
 }
 
@@ -491,7 +500,8 @@ static struct ask *new_ask(struct teams *teams, struct fed_hub *hub, enum update
                         .region = region,
                         .who_region = hub->region,
                         .who = below(sim, TEAMS_EACH),
-                        .memories_lost = hub->world->memories_lost[region]};
+                        .memories_lost = hub->world->memories_lost[region],
+                        .asker_memories_lost = hub->world->memories_lost[hub->region]};
     put_be64(ask->request_id, (uint64_t)sim->now_ms << 16);
     put_be64(ask->request_id + 8, seeded_random_next(&sim->chance));
     put_be16(ask->request_id + 6, (uint16_t)(0x7000 | below(sim, 0x1000)));
@@ -685,6 +695,9 @@ static void check_asked(struct world *world, const struct fed_hub *home, const s
                 hold->token.epoch, hold->token.sequence);
     if (loose(world, ask))
         return;
+    sim_require(&world->sim, ask->refused_last < ask->begun || ask->done || asker_loose(world, ask),
+                "hub %u made hold %" PRIu64 ".%" PRIu64 ", and the last its team heard was that it was refused",
+                home->index, hold->token.epoch, hold->token.sequence);
     sim_require(&world->sim, !ask->spent, "hub %u made hold %" PRIu64 ".%" PRIu64 " under an id that was spent",
                 home->index, hold->token.epoch, hold->token.sequence);
     sim_require(&world->sim,

@@ -28,6 +28,10 @@ struct ask {
     uint32_t memories_lost; /* the region's, when it was first asked */
     /* What its attempts were told. `refused`: that this attempt did nothing and will do nothing. */
     uint32_t begun, refused;
+    /* Of a hold of another region, the newest attempt that the team was told was refused, counted from 1: nothing is
+     * left of those before it then, either. */
+    uint32_t refused_last;
+    uint32_t asker_memories_lost; /* as memories_lost, of the hub that was told to ask */
     bool done, spent;
     struct hold_token made;   /* done */
     uint64_t epoch, sequence; /* of its receipt; 0: none was told */
