@@ -30,6 +30,7 @@ struct asking {
     Vacancy__V1__AgencyContact *contact; /* whom to telephone; NULL: not known */
     bool noted;                          /* asked is kept */
     bool others_open;                    /* another try of this request may have been done, or be done yet */
+    bool done_before;                    /* one was, by what is noted */
     bool settled;                        /* that was asked, once */
     bool done_by_other, sent_again;      /* it was, and so this try will be answered as that one was */
     struct asked_hold asked;
@@ -276,11 +277,13 @@ static bool disclose(struct call *call, const struct asking *asking, const Proto
     return false;
 }
 
-/* This try did nothing; another one of the same request may have, and its outcome is not known. */
+/* This try did nothing; another one of the same request may have, and its outcome is not known. Or it is, but the home
+ * hub was not heard: "nothing was done" would be untrue of the request. */
 static void keep_unknown(const struct asking *asking)
 {
     struct forward *forward = asking->forward;
-    if (!asking->others_open || forward->outcome_unknown)
+    bool done_unheard = asking->done_before && !forward->by_home;
+    if ((!asking->others_open && !done_unheard) || forward->outcome_unknown)
         return;
     forward->outcome_unknown = true;
     forward->problem.code = ERR_DEADLINE;
@@ -484,17 +487,12 @@ void asking_message(struct call *call, const struct asking_type *type, const Pro
     }
 }
 
-/* As the note has it; `open` other tries. What was done is done, also where the home hub can't be asked again now. */
-static bool may_be_done(const struct asked_hold *asked, uint32_t open)
-{
-    return open > 0 || (asked->token.epoch != 0 && asked->step != ASKED_SETTLED);
-}
-
 static void noted(struct call *call, struct update *note)
 {
     struct asking *asking = call->state;
     struct problem problem = note->result.problem;
-    asking->others_open = may_be_done(&note->as.asked, note->as.asked.open > 0 ? note->as.asked.open - 1 : 0);
+    asking->others_open = note->as.asked.open > 1;
+    asking->done_before = note->as.asked.token.epoch != 0;
     update_destroy(note);
     if (problem.code == ERR_NONE)
         send_away(call);
@@ -507,7 +505,7 @@ static void answer_noted(struct call *call, struct update *note)
     struct asking *asking = call->state;
     bool again = asking->done_by_other && !asking->sent_again;
     if (note->result.problem.code == ERR_NONE)
-        asking->others_open = may_be_done(&note->as.asked, note->as.asked.open) || asking->done_by_other;
+        asking->others_open = note->as.asked.open > 0 || asking->done_by_other;
     update_destroy(note);
     asking->sent_again = asking->sent_again || again;
     if (again)
