@@ -11,7 +11,7 @@ int main(void)
         .sim = &sim,
         .run = one_hub_run,
         .seeds = 2000,
-        .times_long = 10,
+        .times_long = 3,
         .steps = SIM_STEPS_USUAL,
         .first_covered = (enum sim_covered)0,
         .end_covered = SIM_COVERED_END,
