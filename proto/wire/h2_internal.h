@@ -155,6 +155,8 @@ struct h2_conn {
     uint32_t resets_in_window;
     uint32_t idle_frames; /* since idle_frames_ms, less what has been forgiven */
     int64_t idle_frames_ms;
+    uint64_t
+        window_owed_bytes; /* DATA sent, less what small WINDOW_UPDATEs gave back; twice, for stream and connection */
     struct h2_counters counters;
 };
 

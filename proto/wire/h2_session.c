@@ -30,6 +30,16 @@ static void forgive_idle_frames(struct h2_conn *conn)
     conn->idle_frames = conn->idle_frames > IDLE_FRAMES_AN_ANSWER ? conn->idle_frames - IDLE_FRAMES_AN_ANSWER : 0;
 }
 
+/* A client that reads an answer message by message gives its window back in as small pieces, once for the stream and
+ * once for the connection: no more octets of them than we sent are for nothing. */
+static bool gives_back_what_we_sent(struct h2_conn *conn, uint32_t increment)
+{
+    if (increment > conn->window_owed_bytes)
+        return false;
+    conn->window_owed_bytes -= increment;
+    return true;
+}
+
 /* Resets that the peer's own frames made us send (MadeYouReset). */
 static void count_reset_sent(struct h2_conn *conn, uint32_t error_code)
 {
@@ -103,7 +113,8 @@ static void note_frame(struct h2_conn *conn, const nghttp2_frame *frame)
         conn->counters.resets_in++;
         break;
     case NGHTTP2_WINDOW_UPDATE:
-        if (frame->window_update.window_size_increment < SMALL_WINDOW_UPDATE)
+        if (frame->window_update.window_size_increment < SMALL_WINDOW_UPDATE &&
+            !gives_back_what_we_sent(conn, (uint32_t)frame->window_update.window_size_increment))
             count_idle_frame(conn);
         break;
     case NGHTTP2_PING:
@@ -197,6 +208,8 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
         conn->reason = nghttp2_http2_strerror(frame->goaway.error_code);
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
         return 0;
+    if (frame->hd.type == NGHTTP2_DATA)
+        conn->window_owed_bytes += 2 * (uint64_t)frame->hd.length;
     if (frame->hd.length > 0)
         forgive_idle_frames(conn);
     struct h2_stream *stream = stream_of(session, frame->hd.stream_id);

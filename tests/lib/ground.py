@@ -56,6 +56,7 @@ class Ground:
     @contextlib.contextmanager
     def row(self, says=None, times=1, changes=False):
         """`says`: what exactly `times` lines of the log match (times None: at least one)."""
+        self.honest()  # who was cut off by a row that failed is back before descriptors are counted
         self.log_at = len(self.hub.log_text())
         sequence, fds = self.sequence(), self.hub.fds()
         yield self
