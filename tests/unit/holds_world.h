@@ -96,6 +96,12 @@ static inline struct update *answer(struct world *world, enum update_kind kind, 
     return update;
 }
 
+static inline struct update *did_not_begin(struct update *update)
+{
+    update->as.hold.decline_reason = DECLINE_PLACEMENT_DID_NOT_BEGIN;
+    return update;
+}
+
 static inline struct update_result did(struct update_result result)
 {
     if (result.problem.code != ERR_NONE)

@@ -233,6 +233,12 @@ static inline void world_close(struct world *world)
     }
 }
 
+static inline void world_reopen(struct world *world)
+{
+    world_close(world);
+    world_open(world);
+}
+
 static inline void world_finish(struct world *world)
 {
     world_close(world);

@@ -208,7 +208,7 @@ static void something_happens(struct model *model)
 {
     struct world *world = model->world;
     uint32_t what = random_up_to(&world->random, 19);
-    pass(world, (int64_t)random_up_to(&world->random, 900) * 1000);
+    world_pass(world, (int64_t)random_up_to(&world->random, 900) * 1000);
     if (what == 0) {
         world_close(world);
         world_open(world);

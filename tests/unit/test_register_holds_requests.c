@@ -121,7 +121,7 @@ static void test_settled(void **state)
     struct update *release = about(world, UPDATE_RELEASE_HOLD, LEEDS, made.hold.token);
     (void)did(apply_copy(world, release));
     refused(world_apply(world, settle(world, release)), ERR_PRECONDITION, "request_id", "another call");
-    pass(world, REQUEST_ID_KEPT_MS);
+    world_pass(world, REQUEST_ID_KEPT_MS);
     refused(world_apply(world, settle(world, came)), ERR_INVALID, "request_id", "older than 7 days");
     refused(apply_copy(world, late), ERR_INVALID, "request_id", "older than 7 days");
     assert_register_true(world);
@@ -183,7 +183,7 @@ static void test_an_ended_hold_after_a_restore(void **state)
     for (int i = 0; i < 3; i++) { /* long before it, and not looked at */
         struct hold_token old = hold_beds(&original, YORK, vacancy, 1);
         (void)did(world_apply(&original, about(&original, UPDATE_RELEASE_HOLD, YORK, old)));
-        pass(&original, HOUR);
+        world_pass(&original, HOUR);
     }
     struct update *ask = ask_beds(&original, LEEDS, vacancy, 1);
     struct update_result made = did(apply_copy(&original, ask));
@@ -221,7 +221,7 @@ static void test_a_lost_home_is_kept_for_who_holds_it(void **state)
     world_init(&restored, seed + 1, false);
     restored.store->ops->close(restored.store);
     restored.store = store_memory_clone(original.store);
-    pass(&original, VACANCY_TTL_DEFAULT_MS - HOUR);
+    world_pass(&original, VACANCY_TTL_DEFAULT_MS - HOUR);
     struct update *push = world_put_carer(&original, AGENCY, "H-1");
     push->as.carer.placed_count = 0;
     push->as.carer.terms.care_types = 1u << CARE_SHORT_TERM;
@@ -236,13 +236,13 @@ static void test_a_lost_home_is_kept_for_who_holds_it(void **state)
     replay_all(&original, &restored);
     assert_int_equal(apply(&restored, UPDATE_DECIDE), ERR_NONE);
     assert_true(get(&restored, "H-1").lost);
-    pass(&restored, 3 * HOUR);
+    world_pass(&restored, 3 * HOUR);
     for (int i = 0; i < 3; i++)
         (void)home_lapse(restored.home, 10, NULL);
     assert_true(get(&restored, "H-1").vacancy.vacancy_id == vacancy);
     assert_int_equal(get(&restored, "H-1").hold_count, 1);
     assert_int_equal(get_hold(&restored, token).state, HOLD_ACTIVE);
-    pass(&restored, 2 * HOUR);
+    world_pass(&restored, 2 * HOUR);
     for (int i = 0; i < 3; i++)
         (void)home_lapse(restored.home, 10, NULL);
     assert_int_equal(get_hold(&restored, token).state, HOLD_EXPIRED);
@@ -359,8 +359,8 @@ static void test_what_was_asked_elsewhere(void **state)
     /* Forgotten with the holds of its time. */
     assert_int_equal(apply(world, UPDATE_DECIDE), ERR_NONE);
     (void)did(world_apply(world, note(world, world->wall_ms, 4, 0)));
-    pass(world, HOLD_KEPT_MS - 2 * HOUR);
-    for (size_t left = 1; left < 2; left--, pass(world, 3 * HOUR)) {
+    world_pass(world, HOLD_KEPT_MS - 2 * HOUR);
+    for (size_t left = 1; left < 2; left--, world_pass(world, 3 * HOUR)) {
         for (int i = 0; i < 4; i++)
             (void)home_lapse(world->home, 10, NULL);
         assert_int_equal(home_list_asked(world->home, LEEDS, NULL, asked, 4, &got), ERR_NONE);

@@ -4,7 +4,7 @@
  * Shows: V5 (request ids, after a restart too), V8, A7 (unknown and foreign alike), C2 (record time never goes back),
  * D13 (schema), D6 (a flipped octet is named), domain O1 (lapsing), design 4.9 (a home keeps its cell).
  */
-#include "tests/unit/register_world.h"
+#include "tests/unit/both_stores.h"
 
 #include "daemon/register/home_parts.h"
 #include "daemon/register/tables.h"
@@ -12,36 +12,10 @@
 
 #define AGENCY "leeds-fostering"
 
-static uint64_t seed;
-
-static int on_memory(void **state)
+/* One agency. */
+static int furnish(struct world *world)
 {
-    static struct world world;
-    world_init(&world, seed, false);
-    world_open(&world);
-    *state = &world;
-    return world_apply(&world, world_put_agency(&world, AGENCY)).problem.code;
-}
-
-static int on_disk(void **state)
-{
-    static struct world world;
-    world_init(&world, seed, true);
-    world_open(&world);
-    *state = &world;
-    return world_apply(&world, world_put_agency(&world, AGENCY)).problem.code;
-}
-
-static int done(void **state)
-{
-    world_finish(*state);
-    return 0;
-}
-
-static void reopen(struct world *world)
-{
-    world_close(world);
-    world_open(world);
+    return world_apply(world, world_put_agency(world, AGENCY)).problem.code;
 }
 
 #define assert_outcome(result, expected)                                                                               \
@@ -126,7 +100,7 @@ static void test_push_confirm_withdraw(void **state)
     assert_outcome(fresh, OUTCOME_CREATED);
     assert_true(fresh.vacancy_id != vacancy.vacancy_id);
     assert_register_true(world);
-    reopen(world);
+    world_reopen(world);
     assert_true(get(world, "H-1").vacancy.vacancy_id == fresh.vacancy_id);
     assert_register_true(world);
 }
@@ -193,7 +167,7 @@ static void test_carer_changes_its_offer(void **state)
     struct update_result anew = world_apply(world, push);
     assert_outcome(anew, OUTCOME_UPDATED);
     assert_true(anew.national_reference == home.national_reference);
-    reopen(world);
+    world_reopen(world);
     assert_int_equal(get(world, "H-1").carer.status, CARER_APPROVED);
 }
 
@@ -284,7 +258,7 @@ static void test_confirm_many(void **state)
     assert_int_equal(named->result.not_found[0], 1);
     assert_int_equal(named->result.not_found[1], 3);
     uint64_t sequence = named->result.sequence;
-    reopen(world); /* V5: the same answer after a restart */
+    world_reopen(world); /* V5: the same answer after a restart */
     home_apply(world->home, &named, 1);
     assert_outcome(named->result, OUTCOME_REPEATED);
     assert_int_equal(named->result.confirmed, 2);
@@ -345,7 +319,7 @@ static void test_request_ids_V5(void **state)
         *other = first;
         other->content_hash[0] ^= 1;
         assert_int_equal(world_apply(world, other).problem.code, ERR_PRECONDITION);
-        reopen(world);
+        world_reopen(world);
     }
     /* Another principal's id of the same number is another id. */
     struct update *stranger = update_create(UPDATE_PUT_CARER);
@@ -435,11 +409,11 @@ static void test_lapsing_O1(void **state)
     assert_int_equal(home_lapse(world->home, 10, &next), 0);
     assert_int_equal(next, until_ms - VACANCY_TTL_DEFAULT_MS / 4);
     world->wall_ms = next;
-    reopen(world); /* due times are rebuilt */
+    world_reopen(world); /* due times are rebuilt */
     assert_int_equal(home_lapse(world->home, 10, &next), 1);
     assert_int_equal(next, until_ms + 1000 - VACANCY_TTL_DEFAULT_MS / 4);
     assert_int_equal(get(world, "H-0").vacancy.stage, STAGE_GOING_STALE);
-    reopen(world);
+    world_reopen(world);
     assert_int_equal(home_lapse(world->home, 10, &next), 0);
     world->wall_ms = until_ms;
     assert_int_equal(home_lapse(world->home, 10, &next), 3); /* stale; going stale, twice */
@@ -454,7 +428,7 @@ static void test_lapsing_O1(void **state)
     assert_told(world, &told, 2, EVENT_STALE, EVENT_STALE);
     assert_int_equal(next, until_ms + LAPSE_MS);
     world->wall_ms = next;
-    reopen(world);
+    world_reopen(world);
     assert_int_equal(home_lapse(world->home, 10, &next), 1);
     assert_int_equal(next, until_ms + LAPSE_MS + 1000);
     assert_told(world, &told, 1, EVENT_LAPSED);
@@ -495,7 +469,7 @@ static void test_lapsing_of_emergency_care(void **state)
     struct world *world = *state;
     int64_t next;
     world->policy.lapse_emergency_ms = 3600 * 1000;
-    reopen(world);
+    world_reopen(world);
     struct update *carer = world_put_carer(world, AGENCY, "H-1");
     carer->as.carer.terms.care_types = 1u << CARE_EMERGENCY;
     assert_outcome(world_apply(world, carer), OUTCOME_CREATED);
@@ -531,7 +505,7 @@ static void test_record_time_never_goes_back_C2(void **state)
     struct world *world = *state;
     assert_outcome(world_apply(world, world_put_carer(world, AGENCY, "H-1")), OUTCOME_CREATED);
     world->wall_ms -= 30LL * 24 * 3600 * 1000;
-    reopen(world);
+    world_reopen(world);
     assert_outcome(world_apply(world, world_put_carer(world, AGENCY, "H-2")), OUTCOME_CREATED);
     assert_register_true(world); /* asserts that the times in the headers ascend */
 }
@@ -645,13 +619,10 @@ static void test_random_days(void **state)
         world->wall_ms += random_up_to(&world->random, 7200) * 1000LL;
         home_lapse(world->home, 100, NULL);
         if (round % 50 == 49)
-            reopen(world);
+            world_reopen(world);
     }
     assert_register_true(world);
 }
-
-#define BOTH(test)                                                                                                     \
-    cmocka_unit_test_setup_teardown(test, on_memory, done), cmocka_unit_test_setup_teardown(test, on_disk, done)
 
 int main(void)
 {

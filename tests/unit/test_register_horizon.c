@@ -4,7 +4,7 @@
  * meanwhile; what a register with dropped payloads is when it opens. On both stores.
  * Shows: design section 9 (Horizon), D6 (a payload that is missing where it must be there).
  */
-#include "tests/unit/register_world.h"
+#include "tests/unit/both_stores.h"
 
 #include "daemon/record/bytes.h"
 #include "daemon/register/home_parts.h"
@@ -12,37 +12,10 @@
 #define AGENCY "leeds-fostering"
 #define SECRET "SECRET-REFERENCE-77"
 
-static uint64_t seed;
-
-static int open_world(void **state, bool on_disk)
+/* One agency. */
+static int furnish(struct world *world)
 {
-    static struct world world;
-    world_init(&world, seed, on_disk);
-    world_open(&world);
-    *state = &world;
-    return world_apply(&world, world_put_agency(&world, AGENCY)).problem.code;
-}
-
-static int on_memory(void **state)
-{
-    return open_world(state, false);
-}
-
-static int on_disk(void **state)
-{
-    return open_world(state, true);
-}
-
-static int done(void **state)
-{
-    world_finish(*state);
-    return 0;
-}
-
-static void reopen(struct world *world)
-{
-    world_close(world);
-    world_open(world);
+    return world_apply(world, world_put_agency(world, AGENCY)).problem.code;
 }
 
 static struct signed_checkpoint newest(struct world *world)
@@ -50,12 +23,6 @@ static struct signed_checkpoint newest(struct world *world)
     struct signed_checkpoint out;
     assert_int_equal(home_checkpoint(world->home, &out), ERR_NONE);
     return out;
-}
-
-static void pass(struct world *world, int64_t ms)
-{
-    world->boot_ms += ms;
-    world->wall_ms += ms;
 }
 
 /* Heartbeats until there is nothing left to drop; bounded by what one turn drops. */
@@ -139,7 +106,7 @@ static void test_an_erased_carer_is_nowhere(void **state)
     assert_true(records_with(world, national, 8) > 4);
     assert_true(records_with(world, SECRET, strlen(SECRET)) >= 2);
 
-    pass(world, 1000);
+    world_pass(world, 1000);
     struct update *report = world_update(world, UPDATE_REPORT_UNAVAILABLE, NULL, NULL);
     report->as.hold.vacancy_id = vacancy.vacancy_id;
     strcpy(report->as.hold.holder, "spiffe://example.org/region/E12000003/team/E06000014/duty");
@@ -167,11 +134,11 @@ static void test_an_erased_carer_is_nowhere(void **state)
     assert_int_equal(records_with(world, SECRET, strlen(SECRET)), 0);
     assert_int_equal(newest(world).checkpoint.horizon, 0);
     assert_int_equal(refusal_at(world, 0), LOG_SERVED);
-    pass(world, 2 * HEARTBEAT_MS - 1);
+    world_pass(world, 2 * HEARTBEAT_MS - 1);
     settle(world);
     assert_int_equal(newest(world).checkpoint.horizon, 0);
     assert_true(records_with(world, national, 8) > 0);
-    pass(world, 1);
+    world_pass(world, 1);
     settle(world);
     assert_int_equal(newest(world).checkpoint.horizon, erased.sequence);
     assert_int_equal(records_with(world, national, 8), 0);
@@ -183,7 +150,7 @@ static void test_an_erased_carer_is_nowhere(void **state)
     assert_int_equal(refusal_at(world, 0), LOG_BEHIND_HORIZON);
     assert_int_equal(refusal_at(world, erased.sequence - 1), LOG_BEHIND_HORIZON);
     assert_int_equal(refusal_at(world, erased.sequence), LOG_SERVED);
-    reopen(world);
+    world_reopen(world);
     assert_int_equal(newest(world).checkpoint.horizon, erased.sequence);
     assert_register_true(world);
     /* The same reference again is another carer. */
@@ -224,7 +191,7 @@ static void test_a_late_retry_registers_nobody_anew(void **state)
         settle(world);
         assert_int_equal(records_with(world, content, DIGEST_BYTES), 0);
     }
-    reopen(world);
+    world_reopen(world);
     assert_register_true(world);
 }
 
@@ -262,13 +229,13 @@ static void test_requests_are_forgotten_in_slices(void **state)
     assert_int_equal(home_forgotten(world->home), 1);
     assert_int_equal(world_requests_of(world, first.national_reference), 0);
     assert_int_equal(world_requests_of(world, second.national_reference), 2);
-    reopen(world);
+    world_reopen(world);
     assert_int_equal(home_forget_due(world->home), 1);
     settle(world);
     assert_int_equal(home_forgotten(world->home), 1);
     assert_int_equal(world_requests_of(world, second.national_reference), 0);
     assert_register_true(world);
-    reopen(world);
+    world_reopen(world);
     assert_int_equal(home_forget_due(world->home), 0); /* done, for good */
 }
 
@@ -279,11 +246,11 @@ static void test_an_erasure_outlives_a_restart(void **state)
     put(world, SECRET, NULL);
     struct update_result erased = world_apply(world, world_update(world, UPDATE_ERASE_CARER, AGENCY, SECRET));
     assert_int_equal(erased.problem.code, ERR_NONE);
-    pass(world, HEARTBEAT_MS);
-    reopen(world);
+    world_pass(world, HEARTBEAT_MS);
+    world_reopen(world);
     settle(world);
     assert_int_equal(newest(world).checkpoint.horizon, 0);
-    pass(world, 2 * HEARTBEAT_MS);
+    world_pass(world, 2 * HEARTBEAT_MS);
     settle(world);
     assert_int_equal(newest(world).checkpoint.horizon, erased.sequence);
     assert_register_true(world);
@@ -300,11 +267,11 @@ static void test_dropping_goes_on_after_a_restart(void **state)
     }
     struct update_result erased = world_apply(world, world_update(world, UPDATE_ERASE_CARER, AGENCY, "H-0"));
     assert_int_equal(erased.problem.code, ERR_NONE);
-    pass(world, 2 * HEARTBEAT_MS);
+    world_pass(world, 2 * HEARTBEAT_MS);
     int64_t next_ms;
     assert_true(home_heartbeat(world->home, &next_ms));
     assert_int_equal(next_ms, 0); /* there is more */
-    reopen(world);
+    world_reopen(world);
     assert_register_true(world);
     settle(world);
     struct arena arena;
@@ -346,7 +313,7 @@ static void test_old_payloads_are_dropped(void **state)
     struct world *world = *state;
     static const int64_t kept_ms = 3600LL * 1000;
     world->payload_kept_ms = kept_ms;
-    reopen(world);
+    world_reopen(world);
     uint64_t horizon = 0;
     for (int round = 0; round < scaled(60); round++) {
         char reference[16];
@@ -354,7 +321,7 @@ static void test_old_payloads_are_dropped(void **state)
         struct update *update = random_up_to(&world->random, 1) ? world_put_carer(world, AGENCY, reference)
                                                                 : world_put_vacancy(world, AGENCY, reference);
         (void)world_apply(world, update);
-        pass(world, 1 + random_up_to(&world->random, 1000) * 1000LL);
+        world_pass(world, 1 + random_up_to(&world->random, 1000) * 1000LL);
         home_lapse(world->home, 10, NULL);
         settle(world);
         struct signed_checkpoint now = newest(world);
@@ -376,7 +343,7 @@ static void test_old_payloads_are_dropped(void **state)
         }
         arena_finish(&arena);
         if (round % 20 == 19)
-            reopen(world); /* the epoch's own entry has no payload by now */
+            world_reopen(world); /* the epoch's own entry has no payload by now */
     }
     assert_true(horizon > 1);
     assert_register_true(world);
@@ -385,7 +352,7 @@ static void test_old_payloads_are_dropped(void **state)
     struct problem problem = {0};
     uint8_t digest[DIGEST_BYTES];
     uint64_t records;
-    pass(world, 3 * kept_ms);
+    world_pass(world, 3 * kept_ms);
     settle(world);
     assert_int_equal(newest(world).checkpoint.horizon, newest(world).checkpoint.sequence);
     assert_int_equal(home_verify(world->home, NULL, &records, digest, &problem), ERR_NONE);
@@ -438,26 +405,26 @@ static void test_a_superseded_hub_forgets_too(void **state)
     assert_int_equal(payloads(world), before.checkpoint.sequence - 3);
     assert_int_equal(refusal_at(world, 2), LOG_BEHIND_HORIZON);
     assert_string_equal(newest(world).text, before.text);              /* it signs nothing */
-    reopen(world);                                                     /* it is read through and found in order */
+    world_reopen(world);                                               /* it is read through and found in order */
     home_told_horizon(world->home, before.checkpoint.sequence + 1000); /* past where this log ends */
     settle(world);
     assert_int_equal(payloads(world), 0);
-    reopen(world);
+    world_reopen(world);
 }
 
 static void test_a_superseded_hub_forgets_by_age(void **state)
 {
     struct world *world = *state;
     world->payload_kept_ms = 3600LL * 1000;
-    reopen(world);
+    world_reopen(world);
     put(world, "H-1", NULL);
     supersede(world);
     settle(world);
     assert_true(payloads(world) > 0);
-    pass(world, 2 * world->payload_kept_ms);
+    world_pass(world, 2 * world->payload_kept_ms);
     settle(world);
     assert_int_equal(payloads(world), 0);
-    reopen(world);
+    world_reopen(world);
 }
 
 /* --- damage ------------------------------------------------------------------------------------------------------ */
@@ -486,9 +453,9 @@ static void test_a_payload_that_must_be_there(void **state)
     put(world, "H-1", NULL);
     struct update_result erased = world_apply(world, world_update(world, UPDATE_ERASE_CARER, AGENCY, "H-1"));
     put(world, "H-2", NULL);
-    pass(world, 2 * HEARTBEAT_MS);
+    world_pass(world, 2 * HEARTBEAT_MS);
     settle(world);
-    reopen(world);
+    world_reopen(world);
     drop_payload(world, erased.sequence + 1);
     struct problem problem = {0};
     home_close(world->home);
@@ -498,9 +465,6 @@ static void test_a_payload_that_must_be_there(void **state)
     assert_int_equal(world_try_open(world, &problem), ERR_STORE_DAMAGED);
     assert_non_null(strstr(problem.text, "log"));
 }
-
-#define BOTH(test)                                                                                                     \
-    cmocka_unit_test_setup_teardown(test, on_memory, done), cmocka_unit_test_setup_teardown(test, on_disk, done)
 
 int main(void)
 {

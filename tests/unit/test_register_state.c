@@ -5,7 +5,7 @@
  * Shows: design 4.4 (the digest equals recomputation), section 9 (checkpoint, heartbeat, snapshot by post-states), R9
  * (another history, ahead), D6 (verify finds a record that was flipped on disk).
  */
-#include "tests/unit/register_world.h"
+#include "tests/unit/both_stores.h"
 
 #include "daemon/record/lthash.h"
 #include "daemon/register/tables.h"
@@ -13,37 +13,10 @@
 #define AGENCY "leeds-fostering"
 #define BLOCK  256
 
-static uint64_t seed;
-
-static int open_world(void **state, bool on_disk)
+/* One agency. */
+static int furnish(struct world *world)
 {
-    static struct world world;
-    world_init(&world, seed, on_disk);
-    world_open(&world);
-    *state = &world;
-    return world_apply(&world, world_put_agency(&world, AGENCY)).problem.code;
-}
-
-static int on_memory(void **state)
-{
-    return open_world(state, false);
-}
-
-static int on_disk(void **state)
-{
-    return open_world(state, true);
-}
-
-static int done(void **state)
-{
-    world_finish(*state);
-    return 0;
-}
-
-static void reopen(struct world *world)
-{
-    world_close(world);
-    world_open(world);
+    return world_apply(world, world_put_agency(world, AGENCY)).problem.code;
 }
 
 static struct signed_checkpoint newest(struct world *world)
@@ -151,7 +124,7 @@ static void test_each_commit_is_signed(void **state)
         assert_checkpoint_true(world);
         if (round % 40 == 39) {
             assert_verifies(world);
-            reopen(world);
+            world_reopen(world);
             assert_checkpoint_true(world);
         }
     }
@@ -182,7 +155,7 @@ static void test_an_older_roster_is_refused_after_a_restart(void **state)
     struct world *world = *state;
     struct problem problem = {0};
     world->roster_version = 5;
-    reopen(world);
+    world_reopen(world);
     home_set_roster_version(world->home, 7); /* by a reload */
     (void)home_heartbeat(world->home, NULL);
     world->roster_version = 6;
@@ -207,7 +180,7 @@ static void test_an_older_roster_is_refused_after_a_restart(void **state)
     world->roster_version = 7;
     world_open(world);
     world->roster_version = 8;
-    reopen(world);
+    world_reopen(world);
     assert_checkpoint_true(world);
     world->roster_version = 0;
 }
@@ -226,7 +199,7 @@ static void test_checkpoints_are_pruned(void **state)
             break;
         random_commit(world, 10);
         if (round == 50)
-            reopen(world);
+            world_reopen(world);
     }
     struct store_txn *txn;
     assert_int_equal(world->store->ops->begin(world->store, false, &txn), ERR_NONE);
@@ -283,7 +256,7 @@ static void test_heartbeat(void **state)
     world->wall_ms += 1000 * HEARTBEAT_MS;
     /* In memory only: after a restart the stored one, and at once a new signature. */
     uint64_t sequence = newest(world).checkpoint.sequence;
-    reopen(world);
+    world_reopen(world);
     assert_int_equal(newest(world).checkpoint.sequence, sequence);
     assert_true(home_heartbeat(world->home, &next_ms));
 }
@@ -582,9 +555,6 @@ static void test_snapshot_reproduces_the_state(void **state)
     assert_true(read_at <= last.checkpoint.sequence);
     view_free(copy);
 }
-
-#define BOTH(test)                                                                                                     \
-    cmocka_unit_test_setup_teardown(test, on_memory, done), cmocka_unit_test_setup_teardown(test, on_disk, done)
 
 int main(void)
 {

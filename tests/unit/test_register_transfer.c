@@ -43,16 +43,10 @@ static void end(void)
     world_finish(&north);
 }
 
-static void reopen(struct world *world)
-{
-    world_close(world);
-    world_open(world);
-}
-
 static void pass_both(int64_t ms)
 {
-    pass(&here, ms);
-    pass(&north, ms);
+    world_pass(&here, ms);
+    world_pass(&north, ms);
 }
 
 static struct transfer_code code_of(const char *text)
@@ -248,7 +242,7 @@ static void test_release(void **state)
     assert_int_equal(home.carer.status, CARER_APPROVED);
     assert_true(home.vacancy.vacancy_id != 0); /* it is the agency's still */
     /* The same request id: the same code, also after a restart. */
-    reopen(&here);
+    world_reopen(&here);
     pass_both(5000);
     result = did(try_release(&here, same, &again));
     assert_int_equal(result.outcome, OUTCOME_REPEATED);
@@ -314,7 +308,7 @@ static void test_within_a_region(void **state)
     refused_code(take_within(&here, OTHER, "X-2", &code));
     refused_code(take_within(&here, AGENCY, "H-9", &code));
     assert_register_true(&here);
-    reopen(&here);
+    world_reopen(&here);
     assert_register_true(&here);
     /* It is the new agency's to push, offer and erase; and its holds go with that. */
     update = world_put_vacancy(&here, OTHER, "X-1");
@@ -361,9 +355,9 @@ static void test_each_refusal(void **state)
     did(world_apply(&here, world_update(&here, UPDATE_ERASE_CARER, AGENCY, "H-2")));
     refused_code(take_within(&here, OTHER, "X-9", &two));
     /* And so does time. */
-    pass(&here, TRANSFER_CODE_MS - 2);
+    world_pass(&here, TRANSFER_CODE_MS - 2);
     struct transfer_code last = newer;
-    pass(&here, 2);
+    world_pass(&here, 2);
     refused_code(take_within(&here, OTHER, "X-9", &last));
     refused_code(let_go(&here, &north, TAKER, &last, &told));
     assert_true(owns(&here, AGENCY, "H-1"));
@@ -399,8 +393,8 @@ static void test_between_regions(void **state)
     assert_true(carer_same_content(&now.carer, &before.carer));
     last_event(&here, AGENCY, EVENT_CARER_MOVED, TAKER " of " NORTH);
     last_event(&north, TAKER, EVENT_CARER_MOVED, AGENCY " of " WORLD_REGION);
-    reopen(&here);
-    reopen(&north);
+    world_reopen(&here);
+    world_reopen(&north);
     assert_register_true(&here);
     /* The same again is the same; from others it is nothing. */
     struct octets told;
@@ -473,7 +467,7 @@ static void test_what_stays_behind(void **state)
     again->as.transfer.moves = 1;
     assert_int_equal(did(world_apply(&north, again)).outcome, OUTCOME_CONFIRMED);
     /* Seen. */
-    reopen(&here);
+    world_reopen(&here);
     home_ask_elsewhere(here.home, &(struct elsewhere_port){always, &let_go_ms});
     struct octets none;
     time_goes_on(&here, 1000);
@@ -481,11 +475,11 @@ static void test_what_stays_behind(void **state)
     cut_to_the_move(&old);
     refused_code(let_go(&here, &north, TAKER, &code, &none));
     assert_register_true(&here);
-    reopen(&here);
+    world_reopen(&here);
     assert_register_true(&here);
     /* Erased there: the answer that was given is good for nothing, nor is a call that thought it there. */
     did(world_apply(&north, world_update(&north, UPDATE_ERASE_CARER, TAKER, "N-1")));
-    reopen(&north);
+    world_reopen(&north);
     refused_code(world_apply(&north, take_told(&north, TAKER, "N-1", &code, &told)));
     again = take(&north, TAKER, "N-1", &code);
     strcpy(again->as.transfer.from_region, code.region);
@@ -539,8 +533,8 @@ static void test_there_and_back(void **state)
     refused_code(move(&here, &north, TAKER2, "M-1", &again));
     refused_code(move(&here, &north, TAKER2, "M-2", &again));
     assert_true(owns(&north, TAKER, "N-7") && !owns(&north, TAKER2, "M-1"));
-    reopen(&here);
-    reopen(&north);
+    world_reopen(&here);
+    world_reopen(&north);
     assert_register_true(&here);
     free((uint8_t *)old_told.data);
     end();
@@ -584,7 +578,7 @@ static bool crash_at(bool old, int64_t n, bool after_commit)
     crash_and_open(fails);
     assert_one_owner_at_most();
     /* The other one, too. */
-    reopen(old ? &north : &here);
+    world_reopen(old ? &north : &here);
     assert_one_owner_at_most();
     result = did(move(&here, &north, TAKER, "N-1", &code));
     assert_one_owner_at_most();
@@ -592,7 +586,7 @@ static bool crash_at(bool old, int64_t n, bool after_commit)
     assert_true(carer_of(&north, TAKER, "N-1").national_reference == code.national_reference);
     assert_int_equal(carer_of(&here, AGENCY, "H-1").carer.status, CARER_MOVED);
     assert_register_true(&here);
-    reopen(&north);
+    world_reopen(&north);
     end();
     return crashed;
 }
@@ -630,7 +624,7 @@ static void time_passes_over_it(void)
 {
     for (int i = 0; i < 8; i++) {
         (void)home_heartbeat(here.home, NULL);
-        pass(&here, HEARTBEAT_MS);
+        world_pass(&here, HEARTBEAT_MS);
     }
 }
 
@@ -644,7 +638,7 @@ static void test_an_old_reference(void **state)
     struct transfer_code code = release(&here, AGENCY, "H-1");
     did(take_within(&here, OTHER, "X-1", &code));
     push_refused(AGENCY, "H-1", "another agency on 2025-11-24");
-    reopen(&here);
+    world_reopen(&here);
     push_refused(AGENCY, "H-1", "Another household needs another reference");
     refused(world_apply(&here, world_put_vacancy(&here, AGENCY, "H-1")), ERR_PRECONDITION, "vacancy.agency_reference",
             "another agency on 2025-11-24");
@@ -696,16 +690,16 @@ static void test_an_old_reference_in_the_earlier_region(void **state)
     struct transfer_code code = release(&here, AGENCY, "H-1");
     did(move(&here, &north, TAKER, "N-1", &code));
     push_refused(AGENCY, "H-1", "north-fostering of region E12000001 took this carer over on 2025-11-24");
-    reopen(&here);
+    world_reopen(&here);
     push_refused(AGENCY, "H-1", "Another household needs another reference");
-    pass(&here, TRANSFER_CODE_MS); /* cut down to the move */
+    world_pass(&here, TRANSFER_CODE_MS); /* cut down to the move */
     (void)home_lapse(here.home, 100, NULL);
     push_refused(AGENCY, "H-1", "took this carer over on 2025-11-24");
-    pass(&north, TRANSFER_CODE_MS);
+    world_pass(&north, TRANSFER_CODE_MS);
     code = release(&north, TAKER, "N-1");
     did(move(&north, &here, OTHER, "X-1", &code));
     push_refused(AGENCY, "H-1", "another agency on 2025-11-24");
-    reopen(&here);
+    world_reopen(&here);
     assert_register_true(&here);
     end();
 }
