@@ -15,7 +15,7 @@ PUT, GET = "/vacancy.v1.AgencyService/PutCarer", "/vacancy.v1.AgencyService/GetC
 SUBMIT, LIST = "/vacancy.v1.AgencyService/Submit", "/vacancy.v1.AgencyService/ListCarers"
 MESSAGE = rawh2.grpc_message
 
-ground = grounds.ground_fixture({("limits", "body"): "700ms"})
+ground = grounds.ground_fixture({("limits", "body"): f"{700 * min(grounds.library.SLOWNESS, 3)}ms"})
 
 
 def put(messages, reference="G-1"):

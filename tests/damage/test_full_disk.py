@@ -55,7 +55,7 @@ class Service:
             library.wait_until(lambda: self.pusher.no_room >= 20 or not thread.is_alive(), 90, "the room to end")
         finally:
             stop.set()
-            thread.join(30)
+            thread.join(30 * library.SLOWNESS)
         assert not thread.is_alive()
 
     def push_is_refused(self):
@@ -75,7 +75,7 @@ class Service:
         self.late += count
         return self.others.call("AgencyService/Submit", [
             self.others.request("AgencyService/Submit", tag=n, put_carer={
-                "carer": homes.carer(self.messages, f"late-{self.late - n}")}) for n in range(count)], timeout=30)
+                "carer": homes.carer(self.messages, f"late-{self.late - n}")}) for n in range(count)], timeout=30 * library.SLOWNESS)
 
     def push_one(self):
         self.late += 1
@@ -153,7 +153,7 @@ def fill_while_pushing(service, disk):
         library.wait_until(lambda: service.pusher.no_room >= 5 or not thread.is_alive(), 60, "the disk to be full")
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(30 * library.SLOWNESS)
     return filler
 
 
@@ -177,17 +177,18 @@ def full_disk(federation, messages, disk, folder):
             assert got.code in (FULL, Code.UNAVAILABLE, Code.OK), got
         os.unlink(second)
         os.unlink(first)
-        library.wait_until(service.push_works, 10, "the service to resume without a restart")
-        library.wait_until(lambda: service.team.outcome(FIND, homes.search(messages)).code == Code.OK, 10, "searches")
+        library.wait_until(service.push_works, 10 * library.SLOWNESS, "the service to resume without a restart")
+        library.wait_until(lambda: service.team.outcome(FIND, homes.search(messages)).code == Code.OK, 10 * library.SLOWNESS,
+                           "searches")
         assert service.operator.call("HubService/GetStatus").writable
         service.reads_go_on()
         done = len(service.pusher.positions)
         stop = threading.Event()
         thread = threading.Thread(target=service.pusher.push, args=(hub, stop))
         thread.start()
-        library.wait_until(lambda: len(service.pusher.positions) > done + 500, 30, "500 more updates")
+        library.wait_until(lambda: len(service.pusher.positions) > done + 500, 30 * library.SLOWNESS, "500 more updates")
         stop.set()
-        thread.join(30)
+        thread.join(30 * library.SLOWNESS)
         service.restart_and_check()
     finally:
         hub.kill()

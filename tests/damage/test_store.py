@@ -120,7 +120,7 @@ def zero_page(handle, size, randomness):
 
 
 def truncate(handle, size, randomness):
-    to = randomness.choice([randomness.randrange(size), size // PAGE * PAGE, 0, size - 1, min(size, PAGE)])
+    to = randomness.choice([randomness.randrange(size), (size - 1) // PAGE * PAGE, 0, size - 1, min(size - 1, PAGE)])
     handle.truncate(to)
     return f"truncated to {to} of {size}"
 

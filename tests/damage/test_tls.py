@@ -1,4 +1,5 @@
 """Rows T of faults.md: who is refused in the handshake, with which alert; nothing of HTTP is served to them."""
+import contextlib
 import datetime
 import os
 import shutil
@@ -15,7 +16,7 @@ import rawh2
 
 pytestmark = pytest.mark.check
 
-ground = grounds.ground_fixture({("limits", "handshake"): "1s"})
+ground = grounds.ground_fixture({("limits", "handshake"): f"{min(library.SLOWNESS, 3)}s"})
 
 LEEDS = "spiffe://fostering.example/region/E12000003/agency/leeds"
 
@@ -124,7 +125,8 @@ def test_half_hellos_are_closed_and_others_served(ground):
     with ground.row("no handshake in time", times=300):
         held = [socket.create_connection(("127.0.0.1", ground.hub.port), 10) for _ in range(300)]
         for each in held:
-            each.sendall(hello)
+            with contextlib.suppress(ConnectionError):  # closed already, where that took long
+                each.sendall(hello)
         for _ in range(10):
             ground.honest()
         for each in held:

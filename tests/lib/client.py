@@ -4,6 +4,10 @@ import collections
 import grpc
 
 import stubs
+from hub import SLOWNESS
+
+# What a test that says nothing else waits for: an answer, and a stream's end.
+CALL_S, STREAM_S = 10 * SLOWNESS, 60 * SLOWNESS
 
 # response: the message, or a list of them for a server stream (what came before the status, if it failed).
 # fields: the names in BadRequest details, in order. details: every decoded detail message.
@@ -64,7 +68,7 @@ class Client:
     def request(self, method, **fields):
         return self.messages.method(method)[1](**fields)
 
-    def call(self, method, request=None, timeout=10, metadata=None, **fields):
+    def call(self, method, request=None, timeout=CALL_S, metadata=None, **fields):
         """A message or an iterable of messages in (or the request's fields as keywords); the response, or the list
         of responses, out. grpc.RpcError if refused."""
         streams_in, streams_out = self.messages.method(method)[3:]
@@ -74,7 +78,7 @@ class Client:
         answer = self.stub(method)(sent, timeout=timeout, metadata=metadata, wait_for_ready=False)
         return list(answer) if streams_out else answer
 
-    def stream(self, method, request, timeout=60, metadata=None):
+    def stream(self, method, request, timeout=STREAM_S, metadata=None):
         """The live call of a server-streaming or bidirectional method: iterate it, cancel it."""
         streams_in = self.messages.method(method)[3]
         return self.stub(method)(iter(request) if streams_in else request, timeout=timeout, metadata=metadata)
@@ -93,7 +97,7 @@ class Client:
             return Outcome(grpc.StatusCode.OK, "", [], [], got)
         return self.unary_outcome(self.stub(method), iter(request) if streams_in else request, timeout, metadata)
 
-    def raw_outcome(self, path, octets, timeout=10, metadata=None):
+    def raw_outcome(self, path, octets, timeout=CALL_S, metadata=None):
         """Octets that need be no message, to a path that need not exist."""
         return self.unary_outcome(self.raw_stub(path), octets, timeout, metadata)
 

@@ -67,7 +67,7 @@ class Ground:
         library.wait_until(lambda: self.hub.fds() <= fds, 20 * library.SLOWNESS, "descriptors to be back")
         self.check_memory()
         if says is not None:
-            library.wait_until(lambda: self.lines(says), 5, f"/{says}/ in the log")
+            library.wait_until(lambda: self.lines(says), 5 * library.SLOWNESS, f"/{says}/ in the log")
             found = self.lines(says)
             assert times is None or len(found) == times, found
 

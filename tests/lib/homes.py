@@ -75,7 +75,7 @@ def register_agencies(running):
             "ofsted_urn": "SC012345"})
 
 
-def submit_all(client, updates, timeout=60):
+def submit_all(client, updates, timeout=60 * library.SLOWNESS):
     """Sends (kind, request fields) one after the other on one Submit; the responses, all OK."""
     requests = (client.request("AgencyService/Submit", tag=tag, **{kind: fields})
                 for tag, (kind, fields) in enumerate(updates))

@@ -33,10 +33,11 @@ def wait_until(condition, bound_s, what):
     """Polls until condition() is true, gives its value; fails after bound_s seconds with `what` was awaited."""
     until = time.monotonic() + bound_s
     while True:
+        last = time.monotonic() > until  # looked at before: a pause of the machine leaves one more look
         value = condition()
         if value:
             return value
-        if time.monotonic() > until:
+        if last:
             raise AssertionError(f"waited {bound_s} s in vain for {what}")
         time.sleep(0.01)
 

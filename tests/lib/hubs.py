@@ -17,17 +17,23 @@ REGIONS = [NORTH, WEST, YORKSHIRE]
 OPERATOR = "operator olive"
 
 
+given_ports = set()
+
+
 def free_port():
-    """A port that the kernel gives nobody who asks for any: below those."""
+    """A port that the kernel gives nobody who asks for any: below those. No port twice."""
     for _ in range(1000):
         port = random.SystemRandom().randrange(20000, 32000)
+        if port in given_ports:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return port
+        given_ports.add(port)
+        return port
     raise AssertionError("no free port")
 
 

@@ -69,7 +69,7 @@ class Pusher:
 
         with client or hub.client(homes.LEEDS) as leeds:
             try:
-                for answer in leeds.stream("AgencyService/Submit", updates()):
+                for answer in leeds.stream("AgencyService/Submit", updates(), timeout=600):
                     self.take(answer)
             except grpc.RpcError as error:
                 if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED,

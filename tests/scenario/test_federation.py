@@ -97,7 +97,7 @@ def test_a_receipt_says_how_sure_it_is(hubs, messages):
     answered = push(hubs[NORTH], messages, "H-alone", sure["DURABILITY_REPLICATED"])
     assert answered.receipt.durability == sure["DURABILITY_LOCAL"]
     # A caller in more of a hurry than the hub's second is told in its own time what is done, not that it is too late.
-    hurried = push(hubs[NORTH], messages, "H-hurried", sure["DURABILITY_REPLICATED"], timeout=0.4 * library.SLOWNESS)
+    hurried = push(hubs[NORTH], messages, "H-hurried", sure["DURABILITY_REPLICATED"], timeout=0.9 * library.SLOWNESS)
     assert hurried.receipt.durability == sure["DURABILITY_LOCAL"]
     hubs.heal()
     for each in answered, hurried:

@@ -229,7 +229,7 @@ def test_the_same_request_again(ground, messages):
 
 
 def fill(ground, messages, count):
-    if len(ground.leeds.call("AgencyService/ListCarers", timeout=30)) < count:
+    if len(ground.leeds.call("AgencyService/ListCarers", timeout=30 * grounds.library.SLOWNESS)) < count:
         homes.submit_all(ground.leeds, [("put_carer", {"carer": homes.carer(messages, f"L-{n:04}", bedrooms=3)})
                                         for n in range(count)])
     # What the register itself takes for them is not the rows'.
@@ -286,7 +286,7 @@ def test_a_client_gone_in_mid_stream(ground, messages, scale):
             client.close()
             reader.join(20)
             assert not reader.is_alive()
-        there = {each.carer.carer.agency_reference for each in ground.others.call("AgencyService/ListCarers", timeout=30)}
+        there = {each.carer.carer.agency_reference for each in ground.others.call("AgencyService/ListCarers", timeout=30 * grounds.library.SLOWNESS)}
         assert acknowledged <= there and acknowledged
         status = ground.operator.call("HubService/GetStatus")
         assert status.writable
@@ -323,7 +323,7 @@ def test_submit_by_a_client_that_reads_nothing(ground, messages):
                 "agency_reference": f"none-{n:05}" + "x" * 40, "observed_at_ms": homes.now_ms()})
 
     with ground.row(), ground.hub.watch_memory() as memory:
-        call = ground.others.stream("AgencyService/Submit", updates(), timeout=100)
+        call = ground.others.stream("AgencyService/Submit", updates(), timeout=100 * grounds.library.SLOWNESS)
         still = -1
         until = time.monotonic() + 30
         while taken[0] != still and time.monotonic() < until:  # until the hub takes no more

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.check
 
 Code = grpc.StatusCode
 NORTH, WEST, YORKSHIRE = federations.NORTH, federations.WEST, federations.YORKSHIRE
-BOUND_S = 30
+BOUND_S = 30 * library.SLOWNESS
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def push(hubs, messages, names, **changes):
 def carers(hubs):
     """What Leeds reads back: ({agency reference: national reference}, [national references of lost ones])."""
     with hubs[YORKSHIRE].client(homes.LEEDS) as leeds:
-        views = [each.carer for each in leeds.call("AgencyService/ListCarers", timeout=30)]
+        views = [each.carer for each in leeds.call("AgencyService/ListCarers", timeout=30 * library.SLOWNESS)]
     return ({each.carer.agency_reference: each.national_reference for each in views if not each.lost_in_restore},
             sorted(each.national_reference for each in views if each.lost_in_restore))
 
@@ -357,6 +357,6 @@ def test_erased_since_the_backup(three, messages, tmp_path, behind_the_horizon):
     three.wait_equal()
     if behind_the_horizon:
         for here in (NORTH, WEST):
-            library.wait_until(lambda here=here: horizon(three, here) >= receipt.sequence, 60,
+            library.wait_until(lambda here=here: horizon(three, here) >= receipt.sequence, 60 * library.SLOWNESS,
                                f"the horizon at {here} to pass the erasure")
     restored_without_the_erased(three, messages, path, names[2], [each for each in names if each != names[2]])

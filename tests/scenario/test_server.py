@@ -89,7 +89,8 @@ def test_an_unknown_method_is_unimplemented(hub):
 def test_a_deadline_ends_a_call(hub):
     """G12"""
     with hub.client(TEAM) as client:
-        watching = client.stream(WATCH, client.request(WATCH), timeout=0.3)
+        assert client.call(CHECK).status == SERVING  # the connection stands
+        watching = client.stream(WATCH, client.request(WATCH), timeout=0.3 * library.SLOWNESS)
         assert next(watching).status == SERVING
         with pytest.raises(grpc.RpcError) as ended:
             next(watching)
@@ -162,7 +163,7 @@ def test_one_certificate_has_only_so_many_connections(start):
 def test_idle_connections_are_closed(start):
     """W28"""
     hub = start(options={("limits", "idle"): "300ms", ("limits", "first-request"): "300ms",
-                         ("limits", "handshake"): "300ms"})
+                         ("limits", "handshake"): f"{min(library.SLOWNESS, 3)}s"})
     idle = rawh2.connect(hub.port, hub.federation.principal(TEAM))
     idle.sendall(rawh2.PREFACE + rawh2.frame(rawh2.SETTINGS))
     half = socket.create_connection(("127.0.0.1", hub.port), 10)  # not even a ClientHello (T13)
@@ -170,7 +171,7 @@ def test_idle_connections_are_closed(start):
         while each.recv(4096):
             pass
         each.close()
-    library.wait_until(lambda: hub.log_text().count(" closed conn=") == 2, 10, "both to be closed")
+    library.wait_until(lambda: hub.log_text().count(" closed conn=") == 2, 10 * library.SLOWNESS, "both to be closed")
 
 
 def test_descriptor_limit(start):

@@ -33,7 +33,7 @@ def event_names(messages):
 class Watcher:
     """Reads a standing search on a thread of its own, and keeps what is shown now, and all that was heard."""
 
-    def __init__(self, client, messages, timeout=60, **changes):
+    def __init__(self, client, messages, timeout=60 * library.SLOWNESS, **changes):
         self.names = event_names(messages)
         self.call = client.stream(WATCH, question(messages, **changes), timeout=timeout)
         self.events, self.shown, self.code = [], {}, None
@@ -212,7 +212,7 @@ def test_one_who_reads_nothing(hub, leeds, messages):
     homes.submit_all(leeds, [("put_vacancy", {"vacancy": homes.vacancy(messages, f"H-{n:03}")}) for n in range(100)])
     with hub.client(homes.TEAM) as team, hub.client(homes.TEAM) as others, hub.watch_memory() as memory:
         before = hub.rss_bytes()
-        silent = [others.stream(WATCH, question(messages, limit=100), timeout=100) for _ in range(50)]
+        silent = [others.stream(WATCH, question(messages, limit=100), timeout=100 * library.SLOWNESS) for _ in range(50)]
         first = {next(each).option.vacancy_id for each in silent}
         assert len(first) == 1
         for n in range(50):
