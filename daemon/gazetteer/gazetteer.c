@@ -181,6 +181,7 @@ void gazetteer_destroy(struct gazetteer *g)
     free(g->cells);
     free(g->cell_ranges);
     free(g->authorities);
+    free(g->authority_numbers);
     free(g->regions);
     free(g->adjoining);
     free(g->changes);

@@ -35,14 +35,16 @@ struct cell_range {
     uint32_t rest; /* the cell for places in no other */
 };
 
+/* A GSS code as a number that sorts as the text does (areas.c); 0: it is none. */
+typedef uint64_t gss_number;
+
 struct adjoining_row {
-    char authority[GSS_TEXT_BYTES];
-    char neighbour[GSS_TEXT_BYTES];
+    gss_number authority, neighbour;
     enum authority_relation relation;
 };
 
 struct change_row {
-    char old[GSS_TEXT_BYTES];
+    gss_number old;
     char new[GSS_TEXT_BYTES];
 };
 
@@ -51,6 +53,7 @@ struct gazetteer {
     struct cell_row *cells;
     struct cell_range *cell_ranges; /* one per authority */
     struct authority *authorities;
+    gss_number *authority_numbers; /* of each, in the same order */
     size_t authority_count;
     struct region *regions;
     size_t region_count;
