@@ -4,8 +4,8 @@ answered must be what one owner of each bed could have said.
     /usr/bin/python3 tests/race/race.py [--operations 3000] [--seconds 20] [--seed N]      by hand; in the tests:
     tests/damage/test_hold_races.py
 
-Owns: the hubs with their clocks, the vacancies and their renewal once placed, the faults (one seed), the processes of
-clients (load.py), the verdict. Not here: how a history is judged (linear.py).
+Owns: the hubs with their clocks, the vacancies and their renewal once placed, the faults (one seed), when the machine itself
+stood still, the processes of clients (load.py), the verdict. Not here: how a history is judged (linear.py).
 """
 import argparse
 import collections
@@ -45,7 +45,7 @@ CLIENTS, PROCESSES = 51, 3
 LENGTHS_S = (1, 4)
 DEADLINES_S = (0.6, 1.5, 3)
 # Until when what was asked may still be done after its deadline: as long as this test itself holds things up (a hub or
-# a link is stopped for at most STOPPED_S, a restart waits in line), and a second.
+# a link is stopped for at most STOPPED_S, a restart waits in line), and a second; longer where the machine stood still.
 BOUND_S = 3 * library.SLOWNESS
 STOPPED_S = 1.2
 SLACK_MS = 50 * library.SLOWNESS
@@ -130,6 +130,38 @@ class Agency(threading.Thread):
         if result == OK:
             self.persist(lambda: self.offer(region, reference, vacancy["beds"]))
             self.renewed += 1
+
+
+class Stalls(threading.Thread):
+    """When the machine or its disk stood still, by what a short sleep and a sync took: [(begin, end)], as now() says."""
+
+    TICK_S, LEAST_S = 0.05, 0.2
+
+    def __init__(self, folder):
+        super().__init__(daemon=True)
+        self.path, self.over, self.seen, self.problem = os.path.join(folder, "stalls"), threading.Event(), [], None
+
+    def run(self):
+        try:
+            with open(self.path, "wb", buffering=0) as handle:
+                begin = now()
+                while not self.over.wait(self.TICK_S):
+                    os.pwrite(handle.fileno(), b"x", 0)
+                    os.fsync(handle.fileno())
+                    begin, before = now(), begin
+                    if begin - before > self.LEAST_S * 10 ** 9:
+                        self.seen.append((before, begin))
+        except Exception as problem:  # shown at the end
+            self.problem = problem
+
+    def prolong(self, operation):
+        """What stood still with it could be done so much later."""
+        for begin, end in self.seen:
+            if begin < operation.end and end > operation.begin:
+                operation.end += end - begin
+
+    def total_s(self):
+        return sum(end - begin for begin, end in self.seen) / 10 ** 9
 
 
 class Faults(threading.Thread):
@@ -218,6 +250,7 @@ class Race:
             self.hubs[region].environment.update(self.clocks[region].environment)
         self.hubs.write_rosters([f"team {authority} {region}" for region, authority in AUTHORITIES.items()])
         self.agency, self.faults = Agency(self), Faults(self, random.Random(f"{seed} faults"))
+        self.stalls = Stalls(self.folder)
 
     def request_id(self):
         import load
@@ -228,6 +261,7 @@ class Race:
         """Problems, as text; empty: none."""
         try:
             self.start()
+            self.stalls.start()
             loads = self.start_loads()
             if self.with_faults:
                 self.faults.start()
@@ -284,7 +318,7 @@ class Race:
             return "a load that never ended"
 
     def end_faults(self):
-        for each in (self.faults, self.agency):
+        for each in (self.faults, self.agency, self.stalls):
             each.over.set()
             if each.is_alive():
                 each.join(60)
@@ -298,12 +332,17 @@ class Race:
                 report = json.load(handle)
             problems += report["problems"]
             counts.update(report["counts"])
+        for each in operations:
+            if each.result == history.UNKNOWN:
+                self.stalls.prolong(each)
         history.write(os.path.join(self.folder, "history.json"), operations, self.agency.beds)
         began = time.monotonic()
         problems += linear.check(operations, self.agency.beds, late=SLACK_MS * linear.MS)
-        problems += [f"{type(each).__name__}: {each.problem!r}" for each in (self.agency, self.faults) if each.problem]
+        problems += [f"{type(each).__name__}: {each.problem!r}" for each in (self.agency, self.faults, self.stalls)
+                     if each.problem]
         self.summary = (f"{len(operations)} operations judged in {time.monotonic() - began:.1f} s; "
-                        f"faults {dict(self.faults.done)}; renewed {self.agency.renewed}\n  " +
+                        f"faults {dict(self.faults.done)}; renewed {self.agency.renewed}; "
+                        f"stood still {len(self.stalls.seen)} times, {self.stalls.total_s():.1f} s\n  " +
                         "\n  ".join(f"{number:7} {what}" for what, number in sorted(counts.items())))
         self.counts, self.total = counts, len(operations)
         return problems
