@@ -289,6 +289,12 @@ void federation_peer_has(struct federation *f, struct peer_positions *positions)
     free(positions);
 }
 
+void federation_held_up(struct federation *f, int64_t held_ms)
+{
+    f->now_ms = clock_boot_ms(f->options.clock);
+    peers_held_up(f, held_ms);
+}
+
 void federation_changed(struct federation *f)
 {
     f->home_changed = true;

@@ -21,6 +21,7 @@
 
 #define FEDERATION_PING_MS          500
 #define FEDERATION_DEAD_MS          2000
+#define FEDERATION_HELD_UP_MS       500   /* woken later than asked by more than this: held up */
 #define FEDERATION_BACKOFF_MS       250   /* the first; doubles */
 #define FEDERATION_BACKOFF_MAX_MS   10000 /* each is drawn between half of it and itself */
 #define FEDERATION_BACKOFF_SPOKE_MS 2000  /* the most after a link on which positions were exchanged */
@@ -93,6 +94,11 @@ struct peer_positions {
     struct signed_checkpoint checkpoints[];
 };
 void federation_peer_has(struct federation *federation, struct peer_positions *positions);
+
+/* We were held up for so long (a pause of the machine, a stopped process): that silence is not the peers', who may have
+ * been paused as well or whose words lie unread. Their time to be heard in goes on where it stood; what they are shown
+ * as last heard at moves with it. Before what came meanwhile is reported. */
+void federation_held_up(struct federation *federation, int64_t held_ms);
 
 /* Our own checkpoint changed: the peers are told with the next sign of life. */
 void federation_changed(struct federation *federation);

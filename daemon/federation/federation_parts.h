@@ -225,6 +225,7 @@ void peer_down(struct federation *f, uint32_t peer, const char *why);
 /* It broke the protocol: hung up, said in the log, backed off. */
 void peer_broke(struct federation *f, uint32_t peer, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void peers_tick(struct federation *f);
+void peers_held_up(struct federation *f, int64_t held_ms);
 /* Tells each peer how far we have its own log, at once; the rest waits for the next sign of life. */
 void peers_tell(struct federation *f);
 void peer_flow(struct federation *f, uint32_t peer);

@@ -1,7 +1,8 @@
 /*
  * federation_peer.c - links to other hubs as the logic sees them: dialling with back-off, what we tell them, signs of
  * life, back-pressure. Owns: struct peer. Thread: as federation.h.
- * Invariant: a peer that is linked is heard of within FEDERATION_DEAD_MS, is paused by us, or is hung up.
+ * Invariant: a peer that is linked is heard of within FEDERATION_DEAD_MS of our own running, is paused by us, or is
+ * hung up.
  */
 #include "daemon/federation/federation_parts.h"
 
@@ -148,6 +149,26 @@ void peers_tick(struct federation *f)
 {
     for (uint32_t i = 0; i < f->count; i++)
         peer_tick(f, i);
+}
+
+static int64_t later_ms(const struct federation *f, int64_t since_ms, int64_t held_ms)
+{
+    return f->now_ms - since_ms > held_ms ? since_ms + held_ms : f->now_ms;
+}
+
+/* By no more than we were held up: who is dead is found so while we run, however often we are paused. */
+void peers_held_up(struct federation *f, int64_t held_ms)
+{
+    for (uint32_t i = 0; i < f->count; i++) {
+        struct peer *peer = &f->peers[i];
+        struct region *region = &f->regions[i];
+        if (peer->state == PEER_LINKED) {
+            peer->heard_ms = later_ms(f, peer->heard_ms, held_ms);
+            peer->batch_ms = later_ms(f, peer->batch_ms, held_ms);
+        }
+        if (region->state != REGION_IDLE)
+            region->progress_ms = later_ms(f, region->progress_ms, held_ms);
+    }
 }
 
 /* --- what we tell ---------------------------------------------------------------------------------------------- */

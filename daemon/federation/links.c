@@ -52,6 +52,7 @@ struct links {
     struct pollfd *polled;
     uint32_t under_way; /* works and updates that the writers have */
     int64_t tick_ms, wake_ms;
+    int64_t woke_ms; /* when the loop last had waited */
 };
 
 /* --- what the logic asks for ------------------------------------------------------------------------------------ */
@@ -354,15 +355,26 @@ static int timeout_ms(const struct links *links, bool again)
     return again || at <= now ? 0 : at - now < FEDERATION_PING_MS ? (int)(at - now) : FEDERATION_PING_MS;
 }
 
+/* Between two wakings lie what was asked to wait for and a turn's work, which is short: the rest is a pause. */
+static void note_held_up(struct links *links, int asked_ms)
+{
+    int64_t held_ms = links->shared.now_ms - links->woke_ms - asked_ms;
+    links->woke_ms = links->shared.now_ms;
+    if (held_ms > FEDERATION_HELD_UP_MS)
+        federation_held_up(links->shared.federation, held_ms);
+}
+
 static void wait_for_something(struct links *links, bool again)
 {
     links->polled[0] = (struct pollfd){.fd = mailbox_fd(links->mailbox), .events = POLLIN};
     for (uint32_t i = 0; i < links->peer_count; i++)
         links->polled[i + 1] =
             (struct pollfd){.fd = links_hub_fd(&links->peers[i]), .events = links_hub_events(&links->peers[i])};
-    if (poll(links->polled, links->peer_count + 1, timeout_ms(links, again)) < 0 && errno != EINTR)
+    int asked_ms = timeout_ms(links, again);
+    if (poll(links->polled, links->peer_count + 1, asked_ms) < 0 && errno != EINTR)
         log_fatal("federation", "poll: %s", strerror(errno));
     read_clock(links);
+    note_held_up(links, asked_ms);
 }
 
 static void hear_peers(struct links *links)
@@ -409,6 +421,7 @@ static void *run(void *arg)
     struct links *links = arg;
     bool again = true;
     read_clock(links);
+    links->woke_ms = links->shared.now_ms;
     while (take_posts(links)) {
         /* Before the wait, so that `polled` is of the peers that there are. */
         links->tick_ms = federation_tick(links->shared.federation);

@@ -2,7 +2,9 @@
 equal, after restarts, kills and cuts; each answers by itself meanwhile and says how old the others' data is; who is no hub
 of the roster is not heard, and no roster is taken but the root's own."""
 import os
+import signal
 import subprocess
+import time
 
 import grpc
 import pytest
@@ -17,6 +19,7 @@ pytestmark = pytest.mark.check
 Code = grpc.StatusCode
 STRANGER = "E12000009"  # a region of the authority, but not of the roster
 STALE_AFTER_S = 12  # a region at rest signs every 10 s
+PAUSE_S = 3  # a silent peer is hung up on after 2 s
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +105,24 @@ def test_a_receipt_says_how_sure_it_is(hubs, messages):
     hubs.heal()
     for each in answered, hurried:
         wait_found(hubs[WEST], messages, each.vacancy_id, NORTH)
+
+
+def test_a_machine_that_stands_still_loses_no_link(hubs, messages):
+    """As a virtual machine does that is moved: nobody was silent, nobody ran."""
+    hubs.wait_linked()
+    logs = {each.region: len(each.log_text()) for each in hubs}
+    for each in hubs:
+        each.process.send_signal(signal.SIGSTOP)
+    try:
+        until = time.monotonic() + PAUSE_S
+        library.wait_until(lambda: time.monotonic() > until, 2 * PAUSE_S, "longer than a silent peer is waited for")
+    finally:
+        for each in hubs:
+            each.process.send_signal(signal.SIGCONT)
+    vacancy_id = push(hubs[NORTH], messages, "H-paused").vacancy_id
+    for each in hubs:
+        wait_found(each, messages, vacancy_id, NORTH)
+        assert " lost: " not in each.log_text()[logs[each.region]:]
 
 
 def test_a_restart_goes_on_where_it_stood(hubs, messages):

@@ -157,6 +157,12 @@ void federation_peer_has(struct federation *federation, struct peer_positions *p
                       federation->said_complete = complete, federation->peers_have++));
 }
 
+void federation_held_up(struct federation *federation, int64_t held_ms)
+{
+    (void)federation;
+    (void)held_ms;
+}
+
 void federation_changed(struct federation *federation)
 {
     NOTE(federation, federation->changed++);

@@ -127,6 +127,24 @@ static void a_silent_peer_is_hung_up(void **state)
     assert_int_equal(world.federation->peers[A].state, PEER_DIALLING);
 }
 
+/* A machine that was paused hangs up on nobody; a dead peer has its usual time beside the pauses, however many. */
+static void our_own_pause_is_not_the_peers_silence(void **state)
+{
+    (void)state;
+    link_having(A, A, (struct at){.sequence = 1});
+    pass(FEDERATION_DEAD_MS / 2);
+    for (int pause = 0; pause < 3; pause++) {
+        world.now_ms += 10 * FEDERATION_DEAD_MS;
+        federation_held_up(world.federation, 10 * FEDERATION_DEAD_MS);
+        tick();
+        assert_int_equal(count_said(SAID_HANG_UP, A), 0);
+    }
+    pass(FEDERATION_DEAD_MS / 2 - 1);
+    assert_int_equal(count_said(SAID_HANG_UP, A), 0);
+    pass(1);
+    assert_int_equal(count_said(SAID_HANG_UP, A), 1);
+}
+
 /* --- protocol -------------------------------------------------------------------------------------------------- */
 
 #define assert_hung_up(peer)                                                                                           \
@@ -297,6 +315,7 @@ int main(void)
         TEST(a_dial_that_stands_still_is_given_up),
         TEST(positions_are_told),
         TEST(a_silent_peer_is_hung_up),
+        TEST(our_own_pause_is_not_the_peers_silence),
         TEST(violations_hang_up),
         TEST(unknown_regions_are_ignored),
         TEST(a_new_roster_begins_anew),
