@@ -22,7 +22,7 @@ SEED = int(os.environ.get("SEED") or random.randrange(1 << 30))
 DEAD_S = 2  # a peer that says nothing for so long is dead
 # A link that died on a wire that loses three frames in ten comes back by luck: a dial has 2 s to connect and, once linked,
 # may never hear nothing for DEAD_S. Who had none for so long has it on a wire that loses one in ten.
-LUCK_S = 120
+LUCK_S, AFTER_S = 40, 120
 
 
 class Hosts:
@@ -222,7 +222,7 @@ def wait_found_by_luck(hosts, region, messages, vacancy_id):
             hosts.wires.loss = 0.1
         return vacancy_id in hosts.found(region, messages)
 
-    library.wait_until(found, 2 * LUCK_S, f"{vacancy_id} at {region}")
+    library.wait_until(found, LUCK_S + AFTER_S, f"{vacancy_id} at {region}")
     print(f"found after {time.monotonic() - began:.1f} s, {hosts.wires.lost} frames of "
           f"{hosts.wires.lost + hosts.wires.carried} lost, the last loss {hosts.wires.loss}")
 

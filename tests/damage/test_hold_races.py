@@ -15,7 +15,7 @@ import race as races
 
 SEED = int(os.environ.get("SEED") or random.randrange(1 << 30))
 OPERATIONS, SECONDS = 3000, 20
-OPERATIONS_LONG, SECONDS_LONG = 100_000, 300
+OPERATIONS_LONG, SECONDS_LONG = 100_000, 420
 SANITIZED = 10  # times as few, there
 
 
@@ -39,7 +39,7 @@ def test_teams_race_for_beds(federation, tmp_path, request):
 
 
 @pytest.mark.long
-@pytest.mark.bound(600)
+@pytest.mark.bound(720)
 def test_100000_operations(federation, tmp_path, request):
     running = race(federation, tmp_path, request, OPERATIONS_LONG, SECONDS_LONG)
     if library.SLOWNESS == 1:
