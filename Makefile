@@ -59,7 +59,7 @@ benches    := $(bench_c:tests/bench/%.c=$(BUILD)/bench/%)
 programs   := $(BUILD)/vacancyd $(BUILD)/vacancy
 checks     := $(units) $(if $(sim_c),$(BUILD)/tests/run_sim $(BUILD)/tests/run_sim_federation) $(if $(oracle_c),$(BUILD)/tests/run_oracle) $(BUILD)/tests/print_states
 
-all: $(programs) build/vacancyd build/vacancy   ## build the daemon and the client
+all: $(programs) $(if $(SAN),,build/vacancyd build/vacancy)   ## build the daemon and the client
 build/vacancyd build/vacancy: build/%: | build/plain/%
 	$(Q)ln -sfn plain/$* $@
 

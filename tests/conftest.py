@@ -1,4 +1,5 @@
 """What every Python test has: tiers, a bound in time for each test, the library in tests/lib, and fixtures on it."""
+import glob
 import os
 import signal
 import sys
@@ -43,6 +44,19 @@ def pytest_runtest_call(item):
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(autouse=True)
+def sanitizers_found_nothing():
+    """In any process of the test, also in one that was killed afterwards. The folder is tests/run's."""
+    yield
+    folder, said = os.environ.get("SANITIZER_REPORTS"), []
+    for each in glob.glob(os.path.join(folder, "report.*")) if folder else ():
+        with open(each, encoding="utf-8", errors="replace") as handle:
+            said.append(handle.read())
+        os.unlink(each)
+    if said:
+        pytest.fail("\n".join(said)[:20000], pytrace=False)
 
 
 @pytest.fixture(scope="session")

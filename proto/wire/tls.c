@@ -134,6 +134,14 @@ static enum err load_key(SSL_CTX *ctx, const char *path, struct problem *problem
     return ERR_NONE;
 }
 
+/* What OpenSSL works out of a certificate when it first verifies with it is worked out here, before there are threads:
+ * two first handshakes at once would meet over it. */
+static bool add_root(SSL_CTX *ctx, X509 *root)
+{
+    return X509_check_purpose(root, -1, 0) == 1 && X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), root) == 1 &&
+           SSL_CTX_add_client_CA(ctx, root) == 1;
+}
+
 static enum err load_roots(SSL_CTX *ctx, const char *path, STACK_OF(X509) * roots, struct problem *problem)
 {
     BIO *bio;
@@ -142,8 +150,7 @@ static enum err load_roots(SSL_CTX *ctx, const char *path, STACK_OF(X509) * root
         return err;
     X509 *root;
     while (err == ERR_NONE && (root = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)) != NULL) {
-        if (X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), root) != 1 || SSL_CTX_add_client_CA(ctx, root) != 1 ||
-            sk_X509_push(roots, root) == 0) {
+        if (!add_root(ctx, root) || sk_X509_push(roots, root) == 0) {
             X509_free(root);
             err = bad_file(problem, path, "a certificate in it can't be used");
         }

@@ -47,7 +47,7 @@ class Victim:
         done = len(self.pusher.positions)
 
         def end():
-            library.wait_until(lambda: len(self.pusher.positions) > done or self.pusher.refused, 30, "an answer")
+            self.pusher.await_answer(self.hub, done)
             time.sleep(self.randomness.uniform(0, 0.12))
             self.hub.kill()
 

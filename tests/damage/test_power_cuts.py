@@ -87,12 +87,8 @@ class PoweredHub:
         """Searches that were answered in the last moments may be lost; those before may not."""
         done = len(self.pusher.positions)
 
-        def answered():
-            assert not self.pusher.no_room, "the test's disk is too small"
-            return len(self.pusher.positions) > done or self.pusher.refused
-
         def end():
-            library.wait_until(answered, 30, "an answer")
+            self.pusher.await_answer(self.hub, done)
             time.sleep(late_s + self.randomness.uniform(0, 0.4))  # the moment is the input
             if self.randomness.random() < 0.5:  # a head that somebody has seen is on disk, and so is all that it covers
                 with self.hub.client(homes.AUDITOR) as auditor:

@@ -91,6 +91,8 @@ static struct authority make_authority(struct pki *pki, const char *name, const 
     add_extension(made.certificate, signer->certificate, NID_basic_constraints, "critical,CA:TRUE");
     add_extension(made.certificate, signer->certificate, NID_key_usage, "critical,keyCertSign,cRLSign");
     add_extension(made.certificate, signer->certificate, NID_subject_key_identifier, "hash");
+    if (by != NULL)
+        add_extension(made.certificate, signer->certificate, NID_authority_key_identifier, "keyid:always");
     must(X509_sign(made.certificate, signer->key, EVP_sha256()) > 0);
     return made;
 }

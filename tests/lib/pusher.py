@@ -9,6 +9,7 @@ import time
 import grpc
 
 import homes
+import hub as library
 
 FIND = "PlacementService/FindVacancies"
 
@@ -23,6 +24,7 @@ class Pusher:
         self.acked = {}      # (table, reference) -> number of the last acknowledged update
         self.refused = []
         self.positions = []  # sequences, in order of acknowledgement
+        self.push_ended = None  # what ended the last stream: by itself it ends only with the hub
         self.asked, self.answered = 0, {}  # request reference -> when the answer was there, monotonic
         self.lock = threading.Lock()
         self.no_room = 0
@@ -62,6 +64,8 @@ class Pusher:
 
     def push(self, hub, stop, client=None):
         """Until the hub is gone or `stop` is set."""
+        self.push_ended = None
+
         def updates():
             while not stop.is_set():
                 tag, kind, fields = self.update()
@@ -71,7 +75,9 @@ class Pusher:
             try:
                 for answer in leeds.stream("AgencyService/Submit", updates(), timeout=600):
                     self.take(answer)
+                self.push_ended = "the hub ended the stream"
             except grpc.RpcError as error:
+                self.push_ended = f"{error.code().name}: {error.details()}"
                 if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED,
                                         grpc.StatusCode.INTERNAL):
                     self.refused.append(error.code())
@@ -102,6 +108,18 @@ class Pusher:
             for each in threads:
                 each.join(30)
                 assert not each.is_alive(), "a client hangs"
+
+    def await_answer(self, hub, done):
+        """For run(): until more than `done` are acknowledged; at once, with what there is to know, where none will be."""
+        def answered():
+            if len(self.positions) > done or self.refused:
+                return True
+            assert not self.no_room, "the test's disk is too small"
+            assert hub.alive(), f"the hub ended by itself, with {hub.process.returncode}:\n{hub.log_text()[-4000:]}"
+            assert self.push_ended is None, f"{self.push_ended}; the hub is up:\n{hub.log_text()[-4000:]}"
+            return False
+
+        library.wait_until(answered, 30 * library.SLOWNESS, "an answer")
 
     # --- what must be there ------------------------------------------------------------------------------------------
     def check(self, leeds, operator):

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -141,6 +142,49 @@ static void peers_are_known(void **state)
     pair_close(&pair);
     tls_context_unref(server);
     tls_context_unref(client);
+}
+
+#define FIRST_HANDSHAKES 60
+
+struct shaking {
+    struct tls_context *server, *client;
+    pthread_barrier_t *start;
+    struct pair pair;
+};
+
+static void *shake_hands(void *arg)
+{
+    struct shaking *one = arg;
+    pthread_barrier_wait(one->start);
+    pair_open(&one->pair, one->server, one->client, "hub.test", NULL);
+    pair_run(&one->pair);
+    return NULL;
+}
+
+/* Two workers meet over a context that has verified nothing yet: ThreadSanitizer sees what they share unguarded. */
+static void first_handshakes_at_once(void **state)
+{
+    (void)state;
+    static struct shaking both[2];
+    pthread_barrier_t start;
+    pthread_barrier_init(&start, NULL, 2);
+    pki_write_crl(pki, 86400, true);
+    for (int n = 0; n < FIRST_HANDSHAKES; n++) {
+        struct tls_context *server = context(TLS_SERVER, "hub", true), *client = context(TLS_CLIENT, "agency", true);
+        pthread_t threads[2];
+        for (int i = 0; i < 2; i++) {
+            both[i] = (struct shaking){.server = server, .client = client, .start = &start};
+            assert_int_equal(pthread_create(&threads[i], NULL, shake_hands, &both[i]), 0);
+        }
+        for (int i = 0; i < 2; i++) {
+            pthread_join(threads[i], NULL);
+            assert_true(both[i].pair.server_ready && both[i].pair.client_ready);
+            pair_close(&both[i].pair);
+        }
+        tls_context_unref(server);
+        tls_context_unref(client);
+    }
+    pthread_barrier_destroy(&start);
 }
 
 static void strange_leaves_are_told(void **state)
@@ -284,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(handshakes),
         cmocka_unit_test(peers_are_known),
+        cmocka_unit_test(first_handshakes_at_once),
         cmocka_unit_test(strange_leaves_are_told),
         cmocka_unit_test(clients_check_the_name),
         cmocka_unit_test(lists_must_be_there_and_current),
