@@ -59,7 +59,6 @@ struct disclosures {
 
     pthread_mutex_t gather_lock;
     struct disclosure_batch *gathering; /* a reference is held; NULL: none */
-    struct arena gather_arena;          /* one record being encoded */
 
     pthread_mutex_t head_turn;
     struct signed_head last;
@@ -337,7 +336,6 @@ enum err disclosures_open(struct store *store, struct home *home, const char *re
     *d = (struct disclosures){.store = store, .home = home, .clock = clock, .signer = signer};
     strncpy(d->region, region, GSS_BYTES - 1);
     arena_init(&d->arena, RECORD_ARENA_BYTES);
-    arena_init(&d->gather_arena, RECORD_ARENA_BYTES);
     pthread_mutex_init(&d->lock, NULL);
     pthread_mutex_init(&d->gather_lock, NULL);
     pthread_mutex_init(&d->head_turn, NULL);
@@ -379,7 +377,6 @@ void disclosures_close(struct disclosures *d)
     trail_finish(&d->trail);
     free(d->gathering);
     arena_finish(&d->arena);
-    arena_finish(&d->gather_arena);
     pthread_cond_destroy(&d->wake);
     pthread_mutex_destroy(&d->gather_lock);
     pthread_mutex_destroy(&d->lock);
@@ -437,31 +434,27 @@ static enum err batch_join(struct disclosures *d, size_t bytes)
 }
 
 /* gather_lock held. *full, with ERR_STALE, has a reference. */
-static enum err gather(struct disclosures *d, const struct audit_entry *entry, struct disclosure_batch **out)
+static enum err gather(struct disclosures *d, const struct octets *octets, struct disclosure_batch **out)
 {
-    struct octets octets;
-    enum err err = audit_entry_encode(entry, &d->gather_arena, &octets);
-    if (err == ERR_NONE)
-        err = batch_join(d, octets.size);
+    enum err err = batch_join(d, octets->size);
     if (err == ERR_NONE) {
         struct disclosure_batch *batch = d->gathering;
-        memcpy(batch->octets + batch->bytes, octets.data, octets.size);
-        batch->records[batch->count++] = (struct octets){batch->octets + batch->bytes, octets.size};
-        batch->bytes += octets.size;
+        memcpy(batch->octets + batch->bytes, octets->data, octets->size);
+        batch->records[batch->count++] = (struct octets){batch->octets + batch->bytes, octets->size};
+        batch->bytes += octets->size;
     }
-    arena_reset(&d->gather_arena);
     *out = d->gathering;
     if (err == ERR_NONE || err == ERR_STALE)
         d->gathering->references++;
     return err;
 }
 
-enum err disclosure_gather(struct disclosures *d, const struct audit_entry *entry, struct disclosure_batch **out)
+static enum err gather_octets(struct disclosures *d, const struct octets *octets, struct disclosure_batch **out)
 {
     enum err err;
     for (;;) {
         pthread_mutex_lock(&d->gather_lock);
-        err = gather(d, entry, out);
+        err = gather(d, octets, out);
         pthread_mutex_unlock(&d->gather_lock);
         if (err != ERR_STALE)
             return err;
@@ -470,6 +463,19 @@ enum err disclosure_gather(struct disclosures *d, const struct audit_entry *entr
         if (written != ERR_NONE)
             return written;
     }
+}
+
+/* Encoded before the lock: workers that wait for each other sleep and are woken, which costs more than the record. */
+enum err disclosure_gather(struct disclosures *d, const struct audit_entry *entry, struct disclosure_batch **out)
+{
+    struct arena arena;
+    struct octets octets;
+    arena_init(&arena, RECORD_ARENA_BYTES);
+    enum err err = audit_entry_encode(entry, &arena, &octets);
+    if (err == ERR_NONE)
+        err = gather_octets(d, &octets, out);
+    arena_finish(&arena);
+    return err;
 }
 
 enum err disclosure_await(struct disclosures *d, struct disclosure_batch *batch)
