@@ -99,6 +99,20 @@ def test_beds_are_counted():
     assert linear.check([op("hold", 0, 10, "ok", "a", A), op("hold", 20, 30, "refused", "b")], {"v": 2})
 
 
+@pytest.mark.parametrize("refused_at_ms", [7000, 9000])
+def test_many_unknown_outcomes_at_once(refused_at_ms):
+    """Any of them may have happened, and ended, in any order: judged all the same, and not by giving in."""
+    length_ms, end_ms = 1230, 6000
+    unknown = [op("hold", 10 * n, end_ms, "unknown", f"t{n}", length_ms=length_ms) for n in range(24)]
+    held = [op("hold", 3000, 3010, "ok", "a", A), op("release", 3020, 3030, "ok", "a", A),
+            op("hold", 4000, 4010, "refused", "a")]
+    late = op("hold", refused_at_ms, refused_at_ms + 10, "refused", "b")
+    possible = refused_at_ms < end_ms + length_ms
+    assert linear.check([*unknown, *held], {"v": 1}) == []
+    problems = linear.check([*unknown, *held, late], {"v": 1})
+    assert problems == [] if possible else "this answer is impossible" in problems[0]
+
+
 def test_the_log_goes_on():
     first, second = op("hold", 0, 10, "ok", "a", A), op("release", 20, 30, "ok", "a", A)
     first.position, second.position = (1, 10), (1, 12)

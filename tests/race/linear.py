@@ -13,8 +13,9 @@ call: exact, but for what the caller can't see, which is when in his call the hu
 The search goes along the moments at which something had to have happened (an answer came, a hold's time was over) and
 keeps every state in which the vacancy may be by then, each with the open operations that have taken effect in it (Wing
 and Gong 1993, with Lowe's just-in-time order and memory of what was seen, "Testing for linearizability", 2017). What
-changes nothing takes effect as soon as its answer fits, which takes no choice from anybody. When no state is left, the
-answer that came last is impossible.
+changes nothing takes effect as soon as its answer fits, which takes no choice from anybody. Of two ways to one state, the
+one in which fewer operations of unknown outcome have taken effect is kept (Frontier). When no state is left, the answer
+that came last is impossible.
 """
 import collections
 import heapq
@@ -109,19 +110,49 @@ class Model:
         return state._replace(ended=tuple(each for each in state.ended if each[0] != token))
 
 
+class Frontier:
+    """Configurations, as (State, open operations that have taken effect), without those that another covers: one of the
+    same state and with the same operations of known outcome, but fewer of unknown outcome, can still do all that the other
+    can, as none of these ever has to take effect. Without it, n open ones of unknown outcome make 2^n configurations."""
+
+    def __init__(self, unknown, configurations=()):
+        self.unknown = unknown  # the open operations of unknown outcome: a set that lives longer
+        self.least = {}         # (State, known ones) -> [the unknown ones], none a subset of another
+        self.added = 0
+        for each in configurations:
+            self.add(each)
+
+    def add(self, configuration):
+        """False: what was here covers it."""
+        state, done = configuration
+        unknown = done & self.unknown
+        there = self.least.setdefault((state, done - unknown), [])
+        if any(each <= unknown for each in there):
+            return False
+        there[:] = [each for each in there if not unknown <= each]
+        there.append(unknown)
+        self.added += 1
+        return True
+
+    def all(self):
+        return {(state, known | unknown) for (state, known), each in self.least.items() for unknown in each}
+
+
 class Search:
-    """The states in which one vacancy may be, as (State, open operations that have taken effect)."""
+    """The states in which one vacancy may be."""
 
     def __init__(self, model):
         self.model = model
         self.open = set()
         self.pure = set()      # of the open ones: those that change nothing
+        self.unknown = set()   # of the open ones: those of unknown outcome
         self.configurations = {(State(0, False, (), ()), frozenset())}
-        self.peak = 1
 
     def begin(self, number):
         each = self.model.operations[number]
         self.open.add(number)
+        if each.result == UNKNOWN:
+            self.unknown.add(number)
         if each.kind == GET or each.result in (REFUSED, MISSING):
             self.pure.add(number)
             self.configurations = {self.settle(*each) for each in self.configurations}
@@ -143,30 +174,28 @@ class Search:
 
     def until(self, goal, now):
         """Every configuration that meets the goal, reached by no more steps than needed."""
-        met, seen = set(), set(self.configurations)
-        left = list(self.configurations)
+        met, seen = Frontier(self.unknown), Frontier(self.unknown, self.configurations)
+        left = collections.deque(self.configurations)
         while left:
-            configuration = left.pop()
+            configuration = left.popleft()  # breadth first: what covers others comes before them
             if goal(*configuration):
                 met.add(configuration)
                 continue
-            for after in self.successors(*configuration, now):
-                if after not in seen:
-                    seen.add(after)
-                    left.append(after)
-            if len(seen) > STATES_MAX:
+            left.extend(after for after in self.successors(*configuration, now) if seen.add(after))
+            if seen.added > STATES_MAX:
                 raise TooHard(f"more than {STATES_MAX} states")
-        self.peak = max(self.peak, len(met))
-        before, self.configurations = self.configurations, met
+        before, self.configurations = self.configurations, met.all()
         return before
 
     def close(self, number, forget):
-        self.open.discard(number)
-        self.pure.discard(number)
+        """`number` is over; if `forget`, so is what its token names."""
+        for operations in (self.open, self.pure, self.unknown):
+            operations.discard(number)
         model = self.model
         token = model.operations[number].token
-        self.configurations = {(model.forget(state, token) if forget else state, done - {number})
-                               for state, done in self.configurations}
+        self.configurations = Frontier(self.unknown, (
+            (model.forget(state, token) if forget else state, done - {number})
+            for state, done in self.configurations)).all()
 
 
 def moments(model):
