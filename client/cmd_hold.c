@@ -73,6 +73,10 @@ static bool take_flags(struct cli *cli, struct target *to, struct problem *probl
     if (!take_flag(cli, "region", to->option.region, sizeof to->option.region, problem) ||
         !take_flag(cli, "ref", to->reference, sizeof to->reference, problem))
         return false;
+    if (to->option.region[0] != '\0' && !text_is_gss_code(to->option.region)) {
+        problem_set(problem, ERR_INVALID, "", "--region is a region's GSS code, as E12000003");
+        return false;
+    }
     if (to->reference[0] == '\0') {
         problem_set(
             problem, ERR_INVALID, "",
@@ -178,13 +182,15 @@ const struct command command_hold = {
  */
 
 /* Which vacancy: a number that was meant for a hold, or for another answer, is seen here. */
-static void print_report(struct cli *cli, const char *vacancy_id)
+static void print_report(struct cli *cli, const char *vacancy_id, bool before)
 {
     struct grown_text text = {0};
-    grown_add(
-        &text,
-        "The agency of vacancy %s is told. Until it confirms the vacancy again, the vacancy is one to phone first.",
-        vacancy_id);
+    grown_add(&text,
+              before ? "Vacancy %s was reported by this team within the last 24 hours already: nothing is changed, and "
+                       "nobody is told again. If its agency has confirmed it since, telephone the agency."
+                     : "The agency of vacancy %s is told. Until it confirms the vacancy again, the vacancy is one to "
+                       "phone first.",
+              vacancy_id);
     print_wrapped(cli->out, 0, "", 0, text.text, cli->width);
     grown_free(&text);
 }
@@ -209,7 +215,8 @@ static enum exit_code report(struct cli *cli, const struct target *target)
     if (options_flag(&cli->options, "json"))
         json_print(cli->out, json_of_message(reply));
     else
-        print_report(cli, target->option.vacancy_id);
+        print_report(cli, target->option.vacancy_id,
+                     ((const Vacancy__V1__ReportUnavailableResponse *)reply)->reported_before);
     return EXIT_DONE;
 }
 

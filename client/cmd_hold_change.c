@@ -148,6 +148,11 @@ static bool take_placement(struct cli *cli, struct arena *arena, Vacancy__V1__Pl
 
 static void print_distance(struct cli *cli, const Vacancy__V1__PlaceChildResponse *response)
 {
+    if (response->distance_tenth_miles >= DISTANCE_NOT_KNOWN && options_text(&cli->options, "near") != NULL)
+        print_wrapped(cli->out, 3, "distance", 12,
+                      "not told: it is not known, or was told for an earlier placement in this home; then it is told "
+                      "again for a hold that the agency has accepted",
+                      cli->width);
     if (response->distance_tenth_miles < DISTANCE_NOT_KNOWN)
         fprintf(cli->out, "   %-12s%u.%u miles from home, for the SSDA903 return\n", "distance",
                 response->distance_tenth_miles / 10, response->distance_tenth_miles % 10);

@@ -211,10 +211,12 @@ const struct command command_holds = {
         "vacancies.",
     .example = "  vacancy holds\n"
                "  vacancy holds --settle\n",
-    .notes = "The numbers are for `vacancy place`, `extend` and `release`, for 12 hours.\n"
-             "Holds of other regions are as their logs say.\n"
-             "--settle asks the home hubs. \"Was not done\" is certain then: that request will never be done. Exits 4 "
-             "when something is still not known.",
+    .notes =
+        "The numbers are for `vacancy place`, `extend` and `release`, for 12 hours.\n"
+        "Holds of other regions are as their logs say.\n"
+        "--settle asks the home hubs. Of a hold \"was not done\" is certain then: that request will never be done. "
+        "Of an extension, a release or a placement it is what the hold's state says now. Exits 4 when something "
+        "is still not known.",
     .options = options,
     .run = run,
 };

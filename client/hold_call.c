@@ -49,7 +49,9 @@ static void print_contact(struct cli *cli, const Vacancy__V1__AgencyContact *age
     grown_free(&text);
 }
 
-enum exit_code hold_call_failed(struct cli *cli, struct problem *problem, const struct link_failure *failure)
+/* `so`: what follows for the caller from that its hub was not reached. */
+static enum exit_code failed(struct cli *cli, struct problem *problem, const struct link_failure *failure,
+                             const char *so)
 {
     const Vacancy__V1__ForwardFailure *forward = failure->forward;
     char when[WHEN_TEXT_BYTES], ago[AGO_TEXT_BYTES];
@@ -59,12 +61,21 @@ enum exit_code hold_call_failed(struct cli *cli, struct problem *problem, const 
         print_contact(cli, forward ? forward->agency : NULL);
         return code;
     }
-    cli_say(cli,
-            "the hub of %s decides this and can't be reached since %s (%s); it has not heard of it, nothing was done",
-            forward->region, when_text(forward->unreachable_since_ms, when),
-            ago_text(forward->unreachable_since_ms, cli_now_ms(), ago));
+    cli_say(cli, "the hub of %s decides this and can't be reached since %s (%s); %s", forward->region,
+            when_text(forward->unreachable_since_ms, when), ago_text(forward->unreachable_since_ms, cli_now_ms(), ago),
+            so);
     print_contact(cli, forward->agency);
     return EXIT_UNAVAILABLE;
+}
+
+enum exit_code hold_call_failed(struct cli *cli, struct problem *problem, const struct link_failure *failure)
+{
+    return failed(cli, problem, failure, "it has not heard of it, nothing was done");
+}
+
+enum exit_code hold_question_failed(struct cli *cli, struct problem *problem, const struct link_failure *failure)
+{
+    return failed(cli, problem, failure, "it may have been done: ask again later");
 }
 
 /* --- the memory --------------------------------------------------------------------------------------------------- */

@@ -33,5 +33,7 @@ bool hold_call_is_decision(enum err err);
 
 /* What a failed call's problem says, with the flag for the field, and whom to telephone; its exit code. */
 enum exit_code hold_call_failed(struct cli *cli, struct problem *problem, const struct link_failure *failure);
+/* The same of a question what became of a call: that it was not answered says nothing of the call. */
+enum exit_code hold_question_failed(struct cli *cli, struct problem *problem, const struct link_failure *failure);
 
 #endif

@@ -101,8 +101,10 @@ void hold_sentence_print(FILE *out, unsigned width, const struct hold_row *row, 
         grown_add(&text, "%s yours until %s, for %s%s.", one ? "is" : "are", when_text(hold->until_ms, when),
                   left_text(hold->until_ms - now_ms, left),
                   hold->state == STATE(ACCEPTED) ? "; the agency has accepted" : "");
-    else if (hold->state == STATE(PLACED))
+    else if (hold->state == STATE(PLACED) && hold->starts_on[0] != '\0')
         grown_add(&text, "%s placed (%s) from %s.", one ? "is" : "are", code ? code : "?", hold->starts_on);
+    else if (hold->state == STATE(PLACED)) /* its home hub knows more */
+        grown_add(&text, "%s placed.", one ? "is" : "are");
     else if (hold->state == STATE(DECLINED))
         grown_add(&text, "%s not yours any more: the agency declined, %s.", one ? "is" : "are",
                   decline_words(hold->decline_reason));
@@ -184,7 +186,9 @@ static void add_row(struct table *table, const struct hold_row *row, int64_t now
     table_cell(table, "%s", number);
     table_cell(table, "%s", hold->outcome_unknown ? "not known" : hold_state_words(hold->state));
     table_cell(table, "%" PRIu32, hold->beds);
-    if (hold->state == STATE(PLACED)) /* does not end */
+    if (hold->state == STATE(PLACED) && hold->starts_on[0] == '\0') /* its home hub knows more */
+        table_cell(table, "%s", "");
+    else if (hold->state == STATE(PLACED)) /* does not end */
         table_cell(table, "from %s, %s", hold->starts_on, code ? code : "?");
     else
         table_cell(table, "%s", when_text(hold->ended_at_ms ? hold->ended_at_ms : hold->until_ms, when));

@@ -32,7 +32,7 @@ static enum exit_code find_hold(struct cli *cli, struct team_hold_target *target
     const char *argument = cli->options.arguments[0];
     struct problem problem = {0};
     if (!team_is_number(argument)) {
-        if (!text_is_identifier(argument, sizeof target->hold_id - 1))
+        if (!text_is_identifier(argument, sizeof target->hold_id - 1) || strchr(argument, ' ') != NULL)
             return cli_usage(cli, "a hold is a number of `vacancy holds`, or an id as E12000003-1-4711");
         snprintf(target->hold_id, sizeof target->hold_id, "%s", argument);
         return EXIT_DONE;

@@ -164,7 +164,8 @@ enum exit_code team_settle(struct cli *cli, const char *memory_path, const struc
     struct hold_row row = {0};
     if (is_hold(request)) {
         question.request_id = (char *)request->request_id;
-        question.region = (char *)(strcmp(request->region, "-") == 0 ? link_region(cli->link) : request->region);
+        if (strcmp(request->region, "-") != 0) /* else the hub knows whom it asked */
+            question.region = (char *)request->region;
     } else {
         question.hold_id = (char *)request->subject;
     }
@@ -174,8 +175,8 @@ enum exit_code team_settle(struct cli *cli, const char *memory_path, const struc
     if (err != ERR_NONE && !never) {
         if (settled != NULL)
             add_outcome(settled, request, "not_known", &row);
-        cli_say(cli, "the %s of %s is still not known:", request->what, request->subject);
-        return hold_call_failed(cli, &problem, link_failure(cli->link));
+        cli_say(cli, "the outcome of the %s of %s is still not known:", request->what, request->subject);
+        return hold_question_failed(cli, &problem, link_failure(cli->link));
     }
     row.hold = never ? NULL : ((const Vacancy__V1__GetHoldResponse *)reply)->hold;
     bool done = row.hold != NULL && was_done(request, row.hold);
@@ -186,7 +187,7 @@ enum exit_code team_settle(struct cli *cli, const char *memory_path, const struc
         print_outcome(cli, request,
                       done    ? "was done:"
                       : never ? "was not done, and never will be."
-                              : "was not done:",
+                              : "was not done, by what its hub has now:",
                       &row);
     return EXIT_DONE;
 }

@@ -246,9 +246,14 @@ uint32_t team_hold_add(struct team_memory *memory, const char *hold_id, int64_t 
 
 bool team_request_add(struct team_memory *memory, const struct team_request *request)
 {
-    if (memory->unsettled_count == TEAM_UNSETTLED_MAX)
+    struct team_request *to = &memory->unsettled[memory->unsettled_count];
+    if (memory->unsettled_count == TEAM_UNSETTLED_MAX || !take_word(request->what, to->what, sizeof to->what) ||
+        !take_word(request->request_id, to->request_id, sizeof to->request_id) ||
+        !take_word(request->region, to->region, sizeof to->region) ||
+        !take_word(request->subject, to->subject, sizeof to->subject))
         return false;
-    memory->unsettled[memory->unsettled_count++] = *request;
+    to->asked_at_ms = request->asked_at_ms;
+    memory->unsettled_count++;
     return true;
 }
 

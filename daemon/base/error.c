@@ -77,5 +77,6 @@ enum err problem_set(struct problem *problem, enum err code, const char *field, 
     problem->code = code;
     memcpy(problem->field, name, sizeof name);
     copy_cut(problem->text, sizeof problem->text, text);
+    problem->retry_after_ms = 0;
     return code;
 }

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum err {
     ERR_NONE = 0,
@@ -52,6 +53,7 @@ struct problem {
     enum err code;
     char field[PROBLEM_FIELD_BYTES];
     char text[PROBLEM_TEXT_BYTES];
+    int64_t retry_after_ms; /* that before then it will be no different; 0: not said. problem_set clears it */
 };
 
 /*

@@ -436,6 +436,7 @@ enum err home_carer_encode(const struct home_carer *home, const struct home_care
     h.moved_to_agency = (char *)home->moved_to_agency;
     h.moves = home->moves;
     h.moved_at_ms = home->moved_at_ms;
+    h.distance_told_to = (char *)home->distance_told_to;
     return pack_message(&h.base, arena, out);
 }
 
@@ -654,6 +655,7 @@ enum err home_carer_decode(const struct octets *octets, uint64_t national_refere
     bool good = copy_text(out->carer.agency, sizeof out->carer.agency, h->agency) &&
                 copy_text(out->carer.end_reason, sizeof out->carer.end_reason, h->end_reason) &&
                 copy_text(out->moved_to_agency, sizeof out->moved_to_agency, h->moved_to_agency) &&
+                copy_text(out->distance_told_to, sizeof out->distance_told_to, h->distance_told_to) &&
                 read_claims(h, out) && (h->lost_in_restore || read_carer(&h->carer, &scratch, &out->carer));
     if (good && h->vacancy_id != 0)
         good = read_vacancy(h, &scratch, &out->vacancy);

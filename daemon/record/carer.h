@@ -137,6 +137,7 @@ struct home_carer {
     uint32_t moves;            /* between agencies, so far */
     int64_t moved_at_ms;       /* MOVED: when, by this hub; 0: not known, since a restore */
     char moved_to_agency[AGENCY_ID_BYTES], moved_to_region[GSS_BYTES], moved_from_region[GSS_BYTES];
+    char distance_told_to[GSS_BYTES]; /* the authority that last heard how far a child's home is from here; or empty */
 };
 
 /* Beds of the live vacancy that are held (ACTIVE, ACCEPTED), placed, and free: of its beds those neither held nor

@@ -161,7 +161,8 @@ struct update_result {
     uint32_t *not_found;                /* malloc'd with the update; freed by update_destroy */
     struct hold hold;                   /* updates of holds */
     uint32_t beds_free;                 /* of its vacancy, after it */
-    char home_postcode[POSTCODE_BYTES]; /* UPDATE_PLACE: for the distance; never shown */
+    bool distance_told;                 /* UPDATE_PLACE: it may be */
+    char home_postcode[POSTCODE_BYTES]; /* UPDATE_PLACE: for the distance that is told, or empty; never shown */
     struct octets let_go;               /* UPDATE_LET_GO: LetGoResponse octets; malloc'd, freed by update_destroy */
     bool replicated;                    /* filled in by the writer (replicated.h) */
     uint32_t lost_in_restore; /* carers of the agency of which only the shared part is known since a restore */
@@ -228,6 +229,7 @@ struct update {
             /* RELEASE too: PLACEMENT_DID_NOT_BEGIN, or NONE. */
             uint8_t decline_reason, placement_code, provider_consent, authorities_consent;
             date_days starts_on;
+            bool asks_distance;   /* PLACE: from the child's home, which service alone knows */
             uint32_t child_count; /* PLACE: as many as beds; siblings of each other */
             struct household_child children[CHILDREN_MAX];
         } hold;

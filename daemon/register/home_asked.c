@@ -83,7 +83,10 @@ enum err asked_note(struct batch *batch, struct update *update)
     struct asked_hold *asked = &update->as.asked, known = {.code = 0}, kept;
     struct table_key key = key_of_asked(batch->home->options.region, asked->holder, asked->request_id);
     struct octets k = key_octets(&key), value;
-    enum err err = batch_get(batch, STORE_ASKED, &key, &value, &update->result.problem);
+    enum err err = asked->step == ASKED_BEGUN ? request_check_unused(batch, asked, &update->result.problem) : ERR_NONE;
+    if (err != ERR_NONE)
+        return err;
+    err = batch_get(batch, STORE_ASKED, &key, &value, &update->result.problem);
     if (err == ERR_NONE)
         err = decode(&k, &value, &known);
     if (err != ERR_NONE && err != ERR_NOT_FOUND)

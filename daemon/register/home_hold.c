@@ -325,23 +325,36 @@ static bool is_over(const struct batch *batch, const struct home_carer *home)
            (ends_on != DATE_NONE && ends_on <= today);
 }
 
+enum err hold_refuse_not_offered(struct problem *problem)
+{
+    return problem_set(problem, ERR_PRECONDITION, "hold_id",
+                       "its vacancy is not offered any more: release the hold (ReleaseHold), and search again");
+}
+
+enum err hold_agency(struct batch *batch, const char *id, struct agency *out, bool *active, struct problem *problem)
+{
+    struct table_key key = key_of_text(batch->home->options.region, id);
+    struct octets value;
+    enum err err = batch_get(batch, STORE_AGENCIES, &key, &value, problem);
+    *active = err == ERR_NONE && agency_decode(id, &value, out) == ERR_NONE && out->status == AGENCY_ACTIVE;
+    return err == ERR_NOT_FOUND ? ERR_NONE : err;
+}
+
 /* A suspended agency's homes are offered to nobody. */
 static enum err check_offered(struct batch *batch, struct update *update, const struct home_carer *home)
 {
     struct problem *problem = &update->result.problem;
-    struct table_key key = key_of_text(batch->home->options.region, home->carer.agency);
-    struct octets value;
     struct agency agency;
     struct offer offer;
+    bool active;
     if (home->lost)
         return problem_set(problem, ERR_PRECONDITION, "vacancy_id",
                            "since this hub was restored its agency has not said again what is true of this home; "
                            "telephone the agency");
-    enum err err = batch_get(batch, STORE_AGENCIES, &key, &value, problem);
-    if (err != ERR_NONE && err != ERR_NOT_FOUND)
+    enum err err = hold_agency(batch, home->carer.agency, &agency, &active, problem);
+    if (err != ERR_NONE)
         return err;
-    bool known = err == ERR_NONE && agency_decode(home->carer.agency, &value, &agency) == ERR_NONE;
-    if (!known || agency.status != AGENCY_ACTIVE || !offer_derive(home, &offer) || is_over(batch, home))
+    if (!active || !offer_derive(home, &offer) || is_over(batch, home))
         return problem_set(problem, ERR_PRECONDITION, "vacancy_id", "this vacancy is not offered now; search again");
     if (offer.state == VACANCY_NOT_AVAILABLE)
         return states_check(&vacancy_states, VACANCY_NOT_AVAILABLE, VACANCY_HOLD, "vacancy_id", problem);
@@ -355,7 +368,8 @@ static enum err check_offered(struct batch *batch, struct update *update, const 
 }
 
 /* Who holds is not said (V2). */
-static enum err check_beds(struct update *update, const struct home_carer *home, const struct claims *claims)
+static enum err check_beds(struct update *update, const struct home_carer *home, const struct claims *claims,
+                           int64_t now_ms)
 {
     struct problem *problem = &update->result.problem;
     enum vacancy_state state = vacancy_state_now(home);
@@ -374,8 +388,11 @@ static enum err check_beds(struct update *update, const struct home_carer *home,
         time_format(first_ms, end);
         snprintf(when, sizeof when, "; the first hold ends at %s at the latest", end);
     }
-    return problem_set(problem, ERR_PRECONDITION, "beds", "%u asked for, %u free: %u held, %u placed%s", asked, free,
-                       beds_held(home), beds_placed(home), when);
+    (void)problem_set(problem, ERR_PRECONDITION, "beds", "%u asked for, %u free: %u held, %u placed%s", asked, free,
+                      beds_held(home), beds_placed(home), when);
+    if (beds_held(home) > 0 && asked <= beds_free(home) + beds_held(home))
+        problem->retry_after_ms = first_ms > now_ms ? first_ms - now_ms : 1;
+    return ERR_PRECONDITION;
 }
 
 static enum err check_make(struct batch *batch, struct update *update, const struct home_carer *home,
@@ -383,7 +400,7 @@ static enum err check_make(struct batch *batch, struct update *update, const str
 {
     enum err err = check_offered(batch, update, home);
     if (err == ERR_NONE)
-        err = check_beds(update, home, claims);
+        err = check_beds(update, home, claims, batch->now_ms);
     return err == ERR_NONE ? check_limit(batch, update) : err;
 }
 
@@ -439,6 +456,15 @@ enum err hold_make(struct batch *batch, struct update *update)
 
 /* --- what becomes of it ------------------------------------------------------------------------------------------ */
 
+/* Rule H1: what was held while the agency was registered is not held on once it is suspended. */
+static enum err check_agency(struct batch *batch, const struct hold *hold, struct problem *problem)
+{
+    struct agency agency;
+    bool active;
+    enum err err = hold_agency(batch, hold->agency, &agency, &active, problem);
+    return err != ERR_NONE || active ? err : hold_refuse_not_offered(problem);
+}
+
 enum err hold_extend(struct batch *batch, struct update *update)
 {
     struct problem *problem = &update->result.problem;
@@ -462,6 +488,8 @@ enum err hold_extend(struct batch *batch, struct update *update)
                            "or place (PlaceChild) it",
                            until);
     }
+    if ((err = check_agency(batch, &hold.hold, problem)) != ERR_NONE)
+        return err;
     hold.hold.extended = true;
     hold.hold.until_ms += by_ms;
     hold.hold.until_lease_ms += by_ms;

@@ -306,6 +306,8 @@ enum err report_unavailable(struct batch *batch, struct update *update);
 
 /* home_requests.c. ERR_EXISTS: seen before with this content, update->result has the first answer. */
 enum err request_check(struct batch *batch, struct update *update);
+/* That a call to another region has an id of its own: ERR_PRECONDITION where it was used here, or settled. */
+enum err request_check_unused(struct batch *batch, const struct asked_hold *asked, struct problem *problem);
 bool request_store(struct batch *batch, const struct update *update);
 /* The hold which the first call with this id made, for UPDATE_SETTLE_HOLD. ERR_NOT_FOUND: no such call was done. */
 enum err request_settle(struct batch *batch, struct update *update, struct hold_token *out);
@@ -468,6 +470,10 @@ bool hold_run_out(const struct batch *batch, const struct hold *hold);
 /* The hold that the update names, if it is the caller's (ERR_FORBIDDEN), with its carer. What a restore left out of it
  * is filled in, not stored. */
 enum err hold_find(struct batch *batch, struct update *update, struct stored_hold *hold, struct stored_carer *carer);
+/* *active: it is registered, and not suspended; *out says how. */
+enum err hold_agency(struct batch *batch, const char *id, struct agency *out, bool *active, struct problem *problem);
+/* ERR_PRECONDITION of a hold whose vacancy no search would show now. */
+enum err hold_refuse_not_offered(struct problem *problem);
 /* The answer: the hold as it now is. */
 void hold_settle_result(struct batch *batch, struct update *update, enum update_outcome outcome,
                         const struct hold *hold, const struct stored_carer *carer);

@@ -71,21 +71,23 @@ static enum err check_approval(struct update *update, const struct home_carer *h
 
 /* --- consents (Care Planning Regs 2010 reg 22; rule H16) --------------------------------------------------------- */
 
-static enum err check_provider(struct batch *batch, struct update *update, const struct hold *hold)
+/* Rule H1: its agency is registered and not suspended. *own: the carer is approved by the team's own authority. */
+static enum err check_agency(struct batch *batch, struct update *update, const struct hold *hold, bool *own)
 {
-    struct problem *problem = &update->result.problem;
-    struct table_key key = key_of_text(batch->home->options.region, hold->agency);
-    struct octets value;
     struct agency agency;
-    if (update->as.hold.provider_consent != CONSENT_NOT_NEEDED)
+    bool active;
+    enum err err = hold_agency(batch, hold->agency, &agency, &active, &update->result.problem);
+    if (err != ERR_NONE || !active)
+        return err != ERR_NONE ? err : hold_refuse_not_offered(&update->result.problem);
+    *own = agency.authority[0] != '\0' && strcmp(agency.authority, update->as.hold.authority) == 0;
+    return ERR_NONE;
+}
+
+static enum err check_provider(struct update *update, bool own)
+{
+    if (update->as.hold.provider_consent != CONSENT_NOT_NEEDED || own)
         return ERR_NONE;
-    enum err err = batch_get(batch, STORE_AGENCIES, &key, &value, problem);
-    if (err != ERR_NONE && err != ERR_NOT_FOUND)
-        return err;
-    if (err == ERR_NONE && agency_decode(hold->agency, &value, &agency) == ERR_NONE && agency.authority[0] != '\0' &&
-        strcmp(agency.authority, update->as.hold.authority) == 0)
-        return ERR_NONE;
-    return problem_set(problem, ERR_PRECONDITION, "provider_consent",
+    return problem_set(&update->result.problem, ERR_PRECONDITION, "provider_consent",
                        "needed: the carer is not approved by this team's own authority; ask the provider, then say "
                        "GIVEN");
 }
@@ -144,7 +146,7 @@ static void move_in(const struct update *update, const struct hold_token *token,
 }
 
 static enum err check(struct batch *batch, struct update *update, const struct hold *hold,
-                      const struct home_carer *home)
+                      const struct home_carer *home, bool *own)
 {
     struct problem *problem = &update->result.problem;
     unsigned state = hold_run_out(batch, hold) ? HOLD_EXPIRED : hold->state;
@@ -156,8 +158,24 @@ static enum err check(struct batch *batch, struct update *update, const struct h
     if (err == ERR_NONE)
         err = check_approval(update, home);
     if (err == ERR_NONE)
-        err = check_provider(batch, update, hold);
+        err = check_agency(batch, update, hold, own);
+    if (err == ERR_NONE)
+        err = check_provider(update, *own);
     return err == ERR_NONE ? check_authorities(update, home) : err;
+}
+
+/*
+ * The return asks how far a child's home is from this one, and three such distances tell where this one is. So an
+ * authority hears it of another's carer for one placement; for the next, where the agency itself has accepted the hold.
+ */
+static bool tell_distance(const struct update *update, const struct hold *hold, bool own, struct home_carer *home)
+{
+    const char *authority = update->as.hold.authority;
+    if (!update->as.hold.asks_distance || home->carer.home_postcode[0] == '\0' ||
+        (!own && hold->state != HOLD_ACCEPTED && strcmp(home->distance_told_to, authority) == 0))
+        return false;
+    memcpy(home->distance_told_to, authority, sizeof home->distance_told_to);
+    return true;
 }
 
 static void fill_placement(struct batch *batch, const struct update *update, struct hold *hold)
@@ -174,13 +192,15 @@ enum err hold_place(struct batch *batch, struct update *update)
 {
     struct stored_carer carer;
     struct stored_hold hold;
+    bool own = false;
     enum err err = check_request(batch, update);
     if (err == ERR_NONE)
         err = hold_find(batch, update, &hold, &carer);
     if (err == ERR_NONE)
-        err = check(batch, update, &hold.hold, &carer.home);
+        err = check(batch, update, &hold.hold, &carer.home, &own);
     if (err != ERR_NONE)
         return err;
+    bool told = tell_distance(update, &hold.hold, own, &carer.home);
     fill_placement(batch, update, &hold.hold);
     if (!hold_store(batch, &hold, &carer))
         return batch->failed;
@@ -193,7 +213,9 @@ enum err hold_place(struct batch *batch, struct update *update)
     if (!batch_put_carer(batch, &carer, !carer.home.lost) || !batch_event(batch, &event))
         return batch->failed;
     hold_settle_result(batch, update, OUTCOME_UPDATED, &hold.hold, &carer);
-    memcpy(update->result.home_postcode, carer.home.carer.home_postcode, sizeof update->result.home_postcode);
+    update->result.distance_told = told;
+    if (told)
+        memcpy(update->result.home_postcode, carer.home.carer.home_postcode, sizeof update->result.home_postcode);
     return ERR_NONE;
 }
 

@@ -7,7 +7,8 @@
  * references (home_former.c), which go; META says across restarts that it is not done.
  *
  *     value: content hash (32) | outcome (4) | epoch (8) | sequence (8) | national reference (8) | vacancy id (8)
- *            | valid until (8) | confirmed (4) | hold's token (16) | not found: count (4), indexes (4 each)
+ *            | valid until (8) | confirmed, or whether a placement's distance was told (4) | hold's token (16) | not
+ * found: count (4), indexes (4 each)
  */
 #include "daemon/base/log.h"
 #include "daemon/record/bytes.h"
@@ -50,6 +51,7 @@ static enum err read_answer(const struct octets *value, struct update_result *re
     result->vacancy_id = get_be64(in + 24);
     result->valid_until_ms = (int64_t)get_be64(in + 32);
     result->confirmed = get_be32(in + 40);
+    result->distance_told = result->confirmed != 0;
     result->hold.token = (struct hold_token){get_be64(in + 44), get_be64(in + 52)};
     uint32_t count = get_be32(in + 60);
     if (value->size != FIXED_BYTES + 4 * (size_t)count)
@@ -114,8 +116,28 @@ static enum err read_hold(struct batch *batch, struct update_result *result)
     if (err != ERR_NONE)
         return err == ERR_NOT_FOUND ? ERR_STORE_DAMAGED : err;
     result->hold = hold.hold;
+    if (result->distance_told)
+        memcpy(result->home_postcode, carer.home.carer.home_postcode, sizeof result->home_postcode);
     result->beds_free = carer.home.vacancy.vacancy_id == hold.hold.vacancy_id ? beds_free(&carer.home) : 0;
     return ERR_NONE;
+}
+
+static enum err refuse_used(const struct octets *value, struct problem *problem)
+{
+    return problem_set(problem, ERR_PRECONDITION, "request_id",
+                       get_be32(value->data + DIGEST_BYTES) == OUTCOME_SPENT
+                           ? "settled: it was not done, and is not done any more; use a new id"
+                           : "this id was used before for another content; use a new one");
+}
+
+enum err request_check_unused(struct batch *batch, const struct asked_hold *asked, struct problem *problem)
+{
+    struct table_key key = key_of_request(batch->home->options.region, asked->request_id, asked->holder);
+    struct octets value;
+    enum err err = batch_get(batch, STORE_REQUESTS, &key, &value, problem);
+    if (err == ERR_NONE && value.size < FIXED_BYTES)
+        return problem_set(problem, ERR_STORE_DAMAGED, "", "store damaged: a request's record is short");
+    return err == ERR_NONE ? refuse_used(&value, problem) : err == ERR_NOT_FOUND ? ERR_NONE : err;
 }
 
 enum err request_check(struct batch *batch, struct update *update)
@@ -131,12 +153,9 @@ enum err request_check(struct batch *batch, struct update *update)
     if (erased)
         return problem_set(problem, ERR_PRECONDITION, "request_id",
                            "this id was used before, for a carer that has been erased since; use a new one");
-    if (get_be32(value.data + DIGEST_BYTES) == OUTCOME_SPENT)
-        return problem_set(problem, ERR_PRECONDITION, "request_id",
-                           "settled: it was not done, and is not done any more; use a new id");
-    if (memcmp(value.data, update->content_hash, DIGEST_BYTES) != 0)
-        return problem_set(problem, ERR_PRECONDITION, "request_id",
-                           "this id was used before for another content; use a new one");
+    if (get_be32(value.data + DIGEST_BYTES) == OUTCOME_SPENT ||
+        memcmp(value.data, update->content_hash, DIGEST_BYTES) != 0)
+        return refuse_used(&value, problem);
     err = read_answer(&value, &update->result);
     if (err == ERR_NONE)
         err = read_hold(batch, &update->result);
@@ -225,7 +244,7 @@ bool request_store(struct batch *batch, const struct update *update)
     put_be64(at + 20, result->national_reference);
     put_be64(at + 28, result->vacancy_id);
     put_be64(at + 36, (uint64_t)result->valid_until_ms);
-    put_be32(at + 44, result->confirmed);
+    put_be32(at + 44, update->kind == UPDATE_PLACE ? result->distance_told : result->confirmed);
     put_be64(at + 48, result->hold.token.epoch);
     put_be64(at + 56, result->hold.token.sequence);
     put_be32(at + 64, result->not_found_count);

@@ -233,6 +233,7 @@ static void cut_down(struct home_carer *home)
     carer->places = whole.places;
     carer->cell = whole.cell;
     carer->status = whole.status;
+    memset(home->distance_told_to, 0, sizeof home->distance_told_to);
     carer_void_code(home);
 }
 

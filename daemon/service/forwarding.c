@@ -104,7 +104,9 @@ static void set_text(struct problem *problem, const struct forward *forward, con
                      const char *how)
 {
     char since[TIME_TEXT_BYTES];
-    if (forward->outcome_unknown && forward->by_home) {
+    if (forward->outcome_unknown && how == NULL) {
+        problem_set(problem, problem->code, "", "the hub of region %s did not answer: ask again", forward->region);
+    } else if (forward->outcome_unknown && forward->by_home) {
         problem_set(problem, problem->code, problem->field,
                     "%.90s: the hub of region %s may have done it all the same: %s", forward->problem.text,
                     forward->region, how);
@@ -114,10 +116,10 @@ static void set_text(struct problem *problem, const struct forward *forward, con
     } else if (forward->unreachable_since_ms != 0) {
         format_minute(forward->unreachable_since_ms, since);
         /* With the longest name and number that an agency can have (offer.h) it still fits a problem's text. */
-        problem_set(problem, problem->code, "", "region %s's hub can't be reached since %s; nothing was done. %s%s%s%s",
-                    forward->region, since, contact != NULL ? "Telephone " : "Try again later",
-                    contact != NULL ? contact->name : "", contact != NULL ? ", " : "",
-                    contact != NULL ? contact->phone : "");
+        problem_set(problem, problem->code, "", "region %s's hub can't be reached since %s; %s. %s%s%s%s",
+                    forward->region, since, how != NULL ? "nothing was done" : "it was not asked",
+                    contact != NULL ? "Telephone " : "Try again later", contact != NULL ? contact->name : "",
+                    contact != NULL ? ", " : "", contact != NULL ? contact->phone : "");
     }
 }
 

@@ -42,7 +42,8 @@ const ProtobufCMessage *forwarding_response(struct call *call, struct forward *f
  * unknown and how to learn it. contact NULL: not known.
  */
 void forwarding_fail(struct call *call, const struct forward *forward, const Vacancy__V1__AgencyContact *contact);
-/* Likewise of a call that is no hold's; how: one learns what became of it. */
+/* Likewise of a call that is no hold's; how: one learns what became of it. NULL: it was a question, and that it was not
+ * answered says nothing of what it is about. */
 void forwarding_fail_saying(struct call *call, const struct forward *forward, const Vacancy__V1__AgencyContact *contact,
                             const char *how);
 

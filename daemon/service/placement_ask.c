@@ -289,6 +289,14 @@ static void keep_unknown(const struct asking *asking)
     forward->problem.code = ERR_DEADLINE;
 }
 
+static void fail(struct call *call, const struct asking *asking)
+{
+    if (asking->type->response == VACANCY__V1__FORWARD_RESPONSE__RESPONSE_GET)
+        forwarding_fail_saying(call, asking->forward, asking->contact, NULL);
+    else
+        forwarding_fail(call, asking->forward, asking->contact);
+}
+
 static void tell(struct call *call)
 {
     struct asking *asking = call->state;
@@ -301,7 +309,7 @@ static void tell(struct call *call)
         keep_unknown(asking);
         if (!asking->forward->outcome_unknown)
             refusal_on_trail(call, asking, asking->forward->problem.code);
-        forwarding_fail(call, asking->forward, asking->contact);
+        fail(call, asking);
     } else if (disclose(call, asking, response)) {
         call_answer(call, response);
     }
@@ -386,17 +394,21 @@ static struct asking *begin(struct call *call, const struct asking_type *type, c
     return asking;
 }
 
-static void begin_note(struct call *call, const struct update *update, struct asking *asking)
+/* False: no room. */
+static bool begin_note(struct call *call, const struct update *update, struct asking *asking)
 {
+    const struct service_context *ctx = call_context(call);
     if (is_hold(asking)) {
         note_of(call, update, asking);
     } else if (update->kind != UPDATE_SETTLE_HOLD) {
         memcpy(asking->asked.request_reference, update->as.hold.request_reference, REQUEST_REFERENCE_BYTES);
-    } else if (home_get_asked(call_context(call)->home, asking->team.name, update->request_id, &asking->asked) ==
-               ERR_NONE) { /* the answer may settle it */
-        asking->noted = true;
+    } else if (home_get_asked(ctx->home, asking->team.name, update->request_id, &asking->asked) == ERR_NONE) {
+        asking->noted = true; /* the answer may settle it */
         asking->subject = asking->asked.vacancy_id;
+        if (strcmp(asking->asked.region, asking->region) == 0)
+            return contact_of(ctx, asking->region, asking->asked.agency, &asking->contact, call->arena);
     }
+    return true;
 }
 
 /* update NULL: a question about the hold of this token. */
@@ -416,8 +428,10 @@ static void go_away(struct call *call, const struct update *update, const struct
         call_short_of_memory(call);
         return;
     }
-    if (update != NULL)
-        begin_note(call, update, asking);
+    if (update != NULL && !begin_note(call, update, asking)) {
+        call_short_of_memory(call);
+        return;
+    }
     if (!is_hold(asking)) {
         send_away(call);
         return;

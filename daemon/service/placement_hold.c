@@ -320,6 +320,7 @@ static enum err fill_place(const struct service_context *ctx, const struct princ
                           "Consent", &update->as.hold.authorities_consent)) != ERR_NONE)
         return err;
     update->wait_replicated = true;
+    update->as.hold.asks_distance = in->home_postcode[0] != '\0';
     return home_from(ctx, in->home_postcode, &update->tag, problem);
 }
 
@@ -350,7 +351,7 @@ static uint32_t distance_tenths(const struct service_context *ctx, uint64_t from
 {
     struct place home;
     struct problem problem;
-    if (from == 0 || home_postcode[0] == '\0' ||
+    if (from == 0 || home_postcode[0] == '\0' || /* not asked; not to be told */
         gazetteer_locate(ctx->gazetteer, "", home_postcode, &home, &problem) != ERR_NONE ||
         home.precision < PLACE_SECTOR)
         return DISTANCE_NOT_KNOWN;
@@ -409,6 +410,7 @@ static ProtobufCMessage *reply_report(const struct service_context *ctx, const s
 {
     (void)ctx;
     NEW(Vacancy__V1__ReportUnavailableResponse, out, vacancy__v1__report_unavailable_response__init);
+    out->reported_before = update->result.outcome == OUTCOME_CONFIRMED;
     return (out->receipt = hold_receipt_view(update, arena)) != NULL ? &out->base : NULL;
 }
 

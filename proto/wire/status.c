@@ -15,6 +15,7 @@
 #define TYPE_URL         "type.googleapis.com/"
 #define TYPE_BAD_REQUEST TYPE_URL "google.rpc.BadRequest"
 #define TYPE_ERROR_INFO  TYPE_URL "google.rpc.ErrorInfo"
+#define TYPE_RETRY_INFO  TYPE_URL "google.rpc.RetryInfo"
 
 enum grpc_code grpc_code_of_err(enum err err)
 {
@@ -76,7 +77,7 @@ size_t status_details_encode(const struct problem *problem, const ProtobufCMessa
     Google__Protobuf__Any any_info = GOOGLE__PROTOBUF__ANY__INIT;
     any_info.type_url = (char *)TYPE_ERROR_INFO;
     any_info.value = (ProtobufCBinaryData){google__rpc__error_info__pack(&info, info_octets), info_octets};
-    Google__Protobuf__Any *details[3] = {&any_info};
+    Google__Protobuf__Any *details[4] = {&any_info};
     size_t count = 1;
 
     Google__Rpc__BadRequest__FieldViolation violation = GOOGLE__RPC__BAD_REQUEST__FIELD_VIOLATION__INIT;
@@ -91,6 +92,18 @@ size_t status_details_encode(const struct problem *problem, const ProtobufCMessa
         any_bad.type_url = (char *)TYPE_BAD_REQUEST;
         any_bad.value = (ProtobufCBinaryData){google__rpc__bad_request__pack(&bad, bad_octets), bad_octets};
         details[count++] = &any_bad;
+    }
+    uint8_t retry_octets[32];
+    Google__Protobuf__Duration delay = GOOGLE__PROTOBUF__DURATION__INIT;
+    delay.seconds = problem->retry_after_ms / 1000;
+    delay.nanos = (int32_t)(problem->retry_after_ms % 1000) * 1000000;
+    Google__Rpc__RetryInfo retry = GOOGLE__RPC__RETRY_INFO__INIT;
+    retry.retry_delay = &delay;
+    Google__Protobuf__Any any_retry = GOOGLE__PROTOBUF__ANY__INIT;
+    if (problem->retry_after_ms > 0) {
+        any_retry.type_url = (char *)TYPE_RETRY_INFO;
+        any_retry.value = (ProtobufCBinaryData){google__rpc__retry_info__pack(&retry, retry_octets), retry_octets};
+        details[count++] = &any_retry;
     }
     Google__Protobuf__Any any_detail = GOOGLE__PROTOBUF__ANY__INIT;
     if (detail != NULL && protobuf_c_message_get_packed_size(detail) <= sizeof detail_octets) {

@@ -1,9 +1,9 @@
 /*
  * status.h - gRPC's status codes, and a problem as google.rpc.Status.
  *
- * Owns: codes, names, and google.rpc.Status octets (with BadRequest naming the field, and ErrorInfo naming our error)
- * made of a struct problem and read back. Thread: any; no state.
- * Invariant: err -> status -> err through the details gives the same err.
+ * Owns: codes, names, and google.rpc.Status octets (with BadRequest naming the field, ErrorInfo naming our error, and
+ * RetryInfo where the problem says when it may be different) made of a struct problem and read back. Thread: any; no
+ * state. Invariant: err -> status -> err through the details gives the same err.
  */
 #ifndef VACANCY_WIRE_STATUS_H
 #define VACANCY_WIRE_STATUS_H

@@ -139,6 +139,8 @@ def test_reported_and_phoned_first(evening, place, ref):
     found = evening.find(who, ref)
     assert f"The agency of vacancy {vacancy_id} is told." in who("report", str(found.index(vacancy_id) + 1)).stdout
     library.wait_until(lambda: vacancy_id not in evening.find(who, ref), SOON_S, "it to leave the options")
+    again = " ".join(who("report", vacancy_id, "--ref", ref).stdout.split())
+    assert "already: nothing is changed, and nobody is told again" in again, again
 
 
 def test_a_home_hub_that_is_away(evening):

@@ -307,6 +307,7 @@ def test_what_is_not_known_is_settled(fake, vacancy, tmp_path):
         fake, grpc.StatusCode.UNAVAILABLE, "away", unreachable_since_ms=now_ms())
     done = vacancy("holds", "--settle")
     assert done.returncode == 4 and "is still not known" in done.stderr and "01632 960219" in done.stderr
+    assert "nothing was done" not in done.stderr and "it may have been done: ask again later" in " ".join(done.stderr.split())
     fake.answers["PlacementService/GetHold"] = fake.known.GetHoldResponse(hold=view(fake, vacancy_id=OTHER))
     done = vacancy("holds", "--settle")
     assert done.returncode == 0 and f"The hold of vacancy {OTHER} at " in done.stdout and "was done:\nHold 1: " in done.stdout
@@ -318,6 +319,28 @@ def test_what_is_not_known_is_settled(fake, vacancy, tmp_path):
     done = vacancy("holds", "--settle", "--json")
     assert json.loads(done.stdout)["settled"][0]["outcome"] == "not_done" and json.loads(done.stdout)["unsettled"] == []
     assert "Of every request it is known" in vacancy("holds", "--settle").stdout
+
+
+def test_the_hub_knows_whom_it_asked(fake, vacancy, tmp_path):
+    """Of a hold that has ended since, and whose region this program never learnt."""
+    fake.answers["PlacementService/HoldVacancy"] = Exception(
+        grpc.StatusCode.INTERNAL, "the hub's disk failed", fake.known.ForwardFailure(outcome_unknown=True))
+    fake.answers["PlacementService/ListHolds"] = []
+    assert vacancy("hold", OTHER, "--ref", REF).returncode == 4
+    assert f" - {OTHER} " in memory_of(tmp_path)
+    fake.answers["PlacementService/GetHold"] = fake.known.GetHoldResponse(hold=view(fake, "DECLINED", vacancy_id=OTHER))
+    assert "was done:" in vacancy("holds", "--settle").stdout
+    assert asked(fake, "GetHold")[-1].region == ""
+
+
+@pytest.mark.parametrize("words", [("hold", OTHER, "--ref", REF, "--region", "N West"), ("release", "E12000003 1 1"),
+                                   ("extend", "E12000003-1-1 E12000003-1-2"), ("hold", f"{OTHER} x", "--ref", REF)])
+def test_a_slip_leaves_what_is_remembered(fake, vacancy, tmp_path, words):
+    vacancy("find", *QUESTION)
+    before = memory_of(tmp_path)
+    done = vacancy(*words)
+    assert done.returncode == 2 and "as E12000003" in done.stderr or "as REZ1" in done.stderr, done.stderr
+    assert memory_of(tmp_path) == before and fake.heard[-1][0].endswith("FindVacancies")
 
 
 def test_a_hub_tells_of_requests_that_another_machine_sent(fake, vacancy):
@@ -419,6 +442,9 @@ def test_a_vacancy_that_is_gone_is_reported(fake, vacancy):
     assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith(f"The agency of vacancy {OTHER} is told.")
     request, = asked(fake, "ReportUnavailable")
     assert (request.vacancy_id, request.region, request.request_reference) == (OTHER, FAR, REF)
+    fake.answers["PlacementService/ReportUnavailable"] = fake.known.ReportUnavailableResponse(receipt=receipt(fake),
+                                                                                             reported_before=True)
+    assert "nobody is told again" in " ".join(vacancy("report", "2").stdout.split())
     fake.answers["PlacementService/ReportUnavailable"] = forward_failure(fake, grpc.StatusCode.INTERNAL, "?",
                                                                          outcome_unknown=True)
     done = vacancy("report", "2")

@@ -196,6 +196,7 @@ def test_place_with_consents_and_each_refusal(ground, messages, who):
     again = ground.place(team, hold.hold_id, request_id=once)
     assert again.code == Code.OK and again.response.receipt.repeated
     assert again.response.receipt.sequence == placed.receipt.sequence
+    assert again.response.distance_tenth_miles == placed.distance_tenth_miles
     assert ground.view(reference).beds_free == 1
     refused = ground.act(team, "ReleaseHold", hold.hold_id)
     assert refused.code == Code.FAILED_PRECONDITION and "PLACED" in refused.message
@@ -234,6 +235,10 @@ def test_beds_are_counted(ground):
     assert full.code == Code.FAILED_PRECONDITION, full
     for name in "duty", "E08000035", "E08000003":
         assert name not in full.message
+    retry = next(each for each in full.details if type(each).__name__ == "RetryInfo").retry_delay.seconds
+    assert 0 < retry <= first.until_ms / 1000 - time.time() + 1
+    far = ground.hold(ground.manchester, vacancy_id, beds=2)  # no first hold's end makes room for what never was
+    assert far.code == Code.FAILED_PRECONDITION
     less = ground.agency.outcome("AgencyService/PutVacancy", vacancy=homes.vacancy(ground.messages, reference, beds=1))
     assert less.code == Code.FAILED_PRECONDITION, less
     assert ground.agency.outcome("AgencyService/WithdrawVacancy", agency_reference=reference,
@@ -283,6 +288,24 @@ def test_the_same_request_id(ground, who):
     assert again.code == Code.OK and again.response.hold.hold_id == first.hold.hold_id, again
     old = ground.hold(team, vacancy_id, request_id=request_id(int(time.time() * 1000) - 8 * 86400_000))
     assert (old.code, old.fields) == (Code.INVALID_ARGUMENT, ["request_id"])
+
+
+def test_one_id_for_two_regions(ground, messages):
+    """V5: what was done at the team's own hub is not done again, under the same id, in another region."""
+    agency = ground.client(WEST, homes.LEEDS)
+    reference = f"H-{time.monotonic_ns()}"
+    agency.call("AgencyService/PutCarer", carer=homes.carer(messages, reference))
+    here = agency.call("AgencyService/PutVacancy", vacancy=homes.vacancy(messages, reference)).vacancy_id
+    there, _ = ground.vacancy()
+    once = request_id()
+    assert ground.hold(ground.manchester, here, request_id=once).code == Code.OK
+    got = ground.hold(ground.manchester, there, request_id=once, region=YORKSHIRE)
+    assert (got.code, got.fields) == (Code.FAILED_PRECONDITION, ["request_id"]), got
+    assert ground.manchester.call("PlacementService/GetHold", request_id=once).hold.vacancy_id == here
+    settled = request_id()
+    assert ground.manchester.outcome("PlacementService/GetHold", request_id=settled).code == Code.NOT_FOUND
+    got = ground.hold(ground.manchester, there, request_id=settled, region=YORKSHIRE)
+    assert got.code == Code.FAILED_PRECONDITION and "settled" in got.message, got
 
 
 def test_whose_hold_it_is(ground):
@@ -339,7 +362,8 @@ def test_a_report(ground, messages):
     assert len(reported) == 1 and "E08000003" in reported[0].by
     again = ground.manchester.outcome("PlacementService/ReportUnavailable", request_id=request_id(),
                                       vacancy_id=vacancy_id, request_reference="352-99887")
-    assert again.code == Code.OK  # at most one a day: it changes nothing
+    assert again.code == Code.OK  # at most one a day: it changes nothing, and says so
+    assert again.response.reported_before and not got.response.reported_before
     events = [each.event for each in ground.agency.call("AgencyService/GetHistory", agency_reference=reference)]
     assert sum(each.kind == kinds["KIND_REPORTED_UNAVAILABLE"].number for each in events) == 1
 

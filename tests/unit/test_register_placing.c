@@ -47,6 +47,7 @@ static void test_consents_and_children(void **state)
     place->as.hold.child_count = 2;
     place->as.hold.children[1] = (struct household_child){AGE_3_5, SEX_M};
     place->as.hold.authorities_consent = CONSENT_NOT_NEEDED; /* nobody lives there */
+    place->as.hold.asks_distance = true;
     struct update_result placed = did(world_apply(world, place));
     assert_int_equal(placed.hold.state, HOLD_PLACED);
     assert_int_equal(placed.hold.placement_code, 3);
@@ -61,6 +62,69 @@ static void test_consents_and_children(void **state)
     assert_true(home.holds[0].children[0].sibling_group == home.holds[0].children[1].sibling_group);
     assert_string_equal(home.holds[0].children[1].responsible_authority, "E08000035");
     assert_register_true(world);
+}
+
+/* Whether the answer to a placement has the distance, which is asked for. */
+static bool told(struct world *world, const char *team, struct hold_token hold)
+{
+    struct update *place = about(world, UPDATE_PLACE, team, hold);
+    place->as.hold.asks_distance = true;
+    struct update *again = about(world, UPDATE_PLACE, team, hold);
+    again->as.hold.asks_distance = true;
+    memcpy(again->request_id, place->request_id, sizeof again->request_id);
+    memcpy(again->content_hash, place->content_hash, sizeof again->content_hash);
+    struct update_result first = did(world_apply(world, place));
+    world_reopen(world);
+    struct update_result repeated = did(world_apply(world, again)); /* its answer was lost */
+    assert_int_equal(repeated.outcome, OUTCOME_REPEATED);
+    assert_string_equal(repeated.home_postcode, first.home_postcode);
+    assert_int_equal(first.distance_told, first.home_postcode[0] != '\0');
+    return first.distance_told;
+}
+
+static bool told_and_taken_back(struct world *world, const char *team, uint64_t vacancy, bool accepted)
+{
+    struct hold_token hold = hold_beds(world, team, vacancy, 1);
+    if (accepted)
+        (void)did(world_apply(world, answer(world, UPDATE_ACCEPT_HOLD, OTHER, hold)));
+    bool was_told = told(world, team, hold);
+    (void)did(world_apply(world, did_not_begin(about(world, UPDATE_RELEASE_HOLD, team, hold))));
+    return was_told;
+}
+
+/* Three distances tell where a home is: for the second its agency must have accepted the hold. */
+static void test_one_distance_for_an_authority(void **state)
+{
+    struct world *world = *state;
+    uint64_t vacancy = offer_beds(world, OTHER, "H-1", 3);
+    struct hold_token hold = hold_beds(world, LEEDS, vacancy, 1);
+    (void)did(world_apply(world, about(world, UPDATE_PLACE, LEEDS, hold))); /* not asked: not told */
+    (void)did(world_apply(world, did_not_begin(about(world, UPDATE_RELEASE_HOLD, LEEDS, hold))));
+    assert_true(told_and_taken_back(world, LEEDS, vacancy, false));
+    assert_false(told_and_taken_back(world, LEEDS, vacancy, false));
+    assert_true(told_and_taken_back(world, YORK, vacancy, false));
+    assert_true(told_and_taken_back(world, LEEDS, vacancy, true));
+    assert_true(told(world, LEEDS, hold_beds(world, LEEDS, vacancy, 1)) == false); /* nor for a second bed */
+    assert_register_true(world);
+    /* Where its own council's carers live, an authority knows. */
+    vacancy = offer_beds(world, AGENCY, "H-2", 2);
+    assert_true(told(world, LEEDS, hold_beds(world, LEEDS, vacancy, 1)));
+}
+
+/* Rule H1: also of a bed that was held before. */
+static void test_a_suspended_agency(void **state)
+{
+    struct world *world = *state;
+    uint64_t vacancy = offer_beds(world, AGENCY, "H-1", 2);
+    struct hold_token token = hold_beds(world, LEEDS, vacancy, 1);
+    struct update *suspend = world_put_agency(world, AGENCY);
+    suspend->as.agency_row.status = AGENCY_SUSPENDED;
+    (void)did(world_apply(world, suspend));
+    refused(world_apply(world, about(world, UPDATE_EXTEND_HOLD, LEEDS, token)), ERR_PRECONDITION, "hold_id",
+            "not offered any more");
+    refused(world_apply(world, about(world, UPDATE_PLACE, LEEDS, token)), ERR_PRECONDITION, "hold_id",
+            "not offered any more");
+    (void)did(world_apply(world, about(world, UPDATE_RELEASE_HOLD, LEEDS, token)));
 }
 
 /* NOT_NEEDED is taken where nobody has to: the team's own council's carer; no child of another authority. */
@@ -463,6 +527,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BOTH(test_a_child_outlives_its_vacancy),
         BOTH(test_consents_and_children),
+        BOTH(test_one_distance_for_an_authority),
+        BOTH(test_a_suspended_agency),
         BOTH(test_consents_that_are_not_needed),
         BOTH(test_parent_and_child),
         BOTH(test_the_agency_says_who_lives_there),

@@ -342,6 +342,26 @@ static void a_further_detail_comes_along(void **state)
     }
 }
 
+static void when_to_try_again_is_said(void **state)
+{
+    (void)state;
+    struct problem problem;
+    uint8_t details[STATUS_DETAILS_BYTES];
+    struct arena arena;
+    arena_init(&arena, 1 << 16);
+    problem_set(&problem, ERR_PRECONDITION, "beds", "held");
+    size_t bytes = status_details_encode(&problem, NULL, details);
+    assert_null(status_details_find(details, bytes, &google__rpc__retry_info__descriptor, &arena));
+    problem.retry_after_ms = 61500;
+    bytes = status_details_encode(&problem, NULL, details);
+    const Google__Rpc__RetryInfo *retry = (const Google__Rpc__RetryInfo *)status_details_find(
+        details, bytes, &google__rpc__retry_info__descriptor, &arena);
+    assert_non_null(retry);
+    assert_int_equal(retry->retry_delay->seconds, 61);
+    assert_int_equal(retry->retry_delay->nanos, 500000000);
+    arena_finish(&arena);
+}
+
 static void foreign_details_do_no_harm(void **state)
 {
     (void)state;
@@ -396,6 +416,7 @@ int main(void)
         cmocka_unit_test(every_error_comes_back),
         cmocka_unit_test(the_longest_problem_has_room),
         cmocka_unit_test(a_further_detail_comes_along),
+        cmocka_unit_test(when_to_try_again_is_said),
         cmocka_unit_test(foreign_details_do_no_harm),
         cmocka_unit_test(a_detail_is_found_by_its_type),
     };
