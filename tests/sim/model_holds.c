@@ -280,16 +280,17 @@ static bool may_place(const struct model *model, const struct operation *operati
            (home->carer.approval_ends_on == DATE_NONE || starts_on < home->carer.approval_ends_on);
 }
 
-/* What docs/states.md lets follow. */
+/* What docs/states.md lets follow; and rule H1: with a suspended agency no child is placed, and no bed kept longer. */
 static bool may_follow(const struct model *model, const struct operation *operation, const struct model_hold *hold)
 {
+    bool registered = model->agencies[hold->agency].status == AGENCY_ACTIVE;
     switch (operation->kind) {
     case UPDATE_EXTEND_HOLD:
-        return live(hold) && !hold->extended;
+        return live(hold) && !hold->extended && registered;
     case UPDATE_ACCEPT_HOLD:
         return hold->state == HOLD_ACTIVE;
     case UPDATE_PLACE:
-        return live(hold) && may_place(model, operation, hold);
+        return live(hold) && may_place(model, operation, hold) && registered;
     default:
         return live(hold);
     }
