@@ -383,13 +383,14 @@ static enum err check_beds(struct update *update, const struct home_carer *home,
     for (uint32_t i = 0; i < claims->count; i++)
         if (claims->holds[i].hold.until_ms < first_ms)
             first_ms = claims->holds[i].hold.until_ms;
-    char when[TIME_TEXT_BYTES + 40] = "", end[TIME_TEXT_BYTES];
+    char when[TIME_TEXT_BYTES + 80] = "; its agency says when there are more (PutVacancy)", end[TIME_TEXT_BYTES];
     if (beds_held(home) > 0) {
         time_format(first_ms, end);
         snprintf(when, sizeof when, "; the first hold ends at %s at the latest", end);
     }
-    (void)problem_set(problem, ERR_PRECONDITION, "beds", "%u asked for, %u free: %u held, %u placed%s", asked, free,
-                      beds_held(home), beds_placed(home), when);
+    (void)problem_set(problem, ERR_PRECONDITION, "beds",
+                      "the vacancy is %s, %u asked for, %u free: %u held, %u placed%s", vacancy_states.states[state],
+                      asked, free, beds_held(home), beds_placed(home), when);
     if (beds_held(home) > 0 && asked <= beds_free(home) + beds_held(home))
         problem->retry_after_ms = first_ms > now_ms ? first_ms - now_ms : 1;
     return ERR_PRECONDITION;

@@ -68,7 +68,8 @@ static void test_who_may_not_hold(void **state)
     refused(world_apply(world, ask_beds(world, LEEDS, 0, 1)), ERR_NOT_FOUND, "vacancy_id", "no live vacancy");
     struct hold_token token = hold_beds(world, LEEDS, vacancy, 1);
     struct update_result result = world_apply(world, ask_beds(world, YORK, vacancy, 1));
-    refused(result, ERR_PRECONDITION, "beds", "1 asked for, 0 free: 1 held, 0 placed; the first hold ends at 2025-");
+    refused(result, ERR_PRECONDITION, "beds",
+            "the vacancy is HELD, 1 asked for, 0 free: 1 held, 0 placed; the first hold ends at 2025-");
     assert_null(strstr(result.problem.text, "E08000035"));
     refused(world_apply(world, ask_beds(world, LEEDS, vacancy, 1)), ERR_PRECONDITION, "vacancy_id", "ExtendHold");
     /* A team's name is its own, however little another's differs (A7: as if there were none). */

@@ -168,6 +168,8 @@ static void test_parent_and_child(void **state)
     struct update_result placed = did(world_apply(world, place));
     assert_int_equal(placed.beds_free, 0);
     assert_int_equal(get(world, "H-1").holds[0].child_count, 1);
+    refused(world_apply(world, ask_beds(world, YORK, vacancy, 1)), ERR_PRECONDITION, "beds",
+            "the vacancy is PLACED, 1 asked for, 0 free: 0 held, 2 placed; its agency says when there are more");
     assert_register_true(world);
 }
 
