@@ -143,6 +143,7 @@ static const char *step_words(Vacancy__V1__OrderStep step)
         {STEP(TIER), "framework tier"},
         {STEP(RATING), "rating"},
         {STEP(APPROVED_TODAY), "approved already"},
+        {STEP(CHILDREN_TAKEN), "more of the children in one home"},
     };
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
         if (steps[i].step == step)
@@ -196,6 +197,8 @@ static bool tells_apart(Vacancy__V1__OrderStep step, const Vacancy__V1__FindVaca
         return is_emergency(r);
     case STEP(WISHES):
         return r->n_important_postcodes > 0;
+    case STEP(CHILDREN_TAKEN):
+        return r->grouping == VACANCY__V1__GROUPING__GROUPING_SPLIT && r->n_children > 1;
     default:
         return true;
     }

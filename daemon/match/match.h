@@ -85,6 +85,7 @@ enum order_step {
     STEP_TIER,
     STEP_RATING,
     STEP_APPROVED_TODAY,
+    STEP_CHILDREN_TAKEN,
     STEP_END
 };
 
@@ -97,7 +98,7 @@ enum rule_outcome { RULE_OUTCOME_NONE, RULE_MET, RULE_NOT_MET, RULE_NOT_KNOWN, R
 #define OPTIONS_MAX          100
 #define REASON_TEXT_BYTES    320
 #define PLACES_WANTED_MAX    4 /* schools; siblings elsewhere; important places: of each */
-#define ORDER_STEPS_MAX      16
+#define ORDER_STEPS_MAX      (STEP_END - 1)
 #define RELAXATIONS_MAX      8
 #define RELAXED_TOGETHER_MAX 2
 #define SPLITS_MAX           3

@@ -27,7 +27,7 @@
 #define BAND_BITS       3
 #define FIELD_BITS_MOST TIER_BITS
 
-static_assert(TIER_NONE < BIT(TIER_BITS), "a field holds every tier");
+static_assert(TIER_NONE < BIT(TIER_BITS) && NUMBER_BITS <= FIELD_BITS_MOST, "a field holds every tier and number");
 
 enum { AREA_OWN, AREA_ADJOINING, AREA_ELSEWHERE };
 
@@ -108,9 +108,9 @@ bool criteria_order(struct criteria *criteria, const char *name)
         uint8_t steps[ORDER_STEPS_MAX];
     } orders[] = {
         {"default",
-         {STEP_WITHIN_RULES, STEP_DISTANCE_BAND, STEP_SCHOOL_KEY_STAGE_4, STEP_AREA, STEP_NEAR_SIBLINGS, STEP_LANGUAGE,
-          STEP_SKILLS, STEP_LENGTH, STEP_SCHOOL, STEP_IMPACT, STEP_WISHES, STEP_ON_CALL, STEP_FRESH, STEP_SCARCE,
-          STEP_APPROVED_TODAY}},
+         {STEP_WITHIN_RULES, STEP_DISTANCE_BAND, STEP_CHILDREN_TAKEN, STEP_SCHOOL_KEY_STAGE_4, STEP_AREA,
+          STEP_NEAR_SIBLINGS, STEP_LANGUAGE, STEP_SKILLS, STEP_LENGTH, STEP_SCHOOL, STEP_IMPACT, STEP_WISHES,
+          STEP_ON_CALL, STEP_FRESH, STEP_SCARCE, STEP_APPROVED_TODAY}},
         {"nearest", {STEP_WITHIN_RULES}},
     };
     for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
@@ -157,6 +157,8 @@ static uint8_t field_bits(const struct criteria *c, enum order_step step)
         return *c->framework ? TIER_BITS : 0;
     case STEP_RATING:
         return 3;
+    case STEP_CHILDREN_TAKEN:
+        return c->grouping == GROUPING_SPLIT && c->child_count > 1 ? NUMBER_BITS : 0;
     case STEP_IMPACT:
     case STEP_FRESH:
     case STEP_SCARCE:
@@ -247,6 +249,17 @@ static struct field within_rules(const struct judging *j)
     for (uint32_t rule = 0; j->verdict && rule < RULES_JUDGED; rule++)
         overridden |= rule == RULE_H2 ? 0 : j->verdict->overridden[rule];
     return met_or_not(~overridden);
+}
+
+/* How many of the asked children it leaves to other homes. */
+static struct field children_left(const struct judging *j)
+{
+    struct field field = {0};
+    if (j->verdict == NULL)
+        return field;
+    struct number left = minus(same_number(j->order->criteria->child_count), j->verdict->children_taken);
+    memcpy(field.bit, left.bit, sizeof left.bit);
+    return field;
 }
 
 static struct field band(const struct judging *j)
@@ -478,6 +491,8 @@ static struct field find(const struct judging *j, enum order_step step)
         return of_agency(j, step);
     case STEP_APPROVED_TODAY:
         return approved_today(j);
+    case STEP_CHILDREN_TAKEN:
+        return children_left(j);
     case STEP_NONE:
     case STEP_END:
         break;

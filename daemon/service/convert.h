@@ -96,5 +96,8 @@ Vacancy__V1__Option *option_view(const struct service_context *ctx, const struct
 bool positions_view(const struct service_context *ctx, const struct question *question,
                     const struct region_position *searched, size_t searched_count, Vacancy__V1__RegionPosition ***out,
                     size_t *out_count, struct arena *arena);
+/* The steps of the question's order; the gazetteer's digest in hex. False, NULL: likewise. */
+bool order_view(const struct question *question, Vacancy__V1__OrderStep **out, size_t *out_count, struct arena *arena);
+char *gazetteer_view(const struct service_context *ctx, struct arena *arena);
 
 #endif

@@ -240,7 +240,7 @@ bool positions_view(const struct service_context *ctx, const struct question *qu
     return true;
 }
 
-static char *gazetteer_view(const struct service_context *ctx, struct arena *arena)
+char *gazetteer_view(const struct service_context *ctx, struct arena *arena)
 {
     uint8_t digest[DIGEST_BYTES];
     char *out = arena_alloc(arena, DIGEST_HEX_SIZE);
@@ -249,6 +249,15 @@ static char *gazetteer_view(const struct service_context *ctx, struct arena *are
     gazetteer_digest(ctx->gazetteer, digest);
     hex_encode(digest, sizeof digest, out);
     return out;
+}
+
+bool order_view(const struct question *question, Vacancy__V1__OrderStep **out, size_t *out_count, struct arena *arena)
+{
+    const struct criteria *criteria = &question->criteria;
+    NEW_LIST(*out, (size_t)criteria->step_count, false);
+    for (*out_count = 0; *out_count < criteria->step_count; ++*out_count)
+        (*out)[*out_count] = (Vacancy__V1__OrderStep)criteria->steps[*out_count];
+    return true;
 }
 
 /* What makes the answer repeatable (design 4.7). */
@@ -261,10 +270,8 @@ static bool inputs_view(const struct service_context *ctx, const struct question
     out->as_of_ms = criteria->as_of_ms;
     out->policy = (char *)question->frame.order_name;
     out->near_precision = (char *)precisions[question->frame.near_precision];
-    NEW_LIST(out->order_steps, (size_t)criteria->step_count, false);
-    for (; out->n_order_steps < criteria->step_count; out->n_order_steps++)
-        out->order_steps[out->n_order_steps] = (Vacancy__V1__OrderStep)criteria->steps[out->n_order_steps];
-    return (out->gazetteer_digest = gazetteer_view(ctx, arena)) != NULL;
+    return order_view(question, &out->order_steps, &out->n_order_steps, arena) &&
+           (out->gazetteer_digest = gazetteer_view(ctx, arena)) != NULL;
 }
 
 /* --- the answers ------------------------------------------------------------------------------------------------ */
@@ -299,6 +306,7 @@ Vacancy__V1__ExplainVacancyResponse *explanation_view(const struct service_conte
     if ((out->option = option_view(ctx, question, option, arena)) == NULL ||
         !positions_view(ctx, question, explanation->positions, explanation->position_count, &out->positions,
                         &out->n_positions, arena) ||
+        !order_view(question, &out->order_steps, &out->n_order_steps, arena) ||
         (out->gazetteer_digest = gazetteer_view(ctx, arena)) == NULL)
         return NULL;
     return out;

@@ -210,6 +210,10 @@ static enum err needed_by_from(const struct path *at, const request *in, int64_t
     default:
         break;
     }
+    if (code_in(out->overrides, OVERRIDE_OUTSIDE_TERMS) && ahead >= SOON_DAYS)
+        return wrong(problem, at, "overrides",
+                     "EMERGENCY_OUTSIDE_TERMS is for an emergency (reg 23): a first day %d or more days ahead is none",
+                     SOON_DAYS);
     out->on_call_asked = needed == VACANCY__V1__NEEDED_BY__NEEDED_BY_TODAY || out->care_type == CARE_EMERGENCY ||
                          in->purpose == VACANCY__V1__PURPOSE__PURPOSE_EMERGENCY_PLACEMENT;
     return ERR_NONE;

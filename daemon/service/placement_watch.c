@@ -269,6 +269,24 @@ static bool tell_differences(struct call *call, uint32_t *left, bool *ended)
     return goes_on;
 }
 
+static void tell_ready(struct call *call, uint32_t *left, bool *ended)
+{
+    struct standing *s = call->state;
+    response event = VACANCY__V1__WATCH_VACANCIES_RESPONSE__INIT;
+    event.event = EVENT(READY);
+    event.policy = (char *)s->question.frame.order_name;
+    event.gazetteer_digest = gazetteer_view(call_context(call), &s->arena);
+    if (event.gazetteer_digest == NULL ||
+        !order_view(&s->question, &event.order_steps, &event.n_order_steps, &s->arena)) {
+        call_fail(call, ERR_LIMIT, "", "the answer is larger than this hub gives; ask for fewer options");
+        *ended = true;
+        return;
+    }
+    (void)tell(call, &event, --*left, ended);
+    if (!*ended)
+        atomic_fetch_add_explicit(&call_context(call)->searches, 1, memory_order_relaxed);
+}
+
 static void round_end(struct call *call)
 {
     struct standing *s = call->state;
@@ -281,13 +299,8 @@ static void round_end(struct call *call)
         return;
     uint32_t left = s->gone_count + s->difference_count + !was_ready;
     bool goes_on = tell_gone(call, &left, &ended) && tell_differences(call, &left, &ended);
-    if (goes_on && !was_ready) {
-        response event = VACANCY__V1__WATCH_VACANCIES_RESPONSE__INIT;
-        event.event = EVENT(READY);
-        (void)tell(call, &event, --left, &ended);
-        if (!ended)
-            atomic_fetch_add_explicit(&call_context(call)->searches, 1, memory_order_relaxed);
-    }
+    if (goes_on && !was_ready)
+        tell_ready(call, &left, &ended);
     if (ended)
         return;
     s->ready |= left == 0;

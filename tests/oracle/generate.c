@@ -316,11 +316,12 @@ static void random_asked_children(struct chance *c, struct question *q)
     }
 }
 
-static const int default_order[] = {BY_WITHIN_RULES, BY_BAND,    BY_SCHOOL_KS4, BY_AREA,   BY_SIBLINGS,
-                                    BY_LANGUAGE,     BY_SKILLS,  BY_LENGTH,     BY_SCHOOL, BY_IMPACT,
-                                    BY_WISHES,       BY_ON_CALL, BY_FRESH,      BY_SCARCE, BY_APPROVED_TODAY};
+static const int default_order[] = {BY_WITHIN_RULES, BY_BAND,     BY_CHILDREN_TAKEN, BY_SCHOOL_KS4,
+                                    BY_AREA,         BY_SIBLINGS, BY_LANGUAGE,       BY_SKILLS,
+                                    BY_LENGTH,       BY_SCHOOL,   BY_IMPACT,         BY_WISHES,
+                                    BY_ON_CALL,      BY_FRESH,    BY_SCARCE,         BY_APPROVED_TODAY};
 
-/* The published ones, or an authority's own: any steps in any order, each once, at most 16. */
+/* The published ones, or an authority's own: any steps in any order, each once. */
 static void random_order(struct chance *c, struct question *q)
 {
     int dice = chance_below(c, 100), steps[STEPS], count = STEPS - 1;
@@ -335,7 +336,7 @@ static void random_order(struct chance *c, struct question *q)
         return;
     for (int i = 0; i < count; i++)
         steps[i] = i + 1;
-    q->step_count = 1 + chance_below(c, chance_percent(c, 60) ? 4 : 16);
+    q->step_count = 1 + chance_below(c, chance_percent(c, 60) ? 4 : STEPS - 1);
     for (int i = 0; i < q->step_count; i++) {
         int at = chance_below(c, count);
         q->steps[i] = steps[at];

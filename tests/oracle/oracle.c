@@ -496,6 +496,7 @@ void oracle_prefer(const struct home_fact *home, const struct agency_fact *agenc
     o->key[BY_AREA] = relation == IN_AREA ? 0 : relation == ADJOINING ? 1 : 2;
     o->key[BY_TIER] = tier_of(agency, q);
     o->key[BY_RATING] = rank_of_rating[agency->rating];
+    o->key[BY_CHILDREN_TAKEN] = q->split ? q->child_count - o->taken : 0;
 }
 
 int oracle_step_between(const struct question *q, const struct opinion *a, const struct opinion *b, int *difference)

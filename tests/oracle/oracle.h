@@ -37,6 +37,7 @@ enum {
     BY_TIER,
     BY_RATING,
     BY_APPROVED_TODAY,
+    BY_CHILDREN_TAKEN,
     STEPS
 };
 

@@ -248,7 +248,7 @@ BAD = [
     ({"order_name": "383-first"}, "order_steps"),
     ({"order_steps": [5]}, "order_steps"),
     ({"order_name": "383-first", "order_steps": [5, 5]}, "order_steps[1]"),
-    ({"order_name": "383-first", "order_steps": list(range(1, 18))}, "order_steps"),
+    ({"order_name": "383-first", "order_steps": [*range(1, 19), 1]}, "order_steps"),
     ({"order_name": "383-first", "order_steps": [5, 15]}, "order_steps[1]"),
     ({"framework": "John"}, "framework"),
     ({"framework": "white-rose", "framework_tier": 100}, "framework_tier"),

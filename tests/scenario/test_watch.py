@@ -89,7 +89,10 @@ def test_what_appears_changes_and_goes(hub, leeds, messages):
     with hub.client(homes.TEAM) as team:
         watcher = Watcher(team, messages)
         watcher.heard("APPEARED", "READY")
-        assert watcher.events[1][1].positions and not watcher.events[0][1].positions
+        appeared, ready = (event for _, event in watcher.events)
+        assert ready.positions and not appeared.positions
+        assert ready.policy == "default" and ready.order_steps and len(ready.gazetteer_digest) == 64
+        assert not appeared.policy and not appeared.order_steps
         second = push(leeds, messages, "H-2")
         watcher.heard("APPEARED", "READY", "APPEARED")
         assert set(watcher.shown) == {first, second}

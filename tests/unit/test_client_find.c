@@ -605,7 +605,7 @@ static void an_order_is_told_in_two_sentences(void **state)
          "the nearest distance band (5, 10, 20, 50 miles, beyond); rating; at last the nearer one."},
     };
     Vacancy__V1__FindVacanciesRequest request = VACANCY__V1__FIND_VACANCIES_REQUEST__INIT;
-    Vacancy__V1__Child child = VACANCY__V1__CHILD__INIT, *children[] = {&child};
+    Vacancy__V1__Child child = VACANCY__V1__CHILD__INIT, *children[] = {&child, &child};
     char *postcode[] = {(char *)"LS6 1"};
     /* Nobody asked for a school: all are alike there. */
     char *text = order_sentences("383-ours", own, 3, &request);
@@ -614,8 +614,9 @@ static void an_order_is_told_in_two_sentences(void **state)
                         "a band it goes by the first of these that tells two homes apart: rating; at last the "
                         "nearer one.");
     free(text);
-    request.n_children = 1;
+    request.n_children = 2;
     request.children = children;
+    request.grouping = VACANCY__V1__GROUPING__GROUPING_SPLIT;
     child.age_months = 15 * 12;
     request.n_school_postcodes = request.n_sibling_postcodes = request.n_important_postcodes = 1;
     request.school_postcodes = request.sibling_postcodes = request.important_postcodes = postcode;

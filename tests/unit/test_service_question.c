@@ -124,6 +124,10 @@ static void test_needed_by(void **state)
     REFUSED("needed_by", F.needed_by = VACANCY__V1__NEEDED_BY__NEEDED_BY_5_DAYS_OR_MORE;
             F.starts_on = (char *)"2026-06-05");
 
+    /* What is days ahead is no emergency (reg 23). */
+    REFUSED("overrides", CODES(overrides, OVERRIDE_OUTSIDE_TERMS); F.starts_on = (char *)"2026-06-06");
+    TAKEN(CODES(overrides, OVERRIDE_OUTSIDE_TERMS); F.starts_on = (char *)"2026-06-05");
+    TAKEN(CODES(overrides, OVERRIDE_EXEMPTION); F.starts_on = (char *)"2026-06-06");
     TAKEN(F.needed_by = 0);
     assert_true(C.starts_on == today && !C.on_call_asked);
     TAKEN(F.needed_by = VACANCY__V1__NEEDED_BY__NEEDED_BY_TODAY);
@@ -341,8 +345,10 @@ static void test_order(void **state)
     REFUSED("order_steps[1]", F.order_name = (char *)"383-needs"; CODES(order_steps, STEP_AREA, STEP_END));
     REFUSED("order_steps[0]", F.order_name = (char *)"383-needs"; CODES(order_steps, STEP_NONE));
     REFUSED("order_steps[2]", F.order_name = (char *)"383-needs"; CODES(order_steps, STEP_AREA, STEP_FRESH, STEP_AREA));
-    REFUSED("order_steps", F.order_name = (char *)"383-needs";
-            CODES(order_steps, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17));
+    REFUSED("order_steps", F.order_name = (char *)"383-needs"; F.framework = (char *)LEEDS;
+            CODES(order_steps, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 1));
+    TAKEN(F.order_name = (char *)"383-needs"; F.framework = (char *)LEEDS;
+          CODES(order_steps, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1));
     REFUSED("order_steps[1]", F.order_name = (char *)"383-needs"; CODES(order_steps, STEP_AREA, STEP_TIER));
 
     TAKEN((void)0);
