@@ -16,7 +16,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.environ.get("BUILD", "build/plain")
 LIBRARIES = ["-lcrypto", "-lprotobuf-c", "-lm"]
 COMPILE_BOUND_S = 300
-SEED, SCALE, BOUND_S = "20261122", "0.03", 60   # 9,000 comparisons, and 200 with a register of 4,000 homes
+SEED, SCALE, BOUND_S = "20261122", "0.08", 60   # 24,000 comparisons, and 200 with a register of 9,000 homes
 
 RULES = "daemon/match/match_rules.c"
 SEARCH = "daemon/match/match_search.c"
