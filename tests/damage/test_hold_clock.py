@@ -30,6 +30,12 @@ BOOT_ID = "/proc/sys/kernel/random/boot_id"
 ACTIVE, ENDED = "HOLD_STATE_ACTIVE", "HOLD_STATE_EXPIRED"
 
 
+def each_of(name, values):
+    """Under a sanitizer, which looks at the code and not at the clock's values, only the first of them."""
+    names = list(values)[:1 if os.environ.get("SAN") else None]
+    return pytest.mark.parametrize(name, [values[each] for each in names], ids=names)
+
+
 def now_s():
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
@@ -159,7 +165,7 @@ def house_fixture(lasting, messages, tmp_path, request):
 STEPS = {"an hour ahead": HOUR_S, "an hour back": -HOUR_S, "three days ahead": 3 * DAY_S, "three days back": -3 * DAY_S}
 
 
-@pytest.mark.parametrize("by_s", STEPS.values(), ids=STEPS)
+@each_of("by_s", STEPS)
 def test_wall_clock_steps(house, by_s):
     """C1"""
     held = house.hold()
@@ -202,7 +208,7 @@ def test_an_extension_is_as_long_as_was_asked(house):
     held.lasts()
 
 
-@pytest.mark.parametrize("by_s", [-30 * DAY_S, DAY_S], ids=["30 days back", "a day ahead"])
+@each_of("by_s", {"30 days back": -30 * DAY_S, "a day ahead": DAY_S})
 def test_another_wall_clock_at_start(house, by_s):
     """C2"""
     held = house.hold(length_s=5)
@@ -234,7 +240,7 @@ def test_standing_still(house, length_s):
         held.lasts()
 
 
-@pytest.mark.parametrize("by_s", [0, HOUR_S, -HOUR_S], ids=["same clock", "an hour ahead", "an hour back"])
+@each_of("by_s", {"an hour ahead": HOUR_S, "an hour back": -HOUR_S, "same clock": 0})
 @pytest.mark.parametrize("away_s", [0, 3], ids=["at once", "after its end"])
 def test_restart_in_the_middle(house, by_s, away_s):
     """C5"""
