@@ -82,7 +82,7 @@ static enum exit_code run_take_over(struct cli *cli)
         if (strcmp(problem.field, "agency_reference") == 0)
             snprintf(problem.field, sizeof problem.field, "--as");
         code = cli_failed(cli, &problem);
-        if (code == EXIT_UNAVAILABLE)
+        if (code == EXIT_UNAVAILABLE && link_failure(cli->link)->outcome_unknown)
             cli_say(cli, "what became of it is not known; say it again with --request-id %s, that is safe", request_id);
     } else if (options_flag(&cli->options, "json")) {
         json_print(cli->out, json_of_message(reply));

@@ -396,7 +396,10 @@ static enum exit_code go_on(struct sync *sync)
     bool nothing = sync->plan.update_count == 0, only_shown = options_flag(&sync->cli->options, "dry-run");
     if (!nothing && !only_shown && (code = agree(sync)) == EXIT_DONE)
         return send_plan(sync);
-    report_end_idle(&sync->report);
+    if (nothing)
+        report_end_idle(&sync->report);
+    else
+        report_end_shown(&sync->report);
     if (code == EXIT_DONE && nothing && !json && sync->plan.counts[SYNC_NOT_USED] == 0)
         fputs("nothing to do\n", sync->cli->out);
     return code == EXIT_DONE && is_partly(sync) ? EXIT_PARTLY : code;
@@ -431,6 +434,7 @@ static bool look_at(struct sync *sync)
         cli_usage(sync->cli, "%s is no file; give a CSV file, whose time says when it was true", sync->name);
         return false;
     }
+    sync->plan.now_ms = cli_now_ms();
     sync->plan.file_ms = (int64_t)sync->status.st_mtim.tv_sec * 1000 + sync->status.st_mtim.tv_nsec / 1000000;
     if (sync->plan.file_ms > cli_now_ms() + AHEAD_MAX_MS) {
         cli_usage(sync->cli, "the time of %s lies ahead; set the clock right, or touch the file", sync->name);

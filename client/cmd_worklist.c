@@ -121,6 +121,8 @@ static enum reason reason_of(const struct worklist *list, const struct vacancy *
     int64_t quarter_ms = (vacancy->valid_until_ms - vacancy->confirmed_at_ms) / 4;
     if (vacancy->reported_at_ms > vacancy->confirmed_at_ms)
         return REPORTED;
+    if (vacancy->state == VACANCY__V1__VACANCY_STATE__VACANCY_STATE_PLACED) /* nothing is offered, nothing lapses */
+        return FINE;
     if (vacancy->valid_until_ms <= list->now_ms || vacancy->state == VACANCY__V1__VACANCY_STATE__VACANCY_STATE_LAPSED)
         return STALE;
     return vacancy->valid_until_ms - quarter_ms <= list->now_ms ? GOING_STALE : FINE;
@@ -162,7 +164,7 @@ static void print_vacancies(struct worklist *list, bool *any, enum reason reason
                       "`vacancy confirm REF` if it is there, else `vacancy withdraw REF`, or push what is true"},
         [STALE] = {"vacancy is stale, in the list to phone first, or lapsed",
                    "vacancies are stale, in the list to phone first, or lapsed", "ran out",
-                   "`vacancy confirm REF`; what has lapsed takes a push"},
+                   "`vacancy confirm REF` if it is there still, else `vacancy withdraw REF`"},
         [GOING_STALE] = {"vacancy goes stale soon", "vacancies go stale soon", "runs out",
                          "`vacancy confirm REF`, or `vacancy confirm --all`"},
     };

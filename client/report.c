@@ -88,7 +88,7 @@ static void print_sum(const struct report *report, double seconds)
             report->rejected_lines == 1 ? "line" : "lines", seconds);
 }
 
-static void end(struct report *report, bool idle)
+static void end(struct report *report, bool idle, bool only_shown)
 {
     double seconds = (double)(clock_boot_ms(clock_system()) - report->began_ms) / 1000;
     progress_end(&report->progress);
@@ -96,15 +96,21 @@ static void end(struct report *report, bool idle)
         print_json_sum(report, seconds);
     else if (!idle)
         print_sum(report, seconds);
-    rejected_lines_save(&report->kept, report->cli, report->file);
+    if (!only_shown)
+        rejected_lines_save(&report->kept, report->cli, report->file);
 }
 
 void report_end(struct report *report)
 {
-    end(report, false);
+    end(report, false, false);
 }
 
 void report_end_idle(struct report *report)
 {
-    end(report, true);
+    end(report, true, false);
+}
+
+void report_end_shown(struct report *report)
+{
+    end(report, true, true);
 }

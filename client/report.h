@@ -33,5 +33,7 @@ void report_rejected(struct report *report, uint64_t line, const char *column, c
 void report_end(struct report *report);
 /* Ends where nothing was done: no sum for people. */
 void report_end_idle(struct report *report);
+/* Ends where it was only looked at: likewise, and what the worklist has is left. */
+void report_end_shown(struct report *report);
 
 #endif

@@ -245,7 +245,7 @@ void sync_plan_row(struct sync_plan *plan, uint64_t line, const struct push_row 
     bool confirmed = false;
     int64_t observed_at_ms = row->withdraw_vacancy->observed_at_ms;
     sync_plan_keep(plan, row->reference);
-    if (observed_at_ms > plan->newest_ms)
+    if (observed_at_ms > plan->newest_ms && observed_at_ms <= plan->now_ms)
         plan->newest_ms = observed_at_ms;
     if (known != NULL && known->moved != NULL) {
         show(plan, SYNC_NOT_USED, line, row->reference, must_copy(known->moved));

@@ -45,6 +45,7 @@ struct sync_known; /* a carer as the hub has it */
 /* Zeroed is empty. */
 struct sync_plan {
     int64_t file_ms;   /* the file's time, for rows without their own */
+    int64_t now_ms;    /* a row that says it is later is not believed about what is missing */
     int64_t newest_ms; /* of the rows so far and of the file: when what is missing was seen to be missing */
     struct sync_known *known;
     size_t known_count;

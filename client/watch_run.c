@@ -33,7 +33,8 @@ struct watch_run {
     pid_t child;            /* 0: none */
     uint64_t running, done; /* cursors: of the program that runs, of the newest that has ended */
     unsigned long failures;
-    int broken; /* errno of a start that failed; 0: none did */
+    bool undone; /* the last program was stopped before it had ended */
+    int broken;  /* errno of a start that failed; 0: none did */
 };
 
 struct watch_run *watch_run_create(const char *program)
@@ -116,6 +117,13 @@ static pid_t start(const char *program)
     return error == 0 ? child : 0;
 }
 
+/* Ended with the watch, by Ctrl-C or by whoever stops the service: it has not dealt with its event. */
+static bool was_stopped(int status)
+{
+    return WIFSIGNALED(status) &&
+           (WTERMSIG(status) == SIGINT || WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGHUP);
+}
+
 /* True: none runs any more. */
 static bool reap(struct watch_run *run, int options)
 {
@@ -127,7 +135,9 @@ static bool reap(struct watch_run *run, int options)
         return false;
     run->failures += ended < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0;
     run->child = 0;
-    run->done = run->running;
+    run->undone = ended > 0 && was_stopped(status);
+    if (!run->undone)
+        run->done = run->running;
     return true;
 }
 
@@ -211,7 +221,7 @@ uint64_t watch_run_done(const struct watch_run *run)
 
 bool watch_run_is_idle(const struct watch_run *run)
 {
-    return run == NULL || (run->child == 0 && run->count == 0);
+    return run == NULL || (run->child == 0 && run->count == 0 && !run->undone);
 }
 
 void watch_run_finish(struct watch_run *run)

@@ -35,9 +35,9 @@ struct watch_run_event {
 };
 /* False: a text is none of that kind, or too long, so nothing is run for it. */
 bool watch_run_add_event(struct watch_run *run, const struct watch_run_event *event);
-/* The cursor of the newest event whose program has ended; 0: none yet. */
+/* The cursor of the newest event whose program has ended, other than by SIGINT, SIGTERM or SIGHUP; 0: none yet. */
 uint64_t watch_run_done(const struct watch_run *run);
-/* Whether every event's program has ended. NULL is fine. */
+/* Whether every event's program has ended so. NULL is fine. */
 bool watch_run_is_idle(const struct watch_run *run);
 /* Waits for the program that runs now; those that wait are not started. NULL is fine. */
 void watch_run_finish(struct watch_run *run);

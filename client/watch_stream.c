@@ -122,7 +122,7 @@ static enum exit_code reconnect(struct watch_stream *stream, struct problem *pro
 enum exit_code watch_stream_follow(struct watch_stream *stream)
 {
     int64_t retry_ms = RETRY_FIRST_MS;
-    bool away = false;
+    bool away = false, heard_once = false; /* then the question is one that the hub answers */
     enum exit_code code = EXIT_DONE;
     take_signals();
     while (code == EXIT_DONE && !is_over(stream)) {
@@ -132,12 +132,13 @@ enum exit_code watch_stream_follow(struct watch_stream *stream)
             break;
         if (stream->heard) {
             away = false;
+            heard_once = true;
             retry_ms = RETRY_FIRST_MS;
         }
         find_flag_of_field(problem.field);
         if (in_time)
             continue;
-        if (problem.code != ERR_NONE && (!stream->ready || exit_code_of_call(problem.code) != EXIT_UNAVAILABLE))
+        if (problem.code != ERR_NONE && (!heard_once || exit_code_of_call(problem.code) != EXIT_UNAVAILABLE))
             return cli_failed(stream->cli, &problem);
         if (!away)
             cli_say(stream->cli, "the hub went away (%s); trying again until it is back",

@@ -432,6 +432,8 @@ enum err home_counts(struct home *home, struct home_counts *out);
 
 /* Reads: begin, copy out, end. ERR_NOT_FOUND when there is none. */
 enum err home_get_carer(struct home *home, const char *agency, const char *agency_reference, struct home_carer *out);
+/* Whose the agency's reference was before that carer went to another agency: a national reference. */
+enum err home_get_former(struct home *home, const char *agency, const char *agency_reference, uint64_t *out);
 /* Up to `max` carers of the agency with a reference after `after` (empty: first), by reference. */
 enum err home_list_carers(struct home *home, const char *agency, const char *after, struct home_carer *out, size_t max,
                           size_t *got);

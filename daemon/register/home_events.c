@@ -90,6 +90,11 @@ static void fill_carer(const struct home_carer *home, bool ended, AgencyEvent *o
     }
 }
 
+static bool ends_vacancy(enum event_kind kind)
+{
+    return kind == EVENT_VACANCY_WITHDRAWN || kind == EVENT_CARER_ENDED || kind == EVENT_CARER_MOVED;
+}
+
 bool batch_event(struct batch *batch, const struct home_event *event)
 {
     AgencyEvent out;
@@ -102,8 +107,7 @@ bool batch_event(struct batch *batch, const struct home_event *event)
     if (!next_number(batch, &out.cursor))
         return false;
     if (!erased)
-        fill_carer(event->home, event->kind == EVENT_VACANCY_WITHDRAWN || event->kind == EVENT_CARER_ENDED, &out,
-                   &texts);
+        fill_carer(event->home, ends_vacancy(event->kind), &out, &texts);
     if (event->hold != NULL)
         fill_hold(batch, event->hold, &out, &texts);
     out.at_ms = batch->time_ms;

@@ -63,6 +63,30 @@ enum err home_get_carer(struct home *home, const char *agency, const char *agenc
     return told(err, &problem);
 }
 
+enum err home_get_former(struct home *home, const char *agency, const char *agency_reference, uint64_t *out)
+{
+    struct store_txn *txn;
+    struct problem problem = {0};
+    uint8_t hash[DIGEST_BYTES];
+    struct octets value;
+    bool nobody = false;
+    agency_reference_hash(home->options.reference_secret, agency, agency_reference, hash);
+    struct table_key key = key_of_orphan(home->options.region, agency, hash);
+    struct octets k = key_octets(&key);
+    enum err err = begin_read(home, &txn);
+    if (err != ERR_NONE)
+        return err;
+    err = tables_get(home->store, txn, STORE_FORMER, &k, &value, &problem);
+    if (err == ERR_NONE)
+        err = former_names_nobody(home, txn, &value, &nobody);
+    if (err == ERR_NONE && nobody)
+        err = ERR_NOT_FOUND;
+    if (err == ERR_NONE)
+        *out = get_be64(value.data);
+    end_read(home, txn);
+    return told(err, &problem);
+}
+
 /* Makes *next the smallest key after *key, which may lie in *next itself. */
 static void step_past(struct table_key *next, const struct octets *key)
 {

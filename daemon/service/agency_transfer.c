@@ -182,8 +182,13 @@ static enum err check_room(const struct service_context *ctx, const struct updat
         return problem_set(problem, ERR_UNAVAILABLE, "",
                            "this hub takes no writes at this moment; nobody was asked to let go of the carer: try "
                            "again later");
+    uint64_t whose = 0;
     enum err err = home_get_carer(ctx->home, update->agency, update->agency_reference, &home);
-    if (err == ERR_NONE && home.national_reference != update->as.transfer.national_reference)
+    if (err == ERR_NONE)
+        whose = home.national_reference;
+    else if (err == ERR_NOT_FOUND)
+        err = home_get_former(ctx->home, update->agency, update->agency_reference, &whose);
+    if (err == ERR_NONE && whose != update->as.transfer.national_reference)
         return problem_set(
             problem, ERR_EXISTS, "agency_reference",
             "this agency has given this reference to a carer already; nothing was changed: send another");

@@ -174,7 +174,7 @@ def test_the_worklist_has_each_thing_once_with_its_command(fake, vacancy, tmp_pa
     fake.answers["AgencyService/ListCarers"] = [
         carer(fake, "L-1", 100, 60, "A"), carer(fake, "L-2", 130, 38, "B"), carer(fake, "L-3", 200, -32, "C"),
         carer(fake, "L-4", 400, -200, "D", "LAPSED"), carer(fake, "L-5", 5, 163, "E"), carer(fake, "L-6", 1, 167, "F"),
-        carer(fake, "L-7", 1, 167, "G", "PLACED", placed_not_listed=[placement(fake)]),
+        carer(fake, "L-7", 400, -200, "G", "PLACED", placed_not_listed=[placement(fake)]),
         fake.known.ListCarersResponse(carer={"national_reference": "REZ1-PYNZ-2ZXQ", "lost_in_restore": True})]
     reported = {"kind": "REPORTED_UNAVAILABLE", "by": "spiffe://x/region/E12000003/placement-team/E08000035/duty"}
     fake.answers["AgencyService/GetHistory"] = [fake.known.GetHistoryResponse(event=event(fake, **reported, **each)) for each in (
@@ -222,7 +222,8 @@ class Watch:
 
     def __init__(self, fake, folder, *arguments):
         self.process = subprocess.Popen([library.VACANCY, "watch", *arguments], env=fake.environment(LEEDS, folder),
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        start_new_session=True)
         self.lines, self.said = [], []
         self.readers = [threading.Thread(target=lambda s=stream, l=lines: l.extend(iter(s.readline, "")), daemon=True)
                         for stream, lines in ((self.process.stdout, self.lines), (self.process.stderr, self.said))]
@@ -259,7 +260,7 @@ class Events:
 
     def __init__(self, fake):
         self.fake, self.events, self.changed = fake, [], threading.Condition()
-        self.cuts = self.repeat = 0
+        self.cuts = self.repeat = self.cut_after = 0
         self.asked = []
         fake.answers["AgencyService/WatchAgency"] = self.stream
 
@@ -290,6 +291,9 @@ class Events:
             for each in news:
                 yield response(event=each, cursor=each.cursor)
                 after = each.cursor
+                if after == self.cut_after:
+                    self.cut_after = 0
+                    return
             if not ready:
                 yield response(cursor=after)
             ready = True
@@ -344,6 +348,32 @@ def test_each_event_is_told_once_across_breaks_kills_and_restarts(fake, events, 
         watch.wait_told(3, 5, 9, 11, 12, 20, 21)
         assert watch.end(signal.SIGINT) == 0
     assert open(other, encoding="ascii").read().endswith(" 00000000000000000021\n")
+
+
+def test_a_hub_that_goes_away_before_all_was_told_is_waited_for(fake, events, tmp_path):
+    events.add(*(event(fake, "VACANCY_OFFERED", cursor=each) for each in (3, 5)))
+    events.cut_after = 3
+    with Watch(fake, tmp_path, "--json") as watch:
+        watch.wait_told(3, 5)
+        assert [each for each, _ in events.asked] == [0, 3] and watch.end(signal.SIGINT) == 0
+
+
+def test_a_program_that_is_stopped_with_the_watch_has_not_dealt_with_its_event(fake, events, tmp_path):
+    """Ctrl-C at a terminal, and a service that is stopped, reach both."""
+    program, out = tmp_path / "program", tmp_path / "out"
+    program.write_text(f"#!/bin/sh\necho $VACANCY_CURSOR >>{out}\n"
+                       "if [ $VACANCY_CURSOR = 2 ]; then while :; do sleep 0.02; done; fi\n", encoding="ascii")
+    program.chmod(0o700)
+    events.add(event(fake, "STALE", cursor=1), event(fake, "LAPSED", cursor=2))
+    for number in signal.SIGINT, signal.SIGTERM:
+        with Watch(fake, tmp_path, "--run", str(program)) as watch:
+            watch.wait("the second program", lambda: out.exists() and out.read_text().endswith("2\n"))
+            os.killpg(watch.process.pid, number)
+            watch.process.wait(BOUND_S)
+        assert open(kept(tmp_path), encoding="ascii").read().endswith(" 00000000000000000001\n")
+        text = out.read_text()
+        out.unlink()
+    assert text == "2\n"
 
 
 def test_an_event_is_dealt_with_when_its_program_has_ended(fake, events, tmp_path):

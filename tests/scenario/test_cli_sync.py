@@ -167,7 +167,11 @@ def test_a_rejected_line_leaves_its_household_alone_and_the_rest_goes_on(agencie
     assert stat.S_IMODE(os.stat(kept).st_mode) == 0o600
     text = open(kept, encoding="utf-8").read()
     assert text.endswith("count 3\n3 approved_on\n5 agency_reference\n2 postcode\n") and "ZZ99" not in text
-    sync(agencies, file.write(*(row(n) for n in range(3))))
+    # To look at what another file would do changes nothing of that.
+    whole = file.write(*(row(n) for n in range(3)))
+    assert "1 changed" in sync(agencies, whole, "--dry-run").stdout
+    assert open(kept, encoding="utf-8").read() == text
+    sync(agencies, whole)
     assert open(kept, encoding="utf-8").read().endswith("count 0\n")
 
 

@@ -136,7 +136,8 @@ def test_to_another_region(ground, messages):
     for client, mine, detail in ((ground.leeds, reference, f"good-homes of {WEST}"),
                                  (ground.west, taken, f"leeds of {YORKSHIRE}")):
         events = [each.event for each in client.call("AgencyService/GetHistory", agency_reference=mine)]
-        assert [each.detail for each in events if each.kind == kinds["KIND_CARER_MOVED"].number] == [detail]
+        moved = [each for each in events if each.kind == kinds["KIND_CARER_MOVED"].number]
+        assert [each.detail for each in moved] == [detail] and not moved[0].beds_free and not moved[0].state
     ground.pair.wait_equal()
     # And back home, under the reference that it had there.
     back = ground.release(taken, ground.west)
@@ -217,8 +218,13 @@ def test_each_code_that_is_not_good(ground, messages):
     # A reference that is taken is seen before anybody lets go.
     mine = ground.name("W")
     ground.west.call("AgencyService/PutCarer", carer=homes.carer(messages, mine))
-    got = ground.take(ground.west, newer, mine)
-    assert (got.code, got.fields) == (Code.ALREADY_EXISTS, ["agency_reference"]), got
+    # So is one of a carer who has gone to another agency.
+    gone, other_west = ground.name("W"), ground.client(WEST, homes.LEEDS)
+    ground.west.call("AgencyService/PutCarer", carer=homes.carer(messages, gone))
+    assert ground.take(other_west, ground.release(gone, ground.west), ground.name("L")).code == Code.OK
+    for reference in mine, gone:
+        got = ground.take(ground.west, newer, reference)
+        assert (got.code, got.fields) == (Code.ALREADY_EXISTS, ["agency_reference"]), got
     assert ground.view(ground.leeds, one).status == ground.status["CARER_STATUS_APPROVED"]
     # Another agency of the same region has no use for a code that was used.
     taken = ground.name("W")
