@@ -436,7 +436,7 @@ static bool look_at(struct sync *sync)
     }
     sync->plan.now_ms = cli_now_ms();
     sync->plan.file_ms = (int64_t)sync->status.st_mtim.tv_sec * 1000 + sync->status.st_mtim.tv_nsec / 1000000;
-    if (sync->plan.file_ms > cli_now_ms() + AHEAD_MAX_MS) {
+    if (sync->plan.file_ms > sync->plan.now_ms + AHEAD_MAX_MS) {
         cli_usage(sync->cli, "the time of %s lies ahead; set the clock right, or touch the file", sync->name);
         return false;
     }

@@ -93,7 +93,6 @@ static void hear(void *context, const ProtobufCMessage *message)
 {
     struct watch *watch = context;
     const Vacancy__V1__WatchVacanciesResponse *event = (const Vacancy__V1__WatchVacanciesResponse *)message;
-    watch->stream.ready = watch->stream.ready || event->event == EVENT(READY);
     watch_shown_hear(watch->shown, event, tell, watch);
 }
 

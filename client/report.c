@@ -88,29 +88,31 @@ static void print_sum(const struct report *report, double seconds)
             report->rejected_lines == 1 ? "line" : "lines", seconds);
 }
 
-static void end(struct report *report, bool idle, bool only_shown)
+enum ending { ENDS_DONE, ENDS_IDLE, ENDS_SHOWN };
+
+static void end(struct report *report, enum ending ending)
 {
     double seconds = (double)(clock_boot_ms(clock_system()) - report->began_ms) / 1000;
     progress_end(&report->progress);
     if (report->json)
         print_json_sum(report, seconds);
-    else if (!idle)
+    else if (ending == ENDS_DONE)
         print_sum(report, seconds);
-    if (!only_shown)
+    if (ending != ENDS_SHOWN)
         rejected_lines_save(&report->kept, report->cli, report->file);
 }
 
 void report_end(struct report *report)
 {
-    end(report, false, false);
+    end(report, ENDS_DONE);
 }
 
 void report_end_idle(struct report *report)
 {
-    end(report, true, false);
+    end(report, ENDS_IDLE);
 }
 
 void report_end_shown(struct report *report)
 {
-    end(report, true, true);
+    end(report, ENDS_SHOWN);
 }

@@ -82,7 +82,7 @@ void team_answer_add(struct team_memory *memory, const char *number, const char 
                      uint32_t beds);
 /* Its number: the one that it has, or the next; all begin anew when they are old. 0: there is no room. */
 uint32_t team_hold_add(struct team_memory *memory, const char *hold_id, int64_t now_ms);
-/* False: too many are not settled. */
+/* False: too many are not settled, or a text is no word. */
 bool team_request_add(struct team_memory *memory, const struct team_request *request)
     __attribute__((warn_unused_result));
 /* Where it went, once that is known. */

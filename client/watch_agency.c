@@ -26,6 +26,7 @@ struct agency_watch {
     struct watch_stream stream;
     uint64_t heard;
     bool from_now; /* until READY has said where that is */
+    bool ready;    /* all that there was has been told */
     bool json, failed;
 };
 
@@ -100,12 +101,12 @@ static void hear(void *context, const ProtobufCMessage *message)
         return; /* nobody would read it, and the next run tells it */
     if (!ready && !watch->from_now && response->cursor <= watch->heard)
         return; /* it was told */
-    if (!ready || !watch->stream.ready)
+    if (!ready || !watch->ready)
         tell(watch, response);
     if (watch->from_now || response->cursor > watch->heard)
         watch->heard = response->cursor;
     watch->from_now = false;
-    watch->stream.ready = watch->stream.ready || ready;
+    watch->ready = watch->ready || ready;
     if (!ready)
         run_program(watch, response->event);
     keep_what_is_done(watch);
@@ -129,7 +130,7 @@ static enum exit_code follow(struct agency_watch *watch)
     enum exit_code code = watch_stream_follow(&watch->stream);
     watch_run_finish(watch->run);
     keep_what_is_done(watch);
-    if (code == EXIT_REFUSED && !watch->stream.ready)
+    if (code == EXIT_REFUSED && !watch->ready)
         cli_say(watch->cli,
                 "if it says that the events after the cursor are no longer there: `vacancy history` has what "
                 "is kept, and --from-now begins anew");

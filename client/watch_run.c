@@ -133,11 +133,12 @@ static bool reap(struct watch_run *run, int options)
     pid_t ended = waitpid(run->child, &status, options);
     if (ended == 0 || (ended < 0 && errno == EINTR))
         return false;
-    run->failures += ended < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0;
     run->child = 0;
     run->undone = ended > 0 && was_stopped(status);
-    if (!run->undone)
-        run->done = run->running;
+    if (run->undone)
+        return true;
+    run->failures += ended < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+    run->done = run->running;
     return true;
 }
 

@@ -49,7 +49,7 @@ void watch_run_turn(struct watch_run *run);
  * dealt with. NULL is fine.
  */
 int watch_run_broken(const struct watch_run *run);
-/* Programs that did not end with 0, so far. */
+/* Programs that did not end with 0, so far, but for those that were stopped. */
 unsigned long watch_run_failures(const struct watch_run *run);
 
 #endif

@@ -18,7 +18,6 @@ struct watch_stream {
     void (*hear)(void *context, const ProtobufCMessage *message);
     void (*turn)(void *context); /* at least once a second and after each signal, also while the hub is away */
     void *context;
-    bool ready; /* the caller's: it has heard of all that there was when it asked */
     bool heard; /* something, since the last stream began */
 };
 

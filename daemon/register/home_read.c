@@ -79,6 +79,8 @@ enum err home_get_former(struct home *home, const char *agency, const char *agen
     err = tables_get(home->store, txn, STORE_FORMER, &k, &value, &problem);
     if (err == ERR_NONE)
         err = former_names_nobody(home, txn, &value, &nobody);
+    if (err == ERR_STORE_DAMAGED && problem.text[0] == '\0')
+        problem_set(&problem, err, "", "store damaged: a former reference can't be read");
     if (err == ERR_NONE && nobody)
         err = ERR_NOT_FOUND;
     if (err == ERR_NONE)

@@ -217,6 +217,11 @@ static bool disclose(struct call *call)
 
 /* --- telling ---------------------------------------------------------------------------------------------------- */
 
+static void too_large(struct call *call)
+{
+    call_fail(call, ERR_LIMIT, "", "the answer is larger than this hub gives; ask for fewer options");
+}
+
 /* `left`: events of this round after this one. False: the stream takes no more now, or (positions) memory is short and
  * the call was ended: *ended. */
 static bool tell(struct call *call, response *event, uint32_t left, bool *ended)
@@ -225,7 +230,7 @@ static bool tell(struct call *call, response *event, uint32_t left, bool *ended)
     event->as_of_ms = s->question.criteria.as_of_ms;
     if (left == 0 && !positions_view(call_context(call), &s->question, s->answer.positions, s->answer.position_count,
                                      &event->positions, &event->n_positions, &s->arena)) {
-        call_fail(call, ERR_LIMIT, "", "the answer is larger than this hub gives; ask for fewer options");
+        too_large(call);
         *ended = true;
         return false;
     }
@@ -278,7 +283,7 @@ static void tell_ready(struct call *call, uint32_t *left, bool *ended)
     event.gazetteer_digest = gazetteer_view(call_context(call), &s->arena);
     if (event.gazetteer_digest == NULL ||
         !order_view(&s->question, &event.order_steps, &event.n_order_steps, &s->arena)) {
-        call_fail(call, ERR_LIMIT, "", "the answer is larger than this hub gives; ask for fewer options");
+        too_large(call);
         *ended = true;
         return;
     }
@@ -292,7 +297,7 @@ static void round_end(struct call *call)
     struct standing *s = call->state;
     bool ended = false, was_ready = s->ready;
     if (!compare_all(call)) {
-        call_fail(call, ERR_LIMIT, "", "the answer is larger than this hub gives; ask for fewer options");
+        too_large(call);
         return;
     }
     if (!disclose(call))

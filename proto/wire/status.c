@@ -16,6 +16,7 @@
 #define TYPE_BAD_REQUEST TYPE_URL "google.rpc.BadRequest"
 #define TYPE_ERROR_INFO  TYPE_URL "google.rpc.ErrorInfo"
 #define TYPE_RETRY_INFO  TYPE_URL "google.rpc.RetryInfo"
+#define RETRY_MAX_S      (366LL * 24 * 3600)
 
 enum grpc_code grpc_code_of_err(enum err err)
 {
@@ -156,6 +157,20 @@ static void read_bad_request(const ProtobufCBinaryData *octets, struct arena *ar
         copy_text(out->field, sizeof out->field, bad->field_violations[0]->field);
 }
 
+/* A peer's word: what is negative or beyond a year is none. */
+static void read_retry_info(const ProtobufCBinaryData *octets, struct arena *arena, struct problem *out)
+{
+    ProtobufCMessage *message;
+    if (message_unpack(&google__rpc__retry_info__descriptor, octets->data, octets->len, arena, &message, NULL) !=
+        ERR_NONE)
+        return;
+    const Google__Protobuf__Duration *delay = ((const Google__Rpc__RetryInfo *)message)->retry_delay;
+    if (delay == NULL || delay->seconds < 0 || delay->seconds > RETRY_MAX_S || delay->nanos < 0 ||
+        delay->nanos > 999999999)
+        return;
+    out->retry_after_ms = delay->seconds * 1000 + delay->nanos / 1000000;
+}
+
 void status_to_problem(enum grpc_code code, const char *message, const uint8_t *details, size_t details_bytes,
                        struct problem *out)
 {
@@ -174,6 +189,8 @@ void status_to_problem(enum grpc_code code, const char *message, const uint8_t *
                 read_error_info(&any->value, code, &arena, out);
             else if (strcmp(any->type_url, TYPE_BAD_REQUEST) == 0)
                 read_bad_request(&any->value, &arena, out);
+            else if (strcmp(any->type_url, TYPE_RETRY_INFO) == 0)
+                read_retry_info(&any->value, &arena, out);
         }
     }
     arena_finish(&arena);

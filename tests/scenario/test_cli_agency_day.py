@@ -370,6 +370,9 @@ def test_a_program_that_is_stopped_with_the_watch_has_not_dealt_with_its_event(f
             watch.wait("the second program", lambda: out.exists() and out.read_text().endswith("2\n"))
             os.killpg(watch.process.pid, number)
             watch.process.wait(BOUND_S)
+            for each in watch.readers:
+                each.join(BOUND_S)
+            assert watch.said == []  # to be stopped is no failure
         assert open(kept(tmp_path), encoding="ascii").read().endswith(" 00000000000000000001\n")
         text = out.read_text()
         out.unlink()

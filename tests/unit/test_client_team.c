@@ -71,10 +71,10 @@ static bool fill(struct team_memory *memory, void *context, struct problem *prob
     assert_int_equal(team_hold_add(memory, "E12000003-1-9", NOW), 2);
     assert_int_equal(team_hold_add(memory, "E12000003-1-7", NOW), 1);
     struct team_request slip = request;
-    strcpy(slip.region, "N West");
+    snprintf(slip.region, sizeof slip.region, "N West");
     assert_false(team_request_add(memory, &slip));
     slip = request;
-    strcpy(slip.subject, "1 2");
+    snprintf(slip.subject, sizeof slip.subject, "1 2");
     assert_false(team_request_add(memory, &slip));
     return team_request_add(memory, &request);
 }

@@ -104,7 +104,7 @@ static void test_one_distance_for_an_authority(void **state)
     assert_false(told_and_taken_back(world, LEEDS, vacancy, false));
     assert_true(told_and_taken_back(world, YORK, vacancy, false));
     assert_true(told_and_taken_back(world, LEEDS, vacancy, true));
-    assert_true(told(world, LEEDS, hold_beds(world, LEEDS, vacancy, 1)) == false); /* nor for a second bed */
+    assert_false(told(world, LEEDS, hold_beds(world, LEEDS, vacancy, 1))); /* nor for a second bed */
     assert_register_true(world);
     /* Where its own council's carers live, an authority knows. */
     vacancy = offer_beds(world, AGENCY, "H-2", 2);

@@ -305,7 +305,7 @@ static void every_error_comes_back(void **state)
 static void the_longest_problem_has_room(void **state)
 {
     (void)state;
-    struct problem problem = {.code = ERR_STORE_DAMAGED}, back;
+    struct problem problem = {.code = ERR_STORE_DAMAGED, .retry_after_ms = 365LL * 24 * 3600 * 1000 + 999}, back;
     memset(problem.field, 'f', sizeof problem.field - 1);
     memset(problem.text, 't', sizeof problem.text - 1);
     uint8_t details[STATUS_DETAILS_BYTES];
@@ -359,6 +359,14 @@ static void when_to_try_again_is_said(void **state)
     assert_non_null(retry);
     assert_int_equal(retry->retry_delay->seconds, 61);
     assert_int_equal(retry->retry_delay->nanos, 500000000);
+    /* Another hub's refusal is passed on with it. */
+    struct problem passed_on;
+    status_to_problem(GRPC_FAILED_PRECONDITION, "held", details, bytes, &passed_on);
+    assert_int_equal(passed_on.retry_after_ms, 61500);
+    problem.retry_after_ms = 400LL * 24 * 3600 * 1000; /* nobody's, and not believed */
+    bytes = status_details_encode(&problem, NULL, details);
+    status_to_problem(GRPC_FAILED_PRECONDITION, "held", details, bytes, &passed_on);
+    assert_int_equal(passed_on.retry_after_ms, 0);
     arena_finish(&arena);
 }
 
