@@ -185,8 +185,9 @@ void order_prepare(const struct criteria *criteria, const struct gazetteer *gaze
         out->language_classes[i] = (uint8_t)language_class(criteria->languages[i]);
     for (uint32_t i = 0; i < criteria->step_count && i < ORDER_STEPS_MAX; i++) {
         uint8_t step = criteria->steps[i], bits = field_bits(criteria, step);
-        if (bits == 0 || code_in(seen, step) || left < ORDER_KEY_FREE_BITS + bits)
+        if (bits == 0 || code_in(seen, step))
             continue;
+        assert(bits <= left); /* all steps together take 34 of the 64 */
         seen |= BIT(step);
         left -= bits;
         out->steps[out->step_count].step = step;

@@ -65,9 +65,6 @@ void order_prepare(const struct criteria *criteria, const struct gazetteer *gaze
 /* No offer at this distance, squared, or a greater one has a lower key. Never falls with the distance. */
 uint64_t order_bound(const struct order *order, uint64_t nearest_squared);
 
-/* A key's lowest bits are 0: a distance in metres fits there, and what is then compared is what comes next. */
-#define ORDER_KEY_FREE_BITS 32u
-
 /*
  * Those of the `wanted` offers whose key is at most `worst` (UINT64_MAX: all of them), and their keys; those of other
  * lanes are left alone. `verdict` is that of the same group, for STEP_WITHIN_RULES.
