@@ -126,14 +126,15 @@ static void note_made(struct beds *beds, const struct fed_hub *hub, const struct
                                               .until_ms = hold->until_ms};
 }
 
-/* What time makes of one row. `before`: the row that it replaces, or NULL. */
-static void check_time(struct world *world, const struct fed_hub *hub, const struct hold *hold,
-                       const struct hold *before)
+/* What time makes of one row. `before`: the row that it replaces, or NULL. What another hub made of its region, where
+ * two claim it, went by that machine's clocks. */
+static void check_time(struct world *world, const struct fed_hub *hub, const struct entry *entry,
+                       const struct hold *hold, const struct hold *before)
 {
     struct made *made = made_find(world->beds, hub->index, &hold->token);
     if (before == NULL && hold_live(hold) && made == NULL && hub->decides) /* else it replays what it had decided */
         note_made(world->beds, hub, hold);
-    if (made == NULL)
+    if (made == NULL || entry->made_by != hub->index)
         return;
     if (before != NULL && hold_live(before) && hold->state == HOLD_EXPIRED) {
         sim_require(&world->sim,
@@ -176,7 +177,7 @@ static void check_row(struct world *world, const struct fed_hub *hub, uint32_t i
     sim_require(&world->sim, !known || !takes_beds(hold) || hold_live(&before) || before.state == hold->state,
                 "hub %u: hold %" PRIu64 ".%" PRIu64 " of state %d takes beds again (%d)", hub->index, hold->token.epoch,
                 hold->token.sequence, before.state, hold->state);
-    check_time(world, hub, hold, known ? &before : NULL);
+    check_time(world, hub, entry, hold, known ? &before : NULL);
     if (!known && hub->decides)
         check_none_late(world, hub, index, hold);
     if (!takes_beds(hold) || !offer_at(world, hub->region, index, hold->national_reference, &offer) ||

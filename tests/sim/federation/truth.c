@@ -173,7 +173,8 @@ static void take_row(struct fed_hub *hub, const struct log_row *row)
     }
     history->entries = grown(history->entries, history->count, &history->capacity, sizeof *history->entries);
     struct entry *entry = &history->entries[history->count];
-    *entry = (struct entry){.parent = hub->head, .epoch = header.epoch, .sequence = header.sequence};
+    *entry =
+        (struct entry){.parent = hub->head, .made_by = hub->index, .epoch = header.epoch, .sequence = header.sequence};
     memcpy(entry->hash, hash, DIGEST_BYTES);
     uint64_t before = hub->head == NO_ENTRY ? 0 : history->entries[hub->head].sequence;
     sim_require(&world->sim, header.sequence == before + 1, "%s: entry %" PRIu64 " follows entry %" PRIu64,

@@ -23,6 +23,7 @@ struct state_sum {
 struct entry {
     uint8_t hash[DIGEST_BYTES];
     uint32_t parent;
+    uint32_t made_by; /* the hub that was first seen with it; others take it from there */
     uint64_t epoch, sequence;
     uint32_t opened; /* the entry that opened its epoch: another one of the same number is a fork */
     enum log_table table;
