@@ -406,14 +406,19 @@ static uint32_t logged_offers(const struct world *world, const struct fed_hub *h
     return count;
 }
 
-/* What a carer's push has made lapse, being believed less long now, is the next run's to confirm (docs/states.md). */
-static bool only_lapsed(const struct sync *sync, uint32_t pushed_of)
+/* What a carer's push has made lapse, being believed less long now, is the next run's to confirm (docs/states.md):
+ * whether that is all it had to do, beside what holds keep refusing. */
+static bool only_lapsed(const struct sync *sync, uint32_t pushed_of, uint32_t refused_of)
 {
-    bool only = sync->count > 0;
-    for (uint32_t i = 0; i < sync->count; i++)
-        only = only && sync->operations[i].kind == UPDATE_PUT_VACANCY &&
-               (pushed_of & 1u << (sync->operations[i].reference - FIRST_REFERENCE)) != 0;
-    return only;
+    bool any = false;
+    for (uint32_t i = 0; i < sync->count; i++) {
+        uint32_t carer = 1u << (sync->operations[i].reference - FIRST_REFERENCE);
+        bool lapsed = sync->operations[i].kind == UPDATE_PUT_VACANCY && (pushed_of & carer) != 0;
+        if (!lapsed && (refused_of & carer) == 0)
+            return false;
+        any = any || lapsed;
+    }
+    return any;
 }
 
 void syncs_check(struct world *world, struct fed_hub *home)
@@ -428,7 +433,7 @@ void syncs_check(struct world *world, struct fed_hub *home)
         run_to_its_end(sync, home);
     uint32_t refused = sync->refused_of, done = sync->count, pushed = sync->pushed_of;
     run_to_its_end(sync, home);
-    if (only_lapsed(sync, pushed)) {
+    if (only_lapsed(sync, pushed, refused)) {
         refused |= sync->refused_of;
         run_to_its_end(sync, home);
     }
