@@ -560,9 +560,9 @@ enum err hold_settle(struct batch *batch, struct update *update)
     struct hold_token token;
     uint8_t hash[DIGEST_BYTES];
     enum err err = request_settle(batch, update, &token);
-    if (err == ERR_NONE)
-        err = batch_get_hold(batch, &token, &hold, problem);
-    else if (err == ERR_NOT_FOUND)
+    if (err == ERR_NONE && (err = batch_get_hold(batch, &token, &hold, problem)) == ERR_NOT_FOUND)
+        return request_hold_gone(problem);
+    if (err == ERR_NOT_FOUND)
         err = find_restored(batch, update, &hold);
     if (err == ERR_NOT_FOUND && !request_spend(batch, update))
         return batch->failed;

@@ -253,8 +253,9 @@ static enum err forget_one(struct batch *batch, const struct hold_token *token, 
     enum err err = batch_get_hold(batch, token, &hold, &problem);
     if (err != ERR_NONE)
         return err == ERR_NOT_FOUND ? ERR_STORE_DAMAGED : err;
-    int64_t ended_ms = hold.hold.ended_at_ms, now_ms = batch->now_ms;
-    *young = hold.hold.made_at_ms > now_ms - HOLD_SHARED_MS;
+    int64_t now_ms = batch->now_ms, made_ms = hold.hold.made_at_ms, ended_ms = hold.hold.ended_at_ms;
+    ended_ms = ended_ms < made_ms ? made_ms : ended_ms; /* a wall clock that was far back when it ended */
+    *young = made_ms > now_ms - HOLD_SHARED_MS;
     if (hold_live(&hold.hold) || ended_ms > now_ms - HOLD_SHARED_MS)
         return ERR_NONE;
     if ((err = still_takes_beds(batch, &hold.hold, &placed)) != ERR_NONE || placed)

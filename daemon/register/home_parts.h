@@ -311,6 +311,8 @@ enum err request_check_unused(struct batch *batch, const struct asked_hold *aske
 bool request_store(struct batch *batch, const struct update *update);
 /* The hold which the first call with this id made, for UPDATE_SETTLE_HOLD. ERR_NOT_FOUND: no such call was done. */
 enum err request_settle(struct batch *batch, struct update *update, struct hold_token *out);
+/* Says that it did make one: holds are kept for longer than ids, but a wall clock may have leapt. ERR_PRECONDITION. */
+enum err request_hold_gone(struct problem *problem);
 /* From here on no call with this id is done. */
 bool request_spend(struct batch *batch, const struct update *update);
 /* A transfer code with which a carer was taken over from another region; nothing of whom. Kept as request ids are, for

@@ -99,6 +99,12 @@ static enum err find_request(struct batch *batch, struct update *update, struct 
     return ERR_NONE;
 }
 
+enum err request_hold_gone(struct problem *problem)
+{
+    return problem_set(problem, ERR_PRECONDITION, "request_id",
+                       "this id was used before, for a hold that is not kept any more; use a new one");
+}
+
 /* A hold is given back as it is now. */
 static enum err read_hold(struct batch *batch, struct update_result *result)
 {
@@ -108,9 +114,8 @@ static enum err read_hold(struct batch *batch, struct update_result *result)
     if (token.epoch == 0)
         return ERR_NONE;
     enum err err = batch_get_hold(batch, &token, &hold, &result->problem);
-    if (err == ERR_NOT_FOUND) /* holds are kept for longer than ids, but a wall clock may have leapt */
-        return problem_set(&result->problem, ERR_PRECONDITION, "request_id",
-                           "this id was used before, for a hold that is not kept any more; use a new one");
+    if (err == ERR_NOT_FOUND)
+        return request_hold_gone(&result->problem);
     if (err == ERR_NONE)
         err = batch_get_carer(batch, hold.hold.national_reference, &carer, &result->problem);
     if (err != ERR_NONE)

@@ -130,6 +130,35 @@ static void test_settled(void **state)
     update_destroy(release);
 }
 
+static void look_at_time(struct world *world)
+{
+    for (int i = 0; i < 4; i++)
+        (void)home_lapse(world->home, 10, NULL);
+}
+
+/* A clock that was set back by years and right again forgets no hold that ended meanwhile. One that was far ahead has
+ * it forgotten with its id, and nobody says that it was never made. */
+static void test_settled_after_the_clock_leapt(void **state)
+{
+    (void)state;
+    struct world *world = &original;
+    uint64_t vacancy = offer_beds(world, AGENCY, "H-1", 1);
+    struct update *ask = ask_beds(world, LEEDS, vacancy, 1);
+    struct update_result made = did(apply_copy(world, ask));
+    world->wall_ms -= 4 * HOLD_KEPT_MS;
+    (void)did(world_apply(world, about(world, UPDATE_RELEASE_HOLD, LEEDS, made.hold.token)));
+    world->wall_ms += 4 * HOLD_KEPT_MS;
+    look_at_time(world);
+    assert_int_equal(did(world_apply(world, settle(world, ask))).hold.state, HOLD_RELEASED);
+    world->wall_ms += 4 * HOLD_KEPT_MS;
+    look_at_time(world);
+    world->wall_ms -= 4 * HOLD_KEPT_MS;
+    refused(world_apply(world, settle(world, ask)), ERR_INVALID, "request_id", "older than 7 days");
+    refused(apply_copy(world, ask), ERR_INVALID, "request_id", "older than 7 days");
+    assert_register_true(world);
+    update_destroy(ask);
+}
+
 /* A backup from before the hold: its row comes back from the peers, its team is known by the hashes alone. */
 static void test_after_a_restore(void **state)
 {
@@ -374,6 +403,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_the_same_call_again, decide, done),
         cmocka_unit_test_setup_teardown(test_settled, decide, done),
+        cmocka_unit_test_setup_teardown(test_settled_after_the_clock_leapt, decide, done),
         cmocka_unit_test_setup_teardown(test_after_a_restore, decide, done),
         cmocka_unit_test_setup_teardown(test_an_ended_hold_after_a_restore, decide, done),
         cmocka_unit_test_setup_teardown(test_a_lost_home_is_kept_for_who_holds_it, decide, done),
