@@ -30,6 +30,7 @@ from history import ACCEPT, DECLINE, EXTEND, GET, HOLD, MISSING, OK, PLACE, REFU
 Code = grpc.StatusCode
 NOT_DONE = "not done"     # certainly; no operation at all
 NEVER = "never"           # the home hub's word that the request id is spent
+SPENT = "settled: it was not done"  # of one that is sent again after that
 SECOND = 1_000_000_000
 PAUSE_S = 0.05
 LATE_ID_S = 7200          # request ids are made with a clock that is as far behind any hub's
@@ -81,6 +82,8 @@ class Attempt:
         return self
 
     def judge(self, error):
+        if error.code() == Code.FAILED_PRECONDITION and error.details().startswith(SPENT):
+            return NEVER  # whatever the vacancy would have answered
         if error.code() != Code.UNAVAILABLE:
             if error.code() not in RESULTS:
                 self.problem = f"{error.code()}: {error.details()}"
