@@ -63,7 +63,6 @@ struct staging_row {
     struct signed_checkpoint begin;
     char peer[GSS_BYTES]; /* from whom it came first */
     bool mixed;           /* and then from another: nobody can be blamed for it alone */
-    bool forks;           /* its headers contradict ours: a fork, if they lead to the head that is signed */
     uint64_t read_at;     /* the highest of the records that arrived */
     uint8_t last_table, last_key[SHARED_KEY_MAX_BYTES];
     uint8_t last_key_bytes;

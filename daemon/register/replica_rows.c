@@ -180,7 +180,6 @@ size_t staging_row_encode(const struct staging_row *row, uint8_t out[ROW_BYTES])
     write_sized(&to, row->last_key, row->last_key_bytes);
     write_sized(&to, row->peer, strlen(row->peer));
     write_64(&to, row->mixed);
-    write_64(&to, row->forks);
     return (size_t)(to.at - out);
 }
 
@@ -195,7 +194,6 @@ bool staging_row_decode(const struct octets *octets, struct staging_row *out)
     out->last_key_bytes = (uint8_t)read_sized(&from, out->last_key, sizeof out->last_key);
     read_sized(&from, out->peer, GSS_BYTES - 1);
     out->mixed = read_64(&from) != 0;
-    out->forks = read_64(&from) != 0;
     return from.good && from.at == from.end && out->state.generation != 0;
 }
 

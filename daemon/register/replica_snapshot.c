@@ -74,27 +74,53 @@ static bool headers_whole(const struct staging_row *staging)
     return staging->state.sequence >= staging->begin.checkpoint.sequence;
 }
 
+/* The entry at a position of ours or of what is staged. False: it can't be read. */
+static bool read_entry(struct apply *apply, const struct draft *draft, uint64_t generation, uint64_t sequence,
+                       struct log_header *header, uint8_t hash[DIGEST_BYTES])
+{
+    struct table_key key = key_of_entry(draft->region->code, generation, sequence);
+    struct octets value;
+    enum err err;
+    if (!apply_get(apply, STORE_REPLICA_LOG, &key, &value, &err) || err != ERR_NONE || value.size < LOG_HEADER_BYTES ||
+        log_header_decode(&(struct octets){value.data, LOG_HEADER_BYTES}, header) != ERR_NONE)
+        return false;
+    log_header_hash(value.data, hash);
+    return true;
+}
+
 /*
  * A history that leaves ours must leave it by the opening of a later epoch: another entry of the same epoch at the same
  * position is a fork, however high the epochs that follow. Not after a thaw: the roster has said which one is meant.
+ * Asked when the headers are whole, and before what is staged takes the place of ours, which may have gone on since.
+ * Chains that part differ from there on, so the place is found by halving: up to `same` they agree, from `differ` on
+ * they don't.
  */
-static bool forks_ours(struct apply *apply, const struct draft *draft, const struct log_header *header,
-                       const uint8_t hash[DIGEST_BYTES], const uint8_t previous[DIGEST_BYTES])
+static bool forks_ours(struct apply *apply, const struct draft *draft)
 {
-    const struct replica_state *ours = &draft->row.proven;
-    struct log_header our_header;
-    struct octets value;
-    uint8_t our_hash[DIGEST_BYTES];
-    enum err err;
-    if (ours->generation == 0 || draft->row.thawed || header->sequence > ours->sequence)
+    const struct replica_state *ours = &draft->row.proven, *theirs = &draft->staging.state;
+    uint64_t last = ours->sequence < theirs->sequence ? ours->sequence : theirs->sequence;
+    struct log_header our_header, their_header;
+    uint8_t our_hash[DIGEST_BYTES], their_hash[DIGEST_BYTES];
+    bool later = true; /* at `differ`: theirs is of a later epoch */
+    if (ours->generation == 0 || draft->row.thawed)
         return false;
-    struct table_key key = key_of_entry(draft->region->code, ours->generation, header->sequence);
-    if (!apply_get(apply, STORE_REPLICA_LOG, &key, &value, &err) || err != ERR_NONE || value.size < LOG_HEADER_BYTES ||
-        log_header_decode(&(struct octets){value.data, LOG_HEADER_BYTES}, &our_header) != ERR_NONE)
-        return false;
-    log_header_hash(value.data, our_hash);
-    return memcmp(our_hash, hash, DIGEST_BYTES) != 0 && memcmp(our_header.previous, previous, DIGEST_BYTES) == 0 &&
-           header->epoch <= our_header.epoch;
+    for (uint64_t same = 0, differ = last + 1, at = last; differ - same > 1; at = same + (differ - same) / 2) {
+        if (!read_entry(apply, draft, ours->generation, at, &our_header, our_hash) ||
+            !read_entry(apply, draft, theirs->generation, at, &their_header, their_hash))
+            return false;
+        if (memcmp(our_hash, their_hash, DIGEST_BYTES) == 0) {
+            same = at;
+        } else {
+            differ = at;
+            later = their_header.epoch > our_header.epoch;
+        }
+    }
+    return !later;
+}
+
+static enum replica_verdict freeze_staged(struct apply *apply, struct draft *draft, struct replica_work *work)
+{
+    return freeze_fork(apply, draft, work, &draft->row.newest, "two entries for one position of one epoch");
 }
 
 static enum replica_verdict stage_header(struct apply *apply, struct draft *draft, struct replica_work *work,
@@ -114,7 +140,6 @@ static enum replica_verdict stage_header(struct apply *apply, struct draft *draf
         return VERDICT_LIE;
     }
     log_header_hash(octets->data, hash);
-    staging->forks |= forks_ours(apply, draft, &header, hash, state->head);
     struct table_key key = key_of_entry(draft->region->code, state->generation, header.sequence);
     if (!apply_put(apply, STORE_REPLICA_LOG, &key, octets))
         return VERDICT_STORE;
@@ -148,9 +173,9 @@ static enum replica_verdict work_headers(struct apply *apply, struct draft *draf
     if (headers_whole(staging) &&
         (memcmp(staging->state.head, begin->head, DIGEST_BYTES) != 0 || staging->state.epoch != begin->epoch))
         return give_up(draft, work, VERDICT_LIE, "the headers do not lead to the head that is signed");
-    if (headers_whole(staging) && staging->forks) { /* not before: a single header is anybody's to make up */
+    if (headers_whole(staging) && forks_ours(apply, draft)) { /* not before: a single header is anybody's to make up */
         work->checkpoint = staging->begin;
-        return freeze_fork(apply, draft, work, &draft->row.newest, "two entries for one position of one epoch");
+        return freeze_staged(apply, draft, work);
     }
     if (headers_whole(staging))
         memcpy(staging->state.epoch_id, begin->epoch_id, EPOCH_ID_BYTES);
@@ -386,7 +411,7 @@ static enum replica_verdict work_log(struct apply *apply, struct draft *draft, s
         return verdict;
     /* Who claims a later reading than there was can't keep a snapshot from being proven. */
     if (digest_agrees(&staging->state, &work->checkpoint.checkpoint))
-        return publish(apply, draft, work);
+        return forks_ours(apply, draft) ? freeze_staged(apply, draft, work) : publish(apply, draft, work);
     return end < staging->read_at ? staged(draft) : not_proven(draft, work);
 }
 

@@ -168,6 +168,24 @@ static void test_fork_in_headers_R8(void **state)
     assert_forked(fork, fork->a, &fork->branch->at[end]);
 }
 
+/* The headers were whole, and ours went on into the fork, before the snapshot did. */
+static void test_fork_while_a_snapshot_waits_R8(void **state)
+{
+    struct fork *fork = *state;
+    struct rig *rig = fork->rig;
+    rig_follow(rig, fork->a);
+    origin_commit(fork->a, 7, 30);
+    origin_commit(fork->branch, 9, 30);
+    uint64_t end = fork->branch->sequence;
+    assert_verdict(rig, begin_of(fork->branch, end), VERDICT_STAGED);
+    assert_verdict(rig, headers_of(fork->branch, 1, end), VERDICT_STAGED); /* they go on from ours */
+    assert_verdict(rig, batch_of(fork->a, fork->at + 1, fork->a->sequence), VERDICT_APPLIED);
+    assert_verdict(rig, records_of(fork->branch, 0, 1000), VERDICT_STAGED);
+    assert_verdict(rig, log_of(fork->branch, end + 1, end), VERDICT_FROZEN);
+    assert_false(rig_status(rig, REGION_A).staging);
+    assert_forked(fork, fork->a, &fork->branch->at[end]);
+}
+
 /* --- thawing ---------------------------------------------------------------------------------------------------------
  */
 
@@ -457,6 +475,7 @@ int main(void)
         ONE(test_two_states_for_one_position_R8),
         ONE(test_two_epochs_of_one_number_R8),
         ONE(test_fork_in_headers_R8),
+        ONE(test_fork_while_a_snapshot_waits_R8),
         ONE(test_thaw_for_ours),
         ONE(test_thaw_for_theirs),
         ONE(test_thaw_by_a_later_epoch),
