@@ -434,7 +434,6 @@ enum err home_carer_encode(const struct home_carer *home, const struct home_care
         h.transfer_until_ms = home->transfer_until_ms;
     }
     h.moved_to_agency = (char *)home->moved_to_agency;
-    h.moves = home->moves;
     h.moved_at_ms = home->moved_at_ms;
     h.distance_told_to = (char *)home->distance_told_to;
     return pack_message(&h.base, arena, out);
@@ -606,7 +605,6 @@ static bool read_claims(const Vacancy__V1__HomeCarer *h, struct home_carer *out)
     bool good = true;
     for (uint32_t i = 0; good && i < out->hold_count; i++)
         good = read_hold(h->holds[i], &out->holds[i]);
-    out->moves = h->moves;
     out->moved_at_ms = h->moved_at_ms;
     out->transfer_until_ms = h->transfer_until_ms;
     if (good && h->transfer_until_ms != 0) {
@@ -665,8 +663,10 @@ enum err home_carer_decode(const struct octets *octets, uint64_t national_refere
            read_code((int)row->status, CARER_STATUS_END, &out->carer.status) &&
            copy_text(out->moved_to_region, GSS_BYTES, row->moved_to_region) &&
            copy_text(out->moved_from_region, GSS_BYTES, row->moved_from_region);
-    if (good)
+    if (good) {
         out->revision = row->revision;
+        out->moves = row->moves;
+    }
     if (good && h->lost_in_restore)
         good = read_lost(h, row, out);
     if (good && shared != NULL)

@@ -394,7 +394,7 @@ bool carer_row_came_from(const struct octets *row, const char *region)
     return m != NULL && strcmp(m->moved_from_region, region) == 0 && strcmp(m->moved_to_region, region) != 0;
 }
 
-bool carer_row_moved(const struct octets *row, uint64_t *revision, char to_region[GSS_BYTES])
+bool carer_row_moved(const struct octets *row, uint64_t *revision, uint32_t *moves, char to_region[GSS_BYTES])
 {
     struct scratch scratch;
     scratch_init(&scratch);
@@ -403,6 +403,7 @@ bool carer_row_moved(const struct octets *row, uint64_t *revision, char to_regio
         !copy_text(to_region, GSS_BYTES, m->moved_to_region))
         return false;
     *revision = m->revision;
+    *moves = m->moves;
     return true;
 }
 
@@ -435,6 +436,7 @@ enum err carer_row_encode(const struct home_carer *home, const uint8_t reference
     m.revision = home->revision;
     m.moved_to_region = (char *)home->moved_to_region;
     m.moved_from_region = (char *)home->moved_from_region;
+    m.moves = home->moves;
     return pack_message(&m.base, arena, out);
 }
 

@@ -76,8 +76,8 @@ enum err carer_row_encode(const struct home_carer *home, const uint8_t reference
 enum err carer_row_owner(const struct octets *row, char agency[AGENCY_ID_BYTES], uint8_t hash[DIGEST_BYTES]);
 /* Of a carer that came from that region by transfer, and has not gone back there. */
 bool carer_row_came_from(const struct octets *row, const char *region);
-/* True: it is a row of a carer that has gone to another region; which one, and the row's revision. */
-bool carer_row_moved(const struct octets *row, uint64_t *revision, char to_region[GSS_BYTES]);
+/* True: it is a row of a carer that has gone to another region; which one, the row's revision and the carer's moves. */
+bool carer_row_moved(const struct octets *row, uint64_t *revision, uint32_t *moves, char to_region[GSS_BYTES]);
 void agency_reference_hash(const uint8_t reference_secret[32], const char *agency, const char *agency_reference,
                            uint8_t out[DIGEST_BYTES]);
 enum err agency_encode(const struct agency *agency, struct arena *arena, struct octets *out);

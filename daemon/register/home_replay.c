@@ -187,14 +187,15 @@ static bool understand_offer(struct batch *batch, struct home_carer *home, const
 static bool understand_move(struct home_carer *home, const struct octets *row)
 {
     uint64_t revision;
+    uint32_t moves;
     char to_region[GSS_BYTES], agency[AGENCY_ID_BYTES];
     uint8_t hash[DIGEST_BYTES];
-    if (home->lost || !carer_row_moved(row, &revision, to_region) || revision != home->revision ||
+    if (home->lost || !carer_row_moved(row, &revision, &moves, to_region) || revision != home->revision ||
         carer_row_owner(row, agency, hash) != ERR_NONE || strcmp(agency, home->carer.agency) != 0)
         return false;
     home->carer.status = CARER_MOVED;
     memcpy(home->moved_to_region, to_region, sizeof to_region);
-    home->moves++;
+    home->moves = moves;
     memset(&home->vacancy, 0, sizeof home->vacancy);
     memset(home->holds, 0, sizeof home->holds);
     home->hold_count = 0;

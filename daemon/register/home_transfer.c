@@ -336,13 +336,14 @@ enum known { KNOWN_NOT, KNOWN_OLDER, KNOWN_SAME, KNOWN_NEWER };
 /* How this register's own record of the carer, if it has one, stands to the move that is told. */
 static enum known compare(const struct update *update, const struct home_carer *home)
 {
+    uint32_t told = update->as.transfer.moves;
     bool same_way = strcmp(home->carer.agency, update->agency) == 0 &&
                     strcmp(home->moved_from_region, update->as.transfer.from_region) == 0;
-    if (home->lost)
-        return home->carer.status == CARER_MOVED || same_way ? KNOWN_OLDER : KNOWN_NEWER;
     if (home->carer.status == CARER_MOVED)
-        return home->moves < update->as.transfer.moves ? KNOWN_OLDER : KNOWN_NEWER;
-    return same_way && home->moves == update->as.transfer.moves ? KNOWN_SAME : KNOWN_NEWER;
+        return home->moves < told ? KNOWN_OLDER : KNOWN_NEWER;
+    if (home->lost) /* the same again tells the rest */
+        return same_way && home->moves <= told ? KNOWN_OLDER : KNOWN_NEWER;
+    return same_way && home->moves == told ? KNOWN_SAME : KNOWN_NEWER;
 }
 
 /* What this register knew of the carer before is replaced. */

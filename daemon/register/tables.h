@@ -65,7 +65,7 @@
 #include "daemon/record/ids.h"
 #include "daemon/register/store.h"
 
-#define SCHEMA_VERSION      3
+#define SCHEMA_VERSION      4
 #define RECORD_VERSION      1
 #define RECORD_PREFIX_BYTES 9
 #define TABLE_KEY_MAX_BYTES 288

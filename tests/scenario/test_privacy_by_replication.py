@@ -44,6 +44,7 @@ ALLOWED = {
     "CarerRow": "agency agency_reference_hash approved_on_days approval_ends_on_days approval_ends max_children "
                 "max_children_if_siblings age_from_months age_below_months sex care_types named_child_only places status "
                 "cell moved_to_region moved_from_region "  # regions, as the old and the new row each name the other
+                "moves "  # each is an entry of its own, that has another agency or region
                 "revision",  # the last: random, so it tells that something changed, as the entry itself does
     "Cell": "authority square_e_km square_n_km size_km point_e_metres point_n_metres area",
     "ChildAtHome": "age_band sex placed sibling_group",

@@ -161,6 +161,7 @@ static inline void random_home_carer(struct seeded_random *random, struct home_c
     } else if (random_up_to(random, 5) == 0) {
         strcpy(out->moved_from_region, "E12000001");
     }
+    out->moves = random_up_to(random, 4);
 }
 
 static inline void random_hold(struct seeded_random *random, struct hold *out)

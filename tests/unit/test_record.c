@@ -214,6 +214,8 @@ static void test_shared_fields_allow_list(void **state)
         " Offer.training_level Offer.languages Offer.children Offer.cell Offer.reserved_until_days"
         /* That a home was telephoned in vain is what a search shows anyway. Regions are no places. */
         " Offer.reported_unavailable_at_ms CarerRow.moved_to_region CarerRow.moved_from_region"
+        /* Each move is an entry of its own, that has another agency or region. */
+        " CarerRow.moves"
         /* The sum of what the vacancy's HoldRows say. */
         " Offer.beds_held"
         /* Which vacancy and how many beds are as public as its offer, and a state and times tell nothing of a child.

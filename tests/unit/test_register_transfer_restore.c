@@ -1,13 +1,14 @@
 /* tier: check */
 /*
  * test_register_transfer_restore.c - a hub is restored from a backup that does not know of a carer's move yet, and its
- * peers' log tells it: gone to another region, or to another agency of this one. No owner comes back.
+ * peers' log tells it: gone to another region, to another agency of this one, or come from afar and gone on. No owner
+ * comes back, by no code.
  */
 #include "tests/unit/restore_world.h"
 
-static struct transfer_code released(struct world *world, const char *reference)
+static struct transfer_code released(struct world *world, const char *agency, const char *reference)
 {
-    struct update *update = world_update(world, UPDATE_RELEASE_CARER, AGENCY, reference);
+    struct update *update = world_update(world, UPDATE_RELEASE_CARER, agency, reference);
     struct transfer_code code;
     char text[TRANSFER_CODE_BYTES];
     home_apply(world->home, &update, 1);
@@ -44,7 +45,7 @@ static struct transfer_code begin_released(void)
     original.wall_ms += 1000;
     assert_int_equal(world_apply(&original, world_put_carer(&original, AGENCY, "T-1")).problem.code, ERR_NONE);
     assert_int_equal(world_apply(&original, world_put_vacancy(&original, AGENCY, "T-1")).problem.code, ERR_NONE);
-    return released(&original, "T-1");
+    return released(&original, AGENCY, "T-1");
 }
 
 static void back_up(void)
@@ -139,14 +140,74 @@ static void test_gone_to_another_agency(void **state)
     end();
 }
 
+/* The how manieth move of the carer it is: to OTHER of this region, from one of the north. */
+static struct update_result take_from_afar(struct world *world, uint32_t moves)
+{
+    struct update *push = world_put_carer(world, OTHER, "X-1"), *take = update_create(0);
+    *take = *push;
+    take->kind = UPDATE_TAKE_OVER;
+    take->as.transfer.carer = push->as.carer;
+    update_destroy(push);
+    take->as.transfer.national_reference = 0x7A3E;
+    memset(take->as.transfer.hash, (int)moves, DIGEST_BYTES);
+    strcpy(take->as.transfer.from_agency, "north-fostering");
+    strcpy(take->as.transfer.from_region, "E12000001");
+    take->as.transfer.moves = moves;
+    take->as.transfer.let_go_ms = world->wall_ms - 1;
+    return world_apply(world, take);
+}
+
+/* The north may answer its code again, for as long as it has not seen the carer here. */
+static void test_come_from_afar(void **state)
+{
+    (void)state;
+    begin(10, 0);
+    world_finish(&restored);
+    back_up();
+    assert_int_equal(take_from_afar(&original, 1).outcome, OUTCOME_CREATED);
+    restore();
+    assert_true(carer_of(&restored, OTHER, "X-1").lost);
+    /* The same once more tells all that was lost. */
+    assert_int_equal(take_from_afar(&restored, 1).problem.code, ERR_NONE);
+    struct home_carer home = carer_of(&restored, OTHER, "X-1");
+    assert_true(!home.lost && home.moves == 1 && home.carer.status == CARER_APPROVED);
+    assert_int_equal(take_from_afar(&restored, 1).outcome, OUTCOME_CONFIRMED);
+    assert_register_true(&restored);
+    end();
+}
+
+/* It has another owner by now: by a code of before nobody takes it here. */
+static void test_come_from_afar_and_gone_on(void **state)
+{
+    (void)state;
+    begin(10, 0);
+    world_finish(&restored);
+    back_up();
+    assert_int_equal(take_from_afar(&original, 1).outcome, OUTCOME_CREATED);
+    struct transfer_code code = released(&original, OTHER, "X-1");
+    assert_int_equal(let_go(&original, &code), ERR_NONE);
+    restore();
+    struct home_carer home = carer_of(&restored, OTHER, "X-1");
+    assert_true(home.lost && home.carer.status == CARER_MOVED && home.moves == 2);
+    assert_int_equal(take_from_afar(&restored, 1).problem.code, ERR_FORBIDDEN);
+    assert_int_equal(take_from_afar(&restored, 2).problem.code, ERR_FORBIDDEN);
+    assert_int_equal(carer_of(&restored, OTHER, "X-1").carer.status, CARER_MOVED);
+    /* Come back since, it is taken. */
+    assert_int_equal(take_from_afar(&restored, 3).problem.code, ERR_NONE);
+    home = carer_of(&restored, OTHER, "X-1");
+    assert_true(!home.lost && home.moves == 3 && home.carer.status == CARER_APPROVED);
+    assert_register_true(&restored);
+    end();
+}
+
 int main(void)
 {
     const char *given = getenv("CHECK_SEED");
     seed = given ? strtoull(given, NULL, 0) : 20261122;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gone_to_another_region),
-        cmocka_unit_test(test_gone_with_more_than_is_known),
-        cmocka_unit_test(test_gone_to_another_agency),
+        cmocka_unit_test(test_gone_to_another_region),     cmocka_unit_test(test_gone_with_more_than_is_known),
+        cmocka_unit_test(test_gone_to_another_agency),     cmocka_unit_test(test_come_from_afar),
+        cmocka_unit_test(test_come_from_afar_and_gone_on),
     };
     return cmocka_run_group_tests_name("register_transfer_restore", tests, NULL, NULL);
 }
