@@ -248,17 +248,22 @@ static void done(struct world *world, struct attempt *attempt)
                 "one request id of kind %d has receipts for %" PRIu64 ".%" PRIu64 " and %" PRIu64 ".%" PRIu64,
                 (int)ask->kind, ask->epoch, ask->sequence, attempt->epoch, attempt->sequence);
     cover_done(attempt);
+    ask->done_by = ask->done ? ask->done_by : ask->begun;
     ask->done = true;
     ask->epoch = attempt->epoch;
     ask->sequence = attempt->sequence;
 }
 
-/* What was done once is not refused afterwards: while the id is kept, and the carer is. */
-static void check_refused(struct world *world, const struct ask *ask, const struct problem *problem)
+/* What was done once is not refused afterwards: while the id is kept, and the carer is. An attempt that had begun
+ * before may have been refused before, and be told so late; but a hold is refused only once no attempt can make it any
+ * more. */
+static void check_refused(struct world *world, const struct attempt *attempt, const struct problem *problem)
 {
+    const struct ask *ask = attempt->ask;
     bool decided =
         problem->code == ERR_PRECONDITION || problem->code == ERR_NOT_FOUND || problem->code == ERR_FORBIDDEN;
-    sim_require(&world->sim, !decided || !ask->done || loose(world, ask) || world->carers_ended[ask->region],
+    bool late = ask->kind != UPDATE_HOLD && attempt->number <= ask->done_by;
+    sim_require(&world->sim, !decided || !ask->done || late || loose(world, ask) || world->carers_ended[ask->region],
                 "a request of kind %d that was done is refused when it is sent again: %s %s", (int)ask->kind,
                 err_name(problem->code), problem->text);
 }
@@ -275,7 +280,7 @@ static void ask_ended(struct sim_call *call, const struct problem *problem)
         done(world, attempt);
     } else if (refuses(call, problem->code)) {
         ask->refused++;
-        check_refused(world, ask, problem);
+        check_refused(world, attempt, problem);
         if (ask->kind == UPDATE_HOLD && call->was_forwarded && attempt->number > ask->refused_last)
             ask->refused_last = attempt->number;
         sim_cover(COVERED_HOLD_REFUSED);

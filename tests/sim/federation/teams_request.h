@@ -33,6 +33,7 @@ struct ask {
     uint32_t refused_last;
     uint32_t asker_memories_lost; /* as memories_lost, of the hub that was told to ask */
     bool done, spent;
+    uint32_t done_by;         /* attempts begun when it was first told to be done */
     struct hold_token made;   /* done */
     uint64_t epoch, sequence; /* of its receipt; 0: none was told */
 };
