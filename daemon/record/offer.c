@@ -181,10 +181,13 @@ void vacancy_from_offer(const struct offer *offer, struct vacancy *out)
 
 /* --- offer: octets ----------------------------------------------------------------------------------------------- */
 
-/* In a shared record a day not given is 0. */
+/* In a shared record a day not given is 0. So 1970-01-01, which a spreadsheet may make of an empty cell, is told as the
+ * day before: over for as long, and not "never". */
 static int32_t day_out(date_days day)
 {
-    return day == DATE_NONE ? 0 : day;
+    if (day == DATE_NONE)
+        return 0;
+    return day == 0 ? -1 : day;
 }
 
 static date_days day_in(int32_t day)

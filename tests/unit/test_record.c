@@ -320,6 +320,27 @@ static void expect_offer(const struct home_carer *home, enum vacancy_state state
     assert_int_equal(vacancy_state_now(home), state);
 }
 
+/* H1, H2: what ended on the first day that is counted from has ended; a day not given is none. */
+static void test_the_first_day_is_a_day(void **state)
+{
+    (void)state;
+    struct home_carer home;
+    struct offer offer, back;
+    struct octets octets;
+    struct arena arena;
+    arena_init(&arena, 4096);
+    plain_home(&home);
+    home.vacancy.until = home.vacancy.reserved_until = home.carer.approval_ends_on = 0;
+    assert_true(offer_derive(&home, &offer));
+    assert_int_equal(offer_encode(&offer, &arena, &octets), ERR_NONE);
+    assert_int_equal(offer_decode(&octets, &back), ERR_NONE);
+    assert_true(back.until != DATE_NONE && back.until <= 0);
+    assert_true(back.reserved_until != DATE_NONE && back.reserved_until <= 0);
+    assert_true(back.approval_ends_on != DATE_NONE && back.approval_ends_on <= 0);
+    assert_int_equal(back.from, DATE_NONE);
+    arena_finish(&arena);
+}
+
 static void test_holds_take_beds(void **state)
 {
     (void)state;
@@ -583,6 +604,7 @@ int main(void)
         cmocka_unit_test(test_damaged_octets),
         cmocka_unit_test(test_shared_fields_allow_list),
         cmocka_unit_test(test_offer_narrows_to_approval),
+        cmocka_unit_test(test_the_first_day_is_a_day),
         cmocka_unit_test(test_holds_take_beds),
         cmocka_unit_test(test_children_placed_are_offered_as_at_home),
         cmocka_unit_test(test_a_push_leaves_what_is_held_and_placed),
